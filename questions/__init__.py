@@ -1,0 +1,1 @@
+"""Sets of questions: their schema, their reading from disk and their lint."""

@@ -1,0 +1,1 @@
+"""The service: accounts, questions, forecasts, aggregates, scores, jobs; its API and command."""
