@@ -1,0 +1,163 @@
+"""The live aggregate: the pooling model's answer in closed form, from stored draws.
+
+For draw after draw, with z the clipped log-odds of the active forecasts and a their staleness::
+
+    w = exp(t_w omega - rho a)      S = sum of w      m = sum of w z / (S + k0)
+    mu = alpha + gamma m            v = v0 gamma^2 / (S + k0)
+    P(YES) = mean over draws of logistic(mu / sqrt(1 + pi v / 8))
+
+and the credible interval is that of logistic(mu + sqrt(v) xi), xi standard normal and fixed. The
+approximation of the logistic-normal mean is that of MacKay (1992), doi:10.1162/neco.1992.4.5.720.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from forecasting.arrays import FloatArray
+from forecasting.pooling import log_odds, logistic, probabilities, staleness, times
+from forecasting.posterior import Posterior, check_level, standard_normal
+
+LEVEL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """The pooled answer on one question.
+
+    Attributes:
+        probability: of YES, in (0, 1).
+        lower: lower end of the central credible interval of the question's own probability.
+        upper: its upper end.
+        level: the interval's mass, in (0, 1).
+        forecasters: how many forecasts were pooled.
+    """
+
+    probability: float
+    lower: float
+    upper: float
+    level: float
+    forecasters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The active forecasts of one question, for ``aggregate_many``; see ``aggregate``."""
+
+    forecasters: Sequence[str]
+    probability: ArrayLike
+    time: ArrayLike | None = None
+    domain: str = ""
+
+
+def aggregate(
+    posterior: Posterior,
+    forecasters: Sequence[str],
+    probability: ArrayLike,
+    time: ArrayLike | None = None,
+    *,
+    domain: str = "",
+    level: float = LEVEL,
+) -> Aggregate:
+    """Pool the latest active forecast of each forecaster of one question.
+
+    A forecaster whom the posterior does not know weighs as the median of the population, and an
+    unknown domain answers as the centre of the domains. With no forecasts the prior answers.
+
+    Args:
+        posterior: draws from a fit, or from the priors.
+        forecasters: distinct names, n of them.
+        probability: in [0, 1], shape ``(n,)``; clipped to [0.01, 0.99] inside.
+        time: when each was made, shape ``(n,)``, in any unit that orders them; None or all nan
+            when unknown.
+        domain: the question's domain.
+        level: mass of the credible interval, in (0, 1).
+
+    Raises:
+        ValueError: lengths that differ, a forecaster twice, a probability outside [0, 1], times
+            for only some forecasts, or a level outside (0, 1).
+
+    >>> crowd = aggregate(Posterior.prior(), ["ann", "bob", "eve"], [0.7, 0.8, 0.9])
+    >>> crowd.lower < crowd.probability < crowd.upper, crowd.forecasters
+    (True, 3)
+    """
+    check_level(level)
+    values, moments = _checked(forecasters, probability, time)
+    weight = _weights(posterior, forecasters, moments)
+    total = weight.sum(axis=0) + posterior.k0
+    pooled = (log_odds(values) @ weight) / total
+    slope, shift = posterior.slope_and_shift(domain)
+    centre = shift + slope * pooled
+    variance = posterior.v0 * slope * slope / total
+    chance = logistic(centre / np.sqrt(1.0 + (math.pi / 8.0) * variance)).mean()
+    spread = centre + np.sqrt(variance) * standard_normal(posterior.draws)
+    ends = logistic(np.quantile(spread, [(1.0 - level) / 2.0, (1.0 + level) / 2.0]))
+    return Aggregate(float(chance), float(ends[0]), float(ends[1]), level, len(forecasters))
+
+
+def aggregate_many(
+    posterior: Posterior, questions: Iterable[Standing], *, level: float = LEVEL
+) -> list[Aggregate]:
+    """Return the aggregate of each question, in their order; see ``aggregate``."""
+    return [
+        aggregate(
+            posterior,
+            question.forecasters,
+            question.probability,
+            question.time,
+            domain=question.domain,
+            level=level,
+        )
+        for question in questions
+    ]
+
+
+def influence(
+    posterior: Posterior,
+    forecasters: Sequence[str],
+    probability: ArrayLike,
+    time: ArrayLike | None = None,
+    *,
+    domain: str = "",
+) -> FloatArray:
+    """Return each forecaster's share of the weight, shape ``(n,)``, adding up to 1.
+
+    It is the mean over draws of w / Σ w; the share of the pull towards even odds is left out. It
+    does not depend on the domain, which is taken so that the call reads as that of ``aggregate``.
+
+    Raises:
+        ValueError: as ``aggregate``.
+    """
+    del domain
+    _, moments = _checked(forecasters, probability, time)
+    weight = _weights(posterior, forecasters, moments)
+    if not len(forecasters):
+        return np.empty(0)
+    return np.asarray((weight / weight.sum(axis=0)).mean(axis=1))
+
+
+def _checked(
+    forecasters: Sequence[str], probability: ArrayLike, time: ArrayLike | None
+) -> tuple[FloatArray, FloatArray | None]:
+    values = probabilities(probability)
+    if values.size != len(forecasters):
+        raise ValueError(f"{len(forecasters)} forecasters but {values.size} probabilities")
+    if len(set(forecasters)) != len(forecasters):
+        raise ValueError("a forecaster appears twice: give only the latest forecast of each")
+    return values, times(time, values.size)
+
+
+def _weights(
+    posterior: Posterior, forecasters: Sequence[str], time: FloatArray | None
+) -> FloatArray:
+    """Return w, shape ``(n, draw)``."""
+    unknown = len(posterior.forecasters)
+    rows = [posterior.rows.get(name, unknown) for name in forecasters]
+    weight = posterior.weights[rows]
+    stale = staleness(time, len(rows))
+    if stale.any():
+        weight *= np.exp(-np.outer(stale, posterior.rho))
+    return weight

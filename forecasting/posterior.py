@@ -1,0 +1,360 @@
+"""The posterior of the pooling model as plain arrays, and how it is stored.
+
+A posterior is a few hundred draws of every parameter. It is all that a live aggregate needs, and
+it is made either by a fit or, before anything has resolved, from the priors alone.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from forecasting.arrays import FloatArray, frozen
+
+FORMAT = 1
+DRAWS = 400
+
+_SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
+_BY_DOMAIN = ("gamma", "alpha")
+_ARRAYS = (*_SCALARS, *_BY_DOMAIN, "omega")
+_POSITIVE = ("t_w", "rho", "k0", "v0", "gamma")
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class PosteriorError(ValueError):
+    """A posterior whose arrays disagree, or stored bytes that hold none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """The parameters of the priors, in nats where they have a unit.
+
+    Attributes:
+        t_w: scale of the half-normal spread of skill between forecasters.
+        rho: rate of the exponential discount of stale forecasts.
+        k0_mean: mean of the normal log of the pull towards even odds, in forecasts.
+        k0_sd: its standard deviation.
+        v0: scale of the half-normal variance that one forecast leaves open.
+        g0_mean: mean of the normal log-slope common to all domains.
+        g0_sd: its standard deviation.
+        a0_mean: mean of the normal shift common to all domains.
+        a0_sd: its standard deviation.
+        gamma_sd: standard deviation of a domain's log-slope around the common one.
+        alpha_sd: standard deviation of a domain's shift around the common one.
+    """
+
+    t_w: float = 1.0
+    rho: float = 2.0
+    k0_mean: float = 0.0
+    k0_sd: float = 1.0
+    v0: float = 1.0
+    g0_mean: float = 0.3
+    g0_sd: float = 0.4
+    a0_mean: float = 0.0
+    a0_sd: float = 0.5
+    gamma_sd: float = 0.3
+    alpha_sd: float = 0.25
+
+
+PRIORS = Priors()
+"""The priors that every fit uses unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecasterSummary:
+    """How far a forecaster is believed.
+
+    ``weight`` is the median of exp(t_w ω), where 1 is a forecaster of whom nothing is known;
+    ``lower`` and ``upper`` bound the central ``level`` of its posterior.
+    """
+
+    weight: float
+    lower: float
+    upper: float
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of every parameter; the leading axis of every array is the draw.
+
+    Attributes:
+        t_w: spread of skill between forecasters, positive, ``(draw,)``.
+        rho: discount of stale forecasts, positive, ``(draw,)``.
+        k0: weight of the pull towards even odds, in forecasts, positive, ``(draw,)``.
+        v0: variance that one forecast leaves open, in squared nats, positive, ``(draw,)``.
+        g0: log of the slope in a domain never seen, ``(draw,)``.
+        a0: shift in nats in a domain never seen, ``(draw,)``.
+        gamma: slope on pooled log-odds, positive, ``(draw, domain)``.
+        alpha: shift in nats, ``(draw, domain)``.
+        omega: skill, standard normal a priori, ``(draw, forecaster)``.
+        forecasters: names along the last axis of ``omega``.
+        domains: names along the last axis of ``gamma`` and ``alpha``.
+        metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.
+
+    Raises:
+        PosteriorError: shapes that disagree, duplicate names, or values out of their range.
+    """
+
+    t_w: FloatArray
+    rho: FloatArray
+    k0: FloatArray
+    v0: FloatArray
+    g0: FloatArray
+    a0: FloatArray
+    gamma: FloatArray
+    alpha: FloatArray
+    omega: FloatArray
+    forecasters: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        object.__setattr__(self, "forecasters", tuple(self.forecasters))
+        object.__setattr__(self, "domains", tuple(self.domains))
+        for label, names in (("forecaster", self.forecasters), ("domain", self.domains)):
+            if len(set(names)) != len(names):
+                raise PosteriorError(f"a {label} is named twice: names must be unique")
+        draws = self.t_w.size
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_SCALARS, (draws,))
+        shapes |= dict.fromkeys(_BY_DOMAIN, (draws, len(self.domains)))
+        shapes["omega"] = (draws, len(self.forecasters))
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if draws == 0 or array.shape != shape:
+                raise PosteriorError(
+                    f"{name} has shape {array.shape}, it must be {shape}, draws > 0"
+                )
+            if not np.isfinite(array).all() or (name in _POSITIVE and (array < 0.0).any()):
+                raise PosteriorError(f"{name} has values that are not finite or below its range")
+
+    @classmethod
+    def prior(cls, *, seed: int = 0, draws: int = DRAWS) -> "Posterior":
+        """Draw from the priors alone: the model before anything has resolved.
+
+        The draws come in mirrored pairs that differ in the sign of a0, so the prior treats a
+        question and its negation alike, exactly.
+
+        Raises:
+            PosteriorError: draws that are not positive and even.
+        """
+        if draws <= 0 or draws % 2:
+            raise PosteriorError(f"{draws} prior draws: the number must be positive and even")
+        half, random = draws // 2, np.random.default_rng(seed)
+        t_w = np.abs(random.normal(0.0, PRIORS.t_w, half))
+        rho = random.exponential(1.0 / PRIORS.rho, half)
+        k0 = random.lognormal(PRIORS.k0_mean, PRIORS.k0_sd, half)
+        v0 = np.abs(random.normal(0.0, PRIORS.v0, half))
+        g0 = random.normal(PRIORS.g0_mean, PRIORS.g0_sd, half)
+        a0 = random.normal(PRIORS.a0_mean, PRIORS.a0_sd, half)
+        nobody = np.empty((draws, 0))
+        return cls(
+            t_w=np.tile(t_w, 2),
+            rho=np.tile(rho, 2),
+            k0=np.tile(k0, 2),
+            v0=np.tile(v0, 2),
+            g0=np.tile(g0, 2),
+            a0=np.concatenate([a0, 2.0 * PRIORS.a0_mean - a0]),
+            gamma=nobody,
+            alpha=nobody,
+            omega=nobody,
+            metadata={"kind": "prior", "seed": seed, "priors": dataclasses.asdict(PRIORS)},
+        )
+
+    @property
+    def draws(self) -> int:
+        """The number of draws."""
+        return int(self.t_w.size)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, over the names, types, shapes and bytes of the arrays."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([self.forecasters, self.domains]).encode())
+        for name in _ARRAYS:
+            array = getattr(self, name)
+            digest.update(f"|{name}|{array.dtype.str}|{array.shape}|".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Return exp(t_w ω) as ``(forecaster, draw)``, one row more for a forecaster never seen."""
+        known = np.exp(self.t_w[:, None] * self.omega).T
+        return np.ascontiguousarray(np.vstack([known, np.ones((1, self.draws))]))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of ``weights`` of each known forecaster."""
+        return {name: row for row, name in enumerate(self.forecasters)}
+
+    def slope_and_shift(self, domain: str) -> tuple[FloatArray, FloatArray]:
+        """Return gamma and alpha of a domain, each ``(draw,)``; the centre's if never seen."""
+        if domain in self.domains:
+            column = self.domains.index(domain)
+            return self.gamma[:, column], self.alpha[:, column]
+        return np.exp(self.g0), self.a0
+
+    def forecaster_summary(self, name: str, level: float = 0.8) -> ForecasterSummary:
+        """Return the weight of a forecaster with its central credible interval.
+
+        A forecaster never seen has weight 1, which is also what an aggregate uses, and an interval
+        from the spread of skill between forecasters.
+
+        Raises:
+            ValueError: a level outside (0, 1).
+        """
+        check_level(level)
+        tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+        if name not in self.rows:
+            lower, upper = np.exp(np.quantile(self.t_w * standard_normal(self.draws), tails))
+            return ForecasterSummary(1.0, float(lower), float(upper), level)
+        lower, middle, upper = np.quantile(self.weights[self.rows[name]], [tails[0], 0.5, tails[1]])
+        return ForecasterSummary(float(middle), float(lower), float(upper), level)
+
+    def to_bytes(self) -> bytes:
+        """Return the posterior as a compressed archive of arrays, free of pickle."""
+        header = {
+            "format": FORMAT,
+            "forecasters": self.forecasters,
+            "domains": self.domains,
+            "metadata": self.metadata,
+            "fingerprint": self.fingerprint,
+        }
+        text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            header=np.frombuffer(text, dtype=np.uint8),
+            **{name: getattr(self, name) for name in _ARRAYS},
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Posterior":
+        """Read what ``to_bytes`` wrote.
+
+        Raises:
+            PosteriorError: bytes that are not a whole, unchanged posterior of this format.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                header = json.loads(archive["header"].tobytes())
+                arrays = {name: archive[name] for name in _ARRAYS}
+            posterior = cls(
+                **arrays,
+                forecasters=tuple(header["forecasters"]),
+                domains=tuple(header["domains"]),
+                metadata=header["metadata"],
+            )
+            found = (header["format"], header["fingerprint"])
+        except _UNREADABLE as error:
+            raise PosteriorError(
+                f"these {len(content)} bytes do not hold a whole posterior: {error}"
+            ) from error
+        if found != (FORMAT, posterior.fingerprint):
+            raise PosteriorError(
+                f"a posterior of format {found[0]} with fingerprint {found[1]} was announced; its "
+                f"arrays give {posterior.fingerprint}, and format {FORMAT} is the one read here"
+            )
+        return posterior
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to a file, which appears whole or not at all."""
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.to_bytes())
+            Path(name).replace(target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Posterior":
+        """Read a file that ``save`` wrote.
+
+        Raises:
+            PosteriorError: a file that holds no whole posterior.
+            OSError: a file that cannot be opened.
+        """
+        return cls.from_bytes(Path(path).read_bytes())
+
+    def to_inference_data(self) -> Any:
+        """Return the draws as ArviZ ``InferenceData`` with named dimensions and coordinates.
+
+        The chains are those of the fit when the metadata names their number, otherwise one. This
+        imports ArviZ, which takes seconds.
+        """
+        with warnings.catch_warnings():
+            # ArviZ announces its own refactoring on every import.
+            warnings.simplefilter("ignore", FutureWarning)
+            import arviz  # noqa: PLC0415 - the web process must not pay for this import
+
+        chains = int(self.metadata.get("chains", 1))
+        if self.draws % chains:
+            chains = 1
+        data = arviz.from_dict(
+            posterior={
+                name: getattr(self, name).reshape(chains, -1, *getattr(self, name).shape[1:])
+                for name in _ARRAYS
+            },
+            coords={"forecaster": list(self.forecasters), "domain": list(self.domains)},
+            dims={"gamma": ["domain"], "alpha": ["domain"], "omega": ["forecaster"]},
+        )
+        data.posterior.attrs["fingerprint"] = self.fingerprint
+        data.posterior.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)
+        return data
+
+    def with_metadata(self, **metadata: Any) -> "Posterior":
+        """Return the same draws with entries of the metadata added or replaced."""
+        return dataclasses.replace(self, metadata=self.metadata | metadata)
+
+
+@lru_cache(maxsize=16)
+def standard_normal(draws: int) -> FloatArray:
+    """Return fixed standard normal values, one a draw, ``(draw,)``, read-only.
+
+    They are the quantiles at the middles of equal shares, in a fixed order in which the second
+    half mirrors the first, so that answers are reproducible and symmetric.
+    """
+    half = draws // 2
+    random = np.random.default_rng(20_240_229)
+    normal = NormalDist()
+    lower = np.array([normal.inv_cdf((step + 0.5) / draws) for step in range(half)])
+    first = random.permutation(lower) * random.choice([-1.0, 1.0], half)
+    values: FloatArray = frozen(np.concatenate([first, -first, np.zeros(draws % 2)]))
+    return values
+
+
+def check_level(level: float) -> None:
+    """Refuse the level of an interval unless it lies strictly between 0 and 1."""
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level {level} is outside (0, 1)")
