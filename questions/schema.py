@@ -1,0 +1,301 @@
+"""The format of a question set: what a file may say, as frozen structs, and the way back to TOML.
+
+A set turns one document into implications, and each implication into questions that will have a
+yes or a no. The structs refuse what would make a set unsafe to load (a missing field, a naive
+date-time, a window that ends before it starts); how a question should be written is for the lint.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA_VERSION: Final = 1
+MOMENTS: Final = ("window_starts_at", "deadline_at", "opens_at", "closes_at", "resolves_by")
+
+# An escaped quote that could be mistaken neither for the end of a multi-line string nor, with its
+# neighbours, for the start of that end.
+LONE_QUOTE: Final = re.compile(r'\\(?:(")(?!\\"|\Z)|.)')
+
+Slug = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)",
+        max_length=100,
+        description="lower-case letters and digits in groups joined by single hyphens, at most 100",
+    ),
+]
+Text = Annotated[str, Meta(pattern=r"\S", description="a text that is not empty")]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#]+\S*$(?!\n)",
+        description="an address that starts with http:// or https:// and holds no spaces",
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="64 lower-case hexadecimal digits"),
+]
+Language = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)",
+        description='a language tag such as "en" or "pt-BR"',
+    ),
+]
+Rule = Annotated[
+    str, Meta(pattern=r"^Q[0-9]{2}$(?!\n)", description='the id of a lint rule such as "Q11"')
+]
+Moment = Annotated[
+    datetime,
+    Meta(tz=True, description="a date-time with its offset, such as 2027-07-01T00:00:00Z"),
+]
+Day = Annotated[date, Meta(description="a date such as 2026-10-07, without a time")]
+Weight = Annotated[float, Meta(gt=0, le=1000, description="a number above 0, at most 1000")]
+
+Polarity = Literal["supports", "contradicts", "neutral"]
+Premise = Literal["holds", "overtaken", "transformed"]
+Kind = Literal["binary"]
+Role = Literal["primary", "fallback", "context"]
+
+
+class Record(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    cache_hash=True,
+):
+    """What every struct of a set shares: immutable, hashable, closed to unknown fields."""
+
+
+class Source(Record, frozen=True, kw_only=True):
+    """Where a question's answer, or its background, is read."""
+
+    name: Text
+    url: Url
+    role: Role
+
+
+class Question(Record, frozen=True, kw_only=True):
+    """A question that the world will answer with yes or no.
+
+    Attributes:
+        slug: unique within the set.
+        implication: slug of the implication that the question watches.
+        polarity: what a YES says about the implication.
+        why: one sentence, why the polarity is what it is.
+        kind: the answer's kind; `binary` alone is known to version 1.
+        title: the question itself, in one sentence with its deadline.
+        background: Markdown, the state of things on `background_as_of`.
+        criteria: Markdown, what makes the answer Yes and what No.
+        fine_print: Markdown, definitions, edge cases, the default, ambiguous and annulled.
+        domain: the group within which questions are alike.
+        window_starts_at: start of the window in which the event counts.
+        deadline_at: end of that window, exclusive.
+        opens_at: forecasting opens.
+        closes_at: forecasting closes, at the latest at `deadline_at`.
+        resolves_by: the latest moment at which a curator resolves.
+        weight: relative weight within the set, in (0, 1000].
+        tail: declared tail, a prior outside 10% to 90%.
+        draft: waits for a curator.
+    """
+
+    slug: Slug
+    implication: Slug
+    polarity: Polarity
+    why: Text
+    kind: Kind
+    title: Text
+    background: Text
+    background_as_of: Day
+    criteria: Text
+    fine_print: Text
+    domain: Slug
+    tags: tuple[Slug, ...] = ()
+    window_starts_at: Moment
+    deadline_at: Moment
+    opens_at: Moment
+    closes_at: Moment
+    resolves_by: Moment
+    sources: tuple[Source, ...] = ()
+    weight: Weight = 1.0
+    tail: bool = False
+    draft: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse moments that are naive or out of order."""
+        for name in MOMENTS:
+            if getattr(self, name).tzinfo is None:
+                raise ValueError(f"{name} must have an offset from UTC")
+        if self.window_starts_at >= self.deadline_at:
+            raise ValueError("deadline_at must be after window_starts_at")
+        if self.closes_at <= self.opens_at:
+            raise ValueError("closes_at must be after opens_at")
+        if self.closes_at > self.deadline_at:
+            raise ValueError("closes_at must be at or before deadline_at")
+        if self.resolves_by < self.closes_at:
+            raise ValueError("resolves_by must be at or after closes_at")
+
+
+class Implication(Record, frozen=True, kw_only=True):
+    """A thing that the document says may happen, or asserts, in other words than its own."""
+
+    slug: Slug
+    section: Text
+    paraphrase: Text
+    hedge: Text
+    actors: tuple[Text, ...]
+    premise: Premise = "holds"
+    premise_note: str = ""
+    uncovered: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a doubtful premise that goes unexplained."""
+        if self.premise != "holds" and not self.premise_note.strip():
+            raise ValueError(f'premise_note must say why the premise is "{self.premise}"')
+
+
+class Document(Record, frozen=True, kw_only=True):
+    """The document that the set was written from; `sha256` is of its bytes."""
+
+    title: Text
+    date: Day | None = None
+    sha256: Sha256 | None = None
+    origin: Text
+    language: Language | None = None
+
+
+class Signature(Record, frozen=True, kw_only=True):
+    """A person's word that a rule which no program can decide is kept by the whole set."""
+
+    rule: Rule
+    by: Text
+    on: Day
+    note: str = ""
+
+
+class Review(Record, frozen=True, kw_only=True):
+    """The checklist for the rules that need a person."""
+
+    signed: tuple[Signature, ...] = ()
+
+
+class Waiver(Record, frozen=True, kw_only=True):
+    """A finding that a person has judged and accepts, for one question or for the set."""
+
+    rule: Rule
+    reason: Text
+    question: Slug | None = None
+
+
+class QuestionSet(Record, frozen=True, kw_only=True):
+    """A document, its implications and the questions that watch them."""
+
+    version: Literal[1]
+    slug: Slug
+    title: Text
+    description: Text
+    defaults: Text
+    document: Document
+    implications: tuple[Implication, ...] = ()
+    review: Review | None = None
+    waivers: tuple[Waiver, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
+class QuestionFile(Record, frozen=True, kw_only=True):
+    """A file beside `set.toml`, which holds questions alone."""
+
+    questions: tuple[Question, ...] = ()
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a set's files, for editors that complete and check TOML.
+
+    Examples:
+        >>> sorted(json_schema()["$defs"])[:3]
+        ['Document', 'Implication', 'Question']
+    """
+    whole, components = msgspec.json.schema_components(
+        [QuestionSet, QuestionFile], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Question set, version {SCHEMA_VERSION}",
+        "anyOf": list(whole),
+        "$defs": components,
+    }
+
+
+def question_hash(question: Question) -> str:
+    """Return the SHA-256, 64 hexadecimal digits, of what a question says.
+
+    The same instant in another time zone hashes alike, and so does a field left at its default.
+    """
+    return sha256(msgspec.json.encode(_in_utc(question), order="sorted")).hexdigest()
+
+
+def dump_set(question_set: QuestionSet) -> str:
+    """Write a set as one TOML file: `load.read_set` of it gives an equal struct."""
+    fields = msgspec.to_builtins(question_set, builtin_types=(datetime, date))
+    return "\n".join(_table(fields, ())) + "\n"
+
+
+def _in_utc(question: Question) -> Question:
+    moments = {name: getattr(question, name).astimezone(UTC) for name in MOMENTS}
+    return msgspec.structs.replace(question, **moments)
+
+
+def _table(fields: dict[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield a table's lines: plain values first, since TOML gives what follows to a sub-table."""
+    tables = {name: value for name, value in fields.items() if _is_table(value)}
+    for name, value in fields.items():
+        if name not in tables:
+            yield f"{name} = {_value(value)}"
+    for name, value in tables.items():
+        inner = (*path, name)
+        header = ".".join(inner)
+        many = isinstance(value, tuple)
+        for table in value if many else [value]:
+            yield f"\n[[{header}]]" if many else f"\n[{header}]"
+            yield from _table(table, inner)
+
+
+def _is_table(value: Any) -> bool:
+    """Tell a table, or an array of tables, from a plain value."""
+    return isinstance(value, dict) or (
+        isinstance(value, tuple) and bool(value) and isinstance(value[0], dict)
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return repr(value)
+
+
+def _text(text: str) -> str:
+    if "\n" not in text:
+        return f'"{_escaped(text)}"'
+    body = "\n".join(_escaped(line) for line in text.split("\n"))
+    return '"""\n' + LONE_QUOTE.sub(lambda pair: pair[1] or pair[0], body) + '"""'
+
+
+def _escaped(text: str) -> str:
+    """Escape as JSON does, which TOML shares but for the delete character."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")
