@@ -1,0 +1,197 @@
+"""Calibration: do things called 70% likely happen 70% of the time?
+
+Reliability is estimated by isotonic regression, which needs no bins: Dimitriadis, Gneiting and
+Jordan (2021), "Stable reliability diagrams for probabilistic classifiers",
+doi:10.1073/pnas.2016191118. Equal probabilities are pooled first, since people's forecasts tie.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
+
+from forecasting.arrays import FloatArray, IntArray
+from forecasting.pooling import log_odds, logistic, probabilities
+
+BAND = 0.9
+RESAMPLES = 500
+_SLOPE_SD = 1.0
+_INTERCEPT_SD = 1.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reliability:
+    """How far forecasts can be taken at their word.
+
+    The figures are nan, and the arrays empty, when there are no forecasts.
+
+    Attributes:
+        n: number of forecasts.
+        mean_brier: mean squared error, in [0, 1], lower better; exactly
+            ``miscalibration - discrimination + uncertainty``.
+        miscalibration: what recalibration would save, >= 0, lower better.
+        discrimination: what telling cases apart earns, >= 0, higher better.
+        uncertainty: mean squared error of always saying the base rate.
+        base_rate: share of outcomes that were yes.
+        slope: of logistic recalibration on log-odds; below 1 is overconfident.
+        intercept: of the same, in nats; above 0 says yes too seldom.
+        expected_calibration_error: mean distance from forecast to calibrated frequency, in [0, 1].
+        probability: distinct forecasts, ascending, ``(point,)``.
+        count: forecasts at each, ``(point,)``.
+        frequency: calibrated frequency at each, non-decreasing, ``(point,)``.
+        lower: lower end of the consistency band at each: where ``frequency`` would lie, pointwise,
+            were the forecasts calibrated.
+        upper: its upper end.
+        level: mass of the band.
+    """
+
+    n: int
+    mean_brier: float
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+    base_rate: float
+    slope: float
+    intercept: float
+    expected_calibration_error: float
+    probability: FloatArray
+    count: IntArray
+    frequency: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    level: float
+
+
+def reliability(
+    probability: ArrayLike,
+    outcome: ArrayLike,
+    *,
+    cluster: Sequence[object] | NDArray[np.generic] | None = None,
+    seed: int = 0,
+) -> Reliability:
+    """Measure the calibration of forecasts, with a band for what chance alone would show.
+
+    The band draws outcomes anew for whole clusters: the forecasts on one question share its one
+    outcome, so a hundred updates of one forecast are not a hundred pieces of evidence.
+
+    Args:
+        probability: in [0, 1], shape ``(n,)``; n may be 0.
+        outcome: 0 or 1, shape ``(n,)``.
+        cluster: what each forecast is about, shape ``(n,)``; by default each stands alone.
+        seed: of the drawn outcomes.
+
+    Raises:
+        ValueError: shapes that differ, a probability outside [0, 1] or an outcome other than 0, 1.
+
+    >>> found = reliability([0.2, 0.2, 0.8, 0.8], [0, 1, 1, 1])
+    >>> found.frequency.tolist(), round(found.mean_brier, 2)
+    ([0.5, 1.0], 0.19)
+    """
+    values = probabilities(probability)
+    truth = np.asarray(outcome, dtype=np.float64)
+    groups = np.arange(values.size) if cluster is None else np.asarray(cluster)
+    if not values.shape == truth.shape == groups.shape:
+        raise ValueError(
+            f"shapes differ: probability {values.shape}, outcome {truth.shape}, "
+            f"cluster {groups.shape}"
+        )
+    if not ((truth == 0.0) | (truth == 1.0)).all():
+        raise ValueError("an outcome is neither 0 nor 1")
+    if not values.size:
+        return _NOTHING
+
+    points, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    yes = np.bincount(place, truth)
+    frequency = _isotonic(yes, count)
+    fitted = frequency[place]
+    base_rate = float(truth.mean())
+    mean_brier = float(np.mean((values - truth) ** 2))
+    recalibrated_brier = float(np.mean((fitted - truth) ** 2))
+    uncertainty = base_rate * (1.0 - base_rate)
+    intercept, slope = recalibration(values, truth)
+    lower, upper = _consistency_band(points, place, groups, seed)
+    return Reliability(
+        n=values.size,
+        mean_brier=mean_brier,
+        miscalibration=mean_brier - recalibrated_brier,
+        discrimination=uncertainty - recalibrated_brier,
+        uncertainty=uncertainty,
+        base_rate=base_rate,
+        slope=slope,
+        intercept=intercept,
+        expected_calibration_error=float(np.mean(np.abs(values - fitted))),
+        probability=points,
+        count=count.astype(np.int64),
+        frequency=frequency,
+        lower=lower,
+        upper=upper,
+        level=BAND,
+    )
+
+
+def recalibration(probability: FloatArray, outcome: FloatArray) -> tuple[float, float]:
+    """Return intercept and slope of the logistic regression of outcomes on clipped log-odds.
+
+    They maximise the posterior under weak priors, intercept ~ N(0, 1) and slope ~ N(1, 1), so they
+    exist for any sample: with no data the answer is (0, 1).
+    """
+    design = np.column_stack([np.ones(probability.size), log_odds(probability)])
+    prior_mean = np.array([0.0, 1.0])
+    precision = np.array([_INTERCEPT_SD**-2, _SLOPE_SD**-2])
+
+    def loss(coefficients: FloatArray) -> tuple[float, FloatArray]:
+        logit = design @ coefficients
+        offset = coefficients - prior_mean
+        value = np.sum(np.logaddexp(0.0, logit) - outcome * logit) + 0.5 * precision @ offset**2
+        gradient = design.T @ (logistic(logit) - outcome) + precision * offset
+        return float(value), gradient
+
+    found = optimize.minimize(loss, prior_mean, jac=True, method="BFGS").x
+    return float(found[0]), float(found[1])
+
+
+def _isotonic(yes: FloatArray, count: NDArray[np.generic]) -> FloatArray:
+    """Return the non-decreasing frequencies closest to ``yes / count``, weighted by ``count``."""
+    found = optimize.isotonic_regression(yes / count, weights=count.astype(np.float64))
+    return np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)
+
+
+def _consistency_band(
+    points: FloatArray, place: IntArray, groups: NDArray[np.generic], seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the pointwise band of calibrated frequencies under calibrated forecasts.
+
+    Forecasts of one cluster come true together: all those above one common uniform level do.
+    """
+    random = np.random.default_rng(seed)
+    _, group = np.unique(groups, return_inverse=True)
+    clusters, count = int(group.max()) + 1, np.bincount(place)
+    curves = np.empty((RESAMPLES, points.size))
+    for curve in curves:
+        came_true = random.random(clusters)[group] < points[place]
+        curve[:] = _isotonic(np.bincount(place, came_true), count)
+    tails = [(1.0 - BAND) / 2.0, (1.0 + BAND) / 2.0]
+    lower, upper = np.quantile(curves, tails, axis=0)
+    return lower, upper
+
+
+_NAN = float("nan")
+_NOTHING = Reliability(
+    n=0,
+    mean_brier=_NAN,
+    miscalibration=_NAN,
+    discrimination=_NAN,
+    uncertainty=_NAN,
+    base_rate=_NAN,
+    slope=_NAN,
+    intercept=_NAN,
+    expected_calibration_error=_NAN,
+    probability=np.empty(0),
+    count=np.empty(0, dtype=np.int64),
+    frequency=np.empty(0),
+    lower=np.empty(0),
+    upper=np.empty(0),
+    level=BAND,
+)

@@ -1,0 +1,231 @@
+"""Fitting the pooling model, and refusing a fit that cannot be trusted.
+
+Importing this module is cheap; calling ``fit`` imports PyMC, nutpie and ArviZ.
+"""
+
+import dataclasses
+import platform
+import threading
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecasting.panel import Panel
+from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
+
+if TYPE_CHECKING:
+    from forecasting.model import TrainingRows
+
+MAX_R_HAT = 1.01
+MIN_ESS = 400
+
+_SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
+_compiled: dict[tuple[tuple[int, int], Priors], Any] = {}
+_compiling = threading.Lock()
+
+
+class FitRefused(Exception):  # noqa: N818 - a refusal is a verdict on a fit, not a fault of the program
+    """A fit that must not be used.
+
+    Attributes:
+        reason: one sentence.
+        diagnostics: the figures that decided, by name.
+    """
+
+    def __init__(self, reason: str, diagnostics: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.diagnostics = diagnostics
+
+
+def fit(
+    panel: Panel,
+    *,
+    seed: int,
+    chains: int = 4,
+    draws: int = 1000,
+    tune: int = 1000,
+    progress: Callable[[str], None] | None = None,
+    priors: Priors = PRIORS,
+) -> Posterior:
+    """Learn whom to believe, and how far, from the resolved questions of a panel.
+
+    The same data, seed and library versions give the same fingerprint, whatever the order of the
+    rows. With nothing resolved the answer is the prior. A fit that fails its diagnostics is tried
+    once more with twice the draws and smaller steps.
+
+    Args:
+        panel: forecasts and outcomes as known at the moment of the fit.
+        seed: of the sampler.
+        chains: independent chains; at least two, or R-hat says nothing.
+        draws: kept in each chain; about 400 in all are stored.
+        tune: discarded before them.
+        progress: told of each stage in a few words.
+        priors: of the parameters.
+
+    Raises:
+        FitRefused: R-hat above 1.01, fewer than 400 effective draws in bulk or tail, divergences,
+            or a sampler that failed, after the second try.
+        ValueError: fewer than two chains or no draws.
+    """
+    if chains < 2 or draws < 1 or tune < 1:  # noqa: PLR2004 - one chain cannot disagree
+        raise ValueError(f"{chains} chains of {tune} + {draws}: at least 2 of 1 + 1 are needed")
+    from forecasting.model import TrainingRows  # noqa: PLC0415 - imports PyMC
+
+    tell = progress or (lambda _: None)
+    rows = TrainingRows.of(panel)
+    made_of = {
+        "data_hash": panel.data_hash,
+        "seed": seed,
+        "priors": dataclasses.asdict(priors),
+        "versions": _versions(),
+        "questions": rows.questions,
+        "snapshots": int(rows.outcome.size),
+    }
+    if not rows.outcome.size:
+        return Posterior.prior(seed=seed).with_metadata(**made_of)
+
+    tell("compiling")
+    compiled = _compile(rows, priors).with_data(**rows.data())
+    diagnostics: dict[str, Any] = {}
+    reason = ""
+    for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.97)), start=1):
+        tell(f"sampling, attempt {attempt}")
+        sample = _sample(
+            compiled,
+            seed=seed,
+            chains=chains,
+            draws=length * draws,
+            tune=length * tune,
+            target_accept=accept,
+        )
+        tell("checking")
+        used = _used(sample, rows)
+        diagnostics = _diagnose(used, sample) | {"attempt": attempt}
+        reason = _fault(diagnostics)
+        if not reason:
+            return _stored(used, rows, chains, made_of | {"diagnostics": diagnostics})
+        tell(f"attempt {attempt} refused: {reason}")
+    raise FitRefused(reason, diagnostics)
+
+
+def _compile(rows: "TrainingRows", priors: Priors) -> Any:
+    """Return the compiled graph for the rows' capacity, made once a process."""
+    import nutpie  # noqa: PLC0415 - takes seconds
+
+    from forecasting.model import build_model  # noqa: PLC0415 - imports PyMC
+
+    key = (rows.capacity, priors)
+    with _compiling:
+        if key not in _compiled:
+            _compiled[key] = nutpie.compile_pymc_model(build_model(rows, priors))
+        return _compiled[key]
+
+
+def _sample(compiled: Any, *, chains: int, draws: int, **settings: Any) -> Any:
+    """Return ArviZ InferenceData of whole chains."""
+    import nutpie  # noqa: PLC0415 - takes seconds
+
+    try:
+        sample = nutpie.sample(
+            compiled,
+            chains=chains,
+            draws=draws,
+            progress_bar=False,
+            save_warmup=False,
+            **settings,
+        )
+    except Exception as error:
+        raise FitRefused(f"the sampler failed: {error}", {}) from error
+    except BaseException as error:
+        # A panic of the sampler's own language is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise FitRefused(f"the sampler failed: {error}", {}) from error
+    found = (sample.posterior.sizes["chain"], sample.posterior.sizes["draw"])
+    if found != (chains, draws):
+        raise FitRefused(
+            f"the sampler stopped after {found[0]} chains of {found[1]} draws; {chains} of "
+            f"{draws} were asked for",
+            {},
+        )
+    return sample
+
+
+def _used(sample: Any, rows: "TrainingRows") -> dict[str, Any]:
+    """Return the draws that aggregates use, ``(chain, draw, …)`` by name, without spare room."""
+    found = {name: sample.posterior[name].to_numpy() for name in _SCALARS}
+    room = {"log_gamma": len(rows.domains), "alpha": len(rows.domains)}
+    for name, size in (room | {"omega": len(rows.forecasters)}).items():
+        found[name] = sample.posterior[name].to_numpy()[..., :size]
+    return found
+
+
+def _diagnose(used: dict[str, Any], sample: Any) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        # ArviZ announces its own refactoring on every import.
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz  # noqa: PLC0415 - takes seconds
+
+    library: Any = arviz
+    data = library.convert_to_dataset(used)
+    worst = {
+        "max_r_hat": (library.rhat(data), "max"),
+        "min_ess_bulk": (library.ess(data, method="bulk"), "min"),
+        "min_ess_tail": (library.ess(data, method="tail"), "min"),
+    }
+    figures: dict[str, Any] = {}
+    for name, (found, extreme) in worst.items():
+        by_parameter = {key: float(getattr(found[key], extreme)()) for key in used}
+        choose = max if extreme == "max" else min
+        # A figure that is no number (draws that never moved) is the worst of all.
+        bad = [key for key, value in by_parameter.items() if np.isnan(value)]
+        parameter = bad[0] if bad else choose(by_parameter, key=by_parameter.__getitem__)
+        figures[name] = None if bad else round(by_parameter[parameter], 4)
+        figures[f"{name}_of"] = parameter
+    figures["divergences"] = int(sample.sample_stats["diverging"].sum())
+    return figures
+
+
+def _fault(figures: dict[str, Any]) -> str:
+    """Return the sentence that refuses, or nothing."""
+    if figures["divergences"]:
+        return f"{figures['divergences']} divergent transitions; none are allowed"
+    r_hat = figures["max_r_hat"]
+    if r_hat is None or r_hat > MAX_R_HAT:
+        return f"R-hat of {figures['max_r_hat_of']} is {r_hat}; at most {MAX_R_HAT} is allowed"
+    for part in ("bulk", "tail"):
+        size = figures[f"min_ess_{part}"]
+        if size is None or size < MIN_ESS:
+            of = figures[f"min_ess_{part}_of"]
+            return f"{part} effective draws of {of} are {size}; at least {MIN_ESS} are needed"
+    return ""
+
+
+def _stored(
+    used: dict[str, Any], rows: "TrainingRows", chains: int, metadata: dict[str, Any]
+) -> Posterior:
+    """Keep evenly spaced draws of every chain, about DRAWS in all."""
+    length = used["t_w"].shape[1]
+    kept = np.linspace(0, length - 1, min(length, max(DRAWS // chains, 1))).round().astype(int)
+    thinned = {
+        name: values[:, kept].reshape(chains * kept.size, *values.shape[2:])
+        for name, values in used.items()
+    }
+    gamma = np.exp(thinned.pop("log_gamma"))
+    return Posterior(
+        **thinned,
+        gamma=gamma,
+        forecasters=rows.forecasters,
+        domains=rows.domains,
+        metadata={"kind": "fit", "chains": chains} | metadata,
+    )
+
+
+def _versions() -> dict[str, str]:
+
+    libraries = ("numpy", "scipy", "pymc", "pytensor", "nutpie", "numba", "arviz")
+    return {"python": platform.python_version()} | {name: version(name) for name in libraries}
