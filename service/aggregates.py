@@ -1,0 +1,281 @@
+"""Aggregates: computed from the facts and the latest accepted posterior, published as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from forecasting import live, pooling
+from forecasting.posterior import Posterior
+from service import forecasts, questions
+from service.clock import now
+from service.errors import Invalid, NotFound
+from service.forecasts import Stand
+from service.models import Aggregate, Fit, FitStatus
+from service.questions import View
+
+BAYES: Final = "bayes"
+METHODS: Final = (BAYES, *pooling.POOLS)
+KEPT_POSTERIORS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """The posterior in force at a moment; without an accepted fit, the prior."""
+
+    fit_id: int | None
+    posterior: Posterior
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An aggregate by one method as of one moment.
+
+    A classic pool has no interval, and says nothing without forecasts.
+    """
+
+    method: str
+    probability: float | None
+    lower: float | None
+    upper: float | None
+    level: float | None
+    forecasters: int
+    as_of: datetime
+    fit_id: int | None
+    fingerprint: str | None
+
+
+class Aggregator:
+    """Computes aggregates; keeps the posteriors that it has read, which never change."""
+
+    def __init__(self, level: float) -> None:
+        self.level = level
+        self._kept: dict[int, Posterior] = {}
+
+    async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
+        """The latest fit accepted by a moment (None: now)."""
+        query = select(func.max(Fit.id)).where(Fit.status == FitStatus.accepted)
+        if known_at is not None:
+            query = query.where(Fit.created_at <= known_at)
+        fit_id = await session.scalar(query)
+        if fit_id is None:
+            return Belief(None, prior())
+        if fit_id not in self._kept:
+            fit = await session.get_one(Fit, fit_id, options=[undefer(Fit.posterior)])
+            if fit.posterior is None:
+                raise LookupError(f"fit {fit_id} is accepted but has no posterior")
+            while len(self._kept) >= KEPT_POSTERIORS:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[fit_id] = Posterior.from_bytes(fit.posterior)
+        return Belief(fit_id, self._kept[fit_id])
+
+    def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
+        """The Bayesian aggregate of a question from its stands at a moment."""
+        standing = forecasts.standing_at(found, view, at)
+        answer = live.aggregate(
+            belief.posterior,
+            [str(one.account_id) for one in standing],
+            [one.probability for one in standing],
+            [one.start for one in standing],
+            domain=view.revision.domain,
+            level=self.level,
+        )
+        return Reading(
+            method=BAYES,
+            probability=answer.probability,
+            lower=answer.lower,
+            upper=answer.upper,
+            level=answer.level,
+            forecasters=answer.forecasters,
+            as_of=at,
+            fit_id=belief.fit_id,
+            fingerprint=belief.posterior.fingerprint,
+        )
+
+    async def publish(
+        self,
+        session: AsyncSession,
+        views: Sequence[View],
+        *,
+        cause: str,
+        at: datetime,
+        belief: Belief | None = None,
+    ) -> list[Aggregate]:
+        """Compute and append the aggregates of (locked) questions as of a moment."""
+        belief = belief or await self.belief(session)
+        found = await forecasts.stands(
+            session, [view.id for view in views], known_at=at, latest_only=True
+        )
+        rows = []
+        for view in views:
+            reading = self.read(view, found[view.id], at, belief)
+            rows.append(_row(view, reading, cause, found[view.id]))
+        session.add_all(rows)
+        await session.flush()
+        return rows
+
+    async def publish_one(
+        self, session: AsyncSession, view: View, *, cause: str, at: datetime
+    ) -> Reading:
+        """Publish the aggregate of one locked question as of a moment, and read it."""
+        (row,) = await self.publish(session, [view], cause=cause, at=at)
+        return _reading(row, at)
+
+    async def current(self, session: AsyncSession, views: Sequence[View]) -> dict[int, Reading]:
+        """The present Bayesian aggregate of each question.
+
+        It is the published one where nothing has happened since, else computed.
+        """
+        at = now()
+        belief = await self.belief(session)
+        latest = (
+            select(func.max(Aggregate.id))
+            .where(Aggregate.question_id.in_([view.id for view in views]))
+            .group_by(Aggregate.question_id)
+        )
+        rows = await session.scalars(select(Aggregate).where(Aggregate.id.in_(latest)))
+        published = {row.question_id: row for row in rows}
+        readings: dict[int, Reading] = {}
+        missing: list[View] = []
+        for view in views:
+            row = published.get(view.id)
+            same_fit = row is not None and row.fit_id == belief.fit_id
+            if row is not None and _holds(row, view, at) and (same_fit or view.resolved):
+                readings[view.id] = _reading(row, at)
+            else:
+                missing.append(view)
+        found = await forecasts.stands(session, [view.id for view in missing], latest_only=True)
+        for view in missing:
+            readings[view.id] = self.read(view, found[view.id], at, belief)
+        return readings
+
+    async def as_known_at(
+        self, session: AsyncSession, view: View, *, method: str, at: datetime | None
+    ) -> Reading:
+        """The aggregate of a question by a method, as known at a moment (None: now).
+
+        For the Bayesian aggregate of the past it is the one that was published then, brought up to
+        date where forecasts had expired since. Later rows never change the answer.
+        """
+        if method not in METHODS:
+            raise Invalid(f"method must be one of {', '.join(METHODS)}", field="method")
+        if method == BAYES and at is None:
+            return (await self.current(session, [view]))[view.id]
+        moment = at or now()
+        found = await forecasts.stands(session, [view.id], known_at=moment, latest_only=True)
+        if method != BAYES:
+            return _pooled(method, forecasts.standing_at(found[view.id], view, moment), moment)
+        row = await session.scalar(
+            select(Aggregate)
+            .where(Aggregate.question_id == view.id, Aggregate.created_at <= moment)
+            .order_by(Aggregate.id.desc())
+            .limit(1)
+        )
+        if row is not None and _holds(row, view, moment):
+            return _reading(row, moment)
+        belief = await self.belief(session, moment)
+        return self.read(view, found[view.id], moment, belief)
+
+
+@lru_cache(maxsize=1)
+def prior() -> Posterior:
+    """The prior's draws: what answers before the first accepted fit."""
+    return Posterior.prior()
+
+
+async def history(
+    session: AsyncSession, question_id: int, *, after: int, limit: int, as_of: datetime | None
+) -> list[Aggregate]:
+    """Published aggregates of a question, the oldest first, after an id."""
+    query = (
+        select(Aggregate)
+        .where(Aggregate.question_id == question_id, Aggregate.id > after)
+        .order_by(Aggregate.id)
+        .limit(limit)
+    )
+    if as_of is not None:
+        query = query.where(Aggregate.created_at <= as_of)
+    return list(await session.scalars(query))
+
+
+async def require_known(session: AsyncSession, view: View, at: datetime | None) -> None:
+    """Refuse a moment in the future, or before the question was there."""
+    if at is None:
+        return
+    if at > now():
+        raise Invalid("as_of must not be in the future", field="as_of")
+    (first,) = await questions.revisions(session, view.id, after=0, limit=1)
+    if at < first.created_at:
+        raise NotFound(f"question {view.id} did not exist at {at.isoformat()}")
+
+
+def _holds(row: Aggregate, view: View, at: datetime) -> bool:
+    """Whether nothing has happened to the question since an aggregate was published.
+
+    A resolved question keeps the aggregate published with its resolution: a later fit has learned
+    from its outcome.
+    """
+    changed = [view.revision.created_at]
+    if view.resolution is not None:
+        changed.append(view.resolution.created_at)
+    unexpired = row.valid_until is None or at < row.valid_until
+    return unexpired and row.created_at >= max(changed)
+
+
+def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> Aggregate:
+    closes = view.ends_at.timestamp() if view.ends_at else np.inf
+    ends = [
+        one.end
+        for one in forecasts.standing_at(found, view, reading.as_of)
+        if reading.as_of.timestamp() < one.end < closes
+    ]
+    return Aggregate(
+        question_id=view.id,
+        cause=cause,
+        probability=reading.probability,
+        lower=reading.lower,
+        upper=reading.upper,
+        level=reading.level,
+        forecasters=reading.forecasters,
+        fit_id=reading.fit_id,
+        fingerprint=reading.fingerprint,
+        valid_until=datetime.fromtimestamp(min(ends), UTC) if ends else None,
+        created_at=reading.as_of,
+    )
+
+
+def _reading(row: Aggregate, at: datetime) -> Reading:
+    return Reading(
+        method=BAYES,
+        probability=row.probability,
+        lower=row.lower,
+        upper=row.upper,
+        level=row.level,
+        forecasters=row.forecasters,
+        as_of=at,
+        fit_id=row.fit_id,
+        fingerprint=row.fingerprint,
+    )
+
+
+def _pooled(method: str, standing: Sequence[Stand], at: datetime) -> Reading:
+    pooled = pooling.pool(
+        method, [one.probability for one in standing], [one.start for one in standing]
+    )
+    return Reading(
+        method=method,
+        probability=pooled if np.isfinite(pooled) else None,
+        lower=None,
+        upper=None,
+        level=None,
+        forecasters=len(standing),
+        as_of=at,
+        fit_id=None,
+        fingerprint=None,
+    )

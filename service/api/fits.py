@@ -1,0 +1,62 @@
+"""The model's fits and their health."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.params import PathParameter
+from litestar.response import Response
+
+from service import fits
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    LARGEST_ID,
+    Cursor,
+    Limit,
+    Reading,
+    Who,
+    page_of,
+    position,
+)
+from service.errors import NotFound
+from service.schemas import FitOut, Page
+
+FitId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the fit's id")]
+
+
+class Fits(Controller):
+    """Fits."""
+
+    path = "/fits"
+    tags = ("Fits",)
+
+    @get(summary="List the fits")
+    async def listing(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[FitOut]:
+        """Every fit, the newest first: accepted, refused (with the reason) or failed."""
+        del actor
+        rows = await fits.listing(reading, before=position(cursor), limit=limit + 1)
+        return page_of(rows, limit, FitOut.of, lambda row: row.id)
+
+    @get("/{fit_id:int}", summary="Get a fit")
+    async def one(self, actor: Who, reading: Reading, fit_id: FitId) -> FitOut:
+        """A fit with its diagnostics, seed, versions and what it learned from."""
+        del actor
+        return FitOut.of(await fits.get(reading, fit_id))
+
+    @get(
+        "/{fit_id:int}/inference-data",
+        summary="Download a posterior",
+        media_type="application/octet-stream",
+    )
+    async def inference_data(self, actor: Who, reading: Reading, fit_id: FitId) -> Response[bytes]:
+        """The posterior's draws as a NumPy .npz archive, which `Posterior.load` reads."""
+        del actor
+        fit = await fits.get(reading, fit_id, with_posterior=True)
+        if fit.posterior is None:
+            raise NotFound(f"fit {fit_id} was {fit.status} and has no posterior")
+        return Response(
+            fit.posterior,
+            media_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="fit-{fit_id}.npz"'},
+        )

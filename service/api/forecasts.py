@@ -1,0 +1,152 @@
+"""Submitting, listing and withdrawing forecasts."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, delete, get, post
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import forecasts, idempotency, questions
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    AppRequest,
+    Cursor,
+    Limit,
+    Pooling,
+    Reading,
+    Who,
+    Writing,
+    page_of,
+    position,
+)
+from service.api.questions import QuestionId
+from service.forecasts import Draft
+from service.schemas import (
+    AggregateOut,
+    ForecastOut,
+    NewForecast,
+    NewForecastOn,
+    Page,
+    Submitted,
+    SubmittedMany,
+    WithdrawnOut,
+)
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="repeat a request under the same key and it is done once",
+    ),
+]
+
+
+class QuestionForecasts(Controller):
+    """Forecasts on one question."""
+
+    path = "/questions/{question_id:int}/forecasts"
+    tags = ("Forecasts",)
+
+    @post(summary="Submit a forecast")
+    async def submit(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        data: JSONBody[NewForecast],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Submitted:
+        """Store a forecast and answer with the aggregate that it led to."""
+        draft = Draft(question_id, data.probability, data.rationale, data.expires_at)
+
+        async def work() -> Submitted:
+            return (await _submit(writing, aggregator, actor, [draft]))[0]
+
+        return await idempotency.once(
+            writing, actor, idempotency_key, await _asked(request), Submitted, work
+        )
+
+    @get(summary="List the forecasts on a question")
+    async def listing(
+        self,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        mine: Annotated[bool, QueryParameter(description="only my own forecasts")] = False,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[ForecastOut]:
+        """Forecasts, the newest first."""
+        view = await questions.get(reading, question_id, actor=actor)
+        rows = await forecasts.listing(
+            reading,
+            view.id,
+            account_id=actor.id if mine else None,
+            before=position(cursor),
+            limit=limit + 1,
+        )
+        return page_of(rows, limit, ForecastOut.of, lambda entry: entry.forecast.id)
+
+    @delete("/current", status_code=200, summary="Withdraw my forecast")
+    async def withdraw(
+        self, actor: Who, writing: Writing, aggregator: Pooling, question_id: QuestionId
+    ) -> WithdrawnOut:
+        """End my standing forecast; what I said before stays on record."""
+        row = await forecasts.withdraw(writing, actor, question_id)
+        view = await questions.get(writing, question_id)
+        reading = await aggregator.publish_one(writing, view, cause="withdrawal", at=row.created_at)
+        return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
+
+
+class BulkForecasts(Controller):
+    """Forecasts on many questions at once."""
+
+    path = "/forecasts"
+    tags = ("Forecasts",)
+
+    @post(summary="Submit many forecasts, all or none")
+    async def submit(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        data: JSONBody[Annotated[list[NewForecastOn], msgspec.Meta(min_length=1, max_length=500)]],
+        idempotency_key: IdempotencyKey = None,
+    ) -> SubmittedMany:
+        """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
+        drafts = [
+            Draft(one.question_id, one.probability, one.rationale, one.expires_at) for one in data
+        ]
+
+        async def work() -> SubmittedMany:
+            return SubmittedMany(await _submit(writing, aggregator, actor, drafts))
+
+        return await idempotency.once(
+            writing, actor, idempotency_key, await _asked(request), SubmittedMany, work
+        )
+
+
+async def _submit(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, drafts: list[Draft]
+) -> list[Submitted]:
+    answers = []
+    for row in await forecasts.submit(session, actor, drafts):
+        view = await questions.get(session, row.question_id)
+        reading = await aggregator.publish_one(session, view, cause="forecast", at=row.created_at)
+        answers.append(
+            Submitted(
+                ForecastOut.of(forecasts.Entry(row, actor.name, actor.bot)),
+                AggregateOut.of(view.id, reading),
+            )
+        )
+    return answers
+
+
+async def _asked(request: AppRequest) -> bytes:
+    return f"{request.method} {request.url.path}\n".encode() + await request.body()

@@ -1,0 +1,76 @@
+"""What the controllers share: who asks, their session, and how a list is paged."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from litestar import Request
+from litestar.datastructures import State as AppState
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.errors import Invalid
+from service.schemas import Moment, Page
+
+Row = TypeVar("Row")
+Item = TypeVar("Item")
+
+Who = NamedDependency[SkipValidation[Actor]]
+Reading = NamedDependency[SkipValidation[AsyncSession]]
+Writing = NamedDependency[SkipValidation[AsyncSession]]
+Pooling = NamedDependency[SkipValidation[Aggregator]]
+AppRequest = Request[Any, Any, AppState]
+
+DEFAULT_LIMIT: Final = 50
+LARGEST_ID: Final = 2**31 - 1
+
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=200, description="how many items at most, 1 to 200; default 50")
+]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="`next` of the page before; absent for the first"),
+]
+AsOf = Annotated[
+    Moment | None,
+    QueryParameter(description="answer as known at this moment (ISO 8601 with offset)"),
+]
+SetSlug = Annotated[
+    str | None, QueryParameter(name="set", max_length=100, description="only this set, by its slug")
+]
+
+
+def position(cursor: str | None) -> int | None:
+    """The id or place that a cursor stands for; None for the first page."""
+    if cursor is None:
+        return None
+    try:
+        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        place = -1
+    if not 0 <= place <= LARGEST_ID:
+        raise Invalid("cursor must be `next` of an earlier page", field="cursor")
+    return place
+
+
+def page_of(
+    rows: Sequence[Row], limit: int, item: Callable[[Row], Item], place: Callable[[Row], int]
+) -> Page[Item]:
+    """A page from up to `limit + 1` rows: one more than shown tells that there is another page."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    following = base64.urlsafe_b64encode(str(place(shown[-1])).encode()) if more else None
+    return Page(
+        items=[item(row) for row in shown],
+        next=following.decode().rstrip("=") if following else None,
+    )
+
+
+def utc(at: datetime | None) -> datetime | None:
+    """The same moment in UTC."""
+    return at.astimezone(UTC) if at else None

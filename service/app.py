@@ -1,0 +1,162 @@
+"""The application: the only wiring."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import swagger_ui
+from litestar import Litestar, Router, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.response import Redirect
+from litestar.static_files import create_static_files_router
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import accounts
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.api import aggregates, fits, forecasts, health, questions, resolutions, scores, sets
+from service.api.parameters import AppRequest, Who
+from service.database import Database
+from service.errors import translate
+from service.settings import Settings
+
+DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+async def provide_actor(request: AppRequest) -> Actor:
+    """Who asks, by their token."""
+    async with request.app.state.database.read() as session:
+        return await accounts.authenticate(session, request.headers.get("Authorization"))
+
+
+async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
+    """A read transaction for someone who is known."""
+    del actor
+    async with request.app.state.database.read() as session:
+        yield session
+
+
+async def provide_writing(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
+    """A write transaction: committed before the answer goes out, undone by any error."""
+    del actor
+    async with request.app.state.database.write() as session:
+        yield session
+
+
+async def provide_aggregator(request: AppRequest) -> Aggregator:
+    """The process's aggregator, which keeps the posteriors that it has read."""
+    aggregator: Aggregator = request.app.state.aggregator
+    return aggregator
+
+
+@get("/", include_in_schema=False)
+async def home() -> Redirect:
+    """The API's documentation."""
+    return Redirect("/schema")
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Wire the service for these settings; nothing is opened before the application starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.database = Database(settings.url)
+        try:
+            yield
+        finally:
+            await app.state.database.close()
+
+    api = Router(
+        path="/api/v1",
+        route_handlers=[
+            sets.Sets,
+            questions.Questions,
+            forecasts.QuestionForecasts,
+            forecasts.BulkForecasts,
+            aggregates.Aggregates,
+            resolutions.Resolutions,
+            scores.Scores,
+            fits.Fits,
+        ],
+        security=[{"token": []}],
+    )
+    metrics = PrometheusConfig(
+        app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
+    )
+    return Litestar(
+        route_handlers=[
+            home,
+            api,
+            health.healthz,
+            health.readyz,
+            PrometheusController,
+            create_static_files_router(
+                "/documentation", [DOCUMENTATION], include_in_schema=False, name="documentation"
+            ),
+        ],
+        lifespan=[lifespan],
+        state=State({"settings": settings, "aggregator": Aggregator(settings.interval_level)}),
+        dependencies={
+            "actor": Provide(provide_actor),
+            "reading": Provide(provide_reading),
+            "writing": Provide(provide_writing),
+            "aggregator": Provide(provide_aggregator),
+        },
+        exception_handlers={Exception: translate},
+        middleware=[metrics.middleware],
+        request_max_body_size=settings.max_body_bytes,
+        response_headers=HEADERS,
+        openapi_config=_openapi(),
+        debug=False,
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Credence",
+        version=version("credence-forecasts"),
+        description=(
+            "Questions, forecasts, the pooled answer with its credible interval, resolutions and "
+            "scores. Every error is problem+json (RFC 9457); every list answers "
+            "`{items, next}` and takes `next` back as `cursor`."
+        ),
+        path="/schema",
+        render_plugins=[
+            SwaggerRenderPlugin(
+                js_url="/documentation/swagger-ui-bundle.js",
+                css_url="/documentation/swagger-ui.css",
+                standalone_preset_js_url="/documentation/swagger-ui-standalone-preset.js",
+                favicon='<link rel="icon" href="/documentation/favicon-32x32.png">',
+                path="/",
+            )
+        ],
+        components=Components(
+            security_schemes={
+                "token": SecurityScheme(
+                    type="http", scheme="bearer", description="A token of `credence account create`"
+                )
+            }
+        ),
+        tags=[
+            Tag("Sets", "Documents and what they imply"),
+            Tag("Questions", "Questions that will have a yes or a no"),
+            Tag("Forecasts", "Probabilities that people and bots give"),
+            Tag("Aggregates", "What the crowd believes, and how sure that is"),
+            Tag("Resolutions", "What became of questions"),
+            Tag("Scores", "Scores, leaderboards and calibration"),
+            Tag("Fits", "The model's fits and their diagnostics"),
+            Tag("Health", "Whether the service runs"),
+        ],
+    )

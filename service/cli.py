@@ -1,0 +1,299 @@
+"""The `credence` command."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from forecasting.panel import Panel, PanelError
+from questions.load import SetError, find_sets, read_set
+from service import accounts, questions
+from service.database import Database
+from service.errors import Problem
+from service.models import Role
+from service.settings import Settings, SettingsError
+
+Result = TypeVar("Result")
+
+EXPECTED: Final = (Problem, SetError, PanelError, SettingsError, OSError)
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+class Sentence(click.ClickException):
+    """An error that ends the command with one sentence on standard error."""
+
+    def show(self, file: Any = None) -> None:
+        """Write the sentence alone."""
+        del file
+        click.echo(f"credence: {self.message}", err=True)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except EXPECTED as error:
+        raise Sentence(str(error)) from error
+    except (SQLAlchemyError, CommandError) as error:
+        raise Sentence(f"the database: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    said = str(origin).strip().splitlines()
+    hint = "; has `credence init` run?" if "no such table" in str(origin) else ""
+    return f"{said[0] if said else type(origin).__name__}{hint}"
+
+
+def _with_database(work: Callable[[Database, Settings], Awaitable[Result]]) -> Result:
+    """Run a piece of work on the database of the settings, and turn errors into sentences."""
+
+    async def run() -> Result:
+        settings = Settings.from_environment()
+        database = Database(settings.url)
+        try:
+            return await work(database, settings)
+        finally:
+            await database.close()
+
+    with _sentences():
+        return asyncio.run(run())
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="credence-forecasts")
+def main() -> None:
+    """Credence: from a brief to resolvable questions, pooled forecasts and scores.
+
+    The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for loud in ("alembic", "dbos"):
+        logging.getLogger(loud).setLevel(logging.WARNING)
+
+
+@main.command(epilog="Example: credence init --token")
+@click.option("--token", "only_token", is_flag=True, help="Print only the token, if one is made.")
+def init(*, only_token: bool) -> None:
+    """Migrate, load the shipped sets and create the first administrator.
+
+    Safe to repeat: the token is printed once, when the administrator is created.
+    """
+
+    async def work(database: Database, settings: Settings) -> tuple[list[questions.Loaded], str]:
+        await database.migrate()
+        loaded = await _load(database, Path(settings.sets_folder))
+        async with database.write() as session:
+            if await accounts.administrator_exists(session):
+                return loaded, ""
+            _, token = await accounts.create(session, "administrator", Role.administrator)
+            return loaded, token
+
+    loaded, token = _with_database(work)
+    if only_token:
+        click.echo("there is an administrator already", err=True) if not token else None
+        click.echo(token) if token else None
+        return
+    _report(loaded)
+    if token:
+        click.echo("created the account `administrator`; its token, shown this once:")
+        click.echo(token)
+
+
+async def _load(database: Database, folder: Path) -> list[questions.Loaded]:
+    """Read every set first, so that a mistake in one loads none."""
+    written = [read_set(path) for path in find_sets(folder)]
+    async with database.write() as session:
+        return [await questions.load(session, one) for one in written]
+
+
+def _report(loaded: list[questions.Loaded]) -> None:
+    for one in loaded:
+        click.echo(
+            f"set {one.slug}: {one.created} questions created, {one.revised} revised, "
+            f"{one.unchanged} unchanged"
+        )
+
+
+@main.command(epilog="Example: credence serve --port 8123 --no-worker")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any."
+)
+@click.option("--worker/--no-worker", default=True, help="Run a worker beside the web process.")
+def serve(*, host: str, port: int, worker: bool) -> None:
+    """Serve the API, with a worker as a child process."""
+    import uvicorn  # noqa: PLC0415  # only the server needs it
+
+    from service.app import create_app  # noqa: PLC0415
+
+    with _sentences():
+        settings = Settings.from_environment()
+    if not _with_database(lambda database, _: database.schema_is_current()):
+        raise Sentence("the database has another schema version; run `credence init`")
+    app = create_app(settings)
+    with _beside(worker=worker):
+        uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
+
+
+@contextmanager
+def _beside(*, worker: bool) -> Iterator[None]:
+    """Keep a worker process running while the block runs; one that dies is started again."""
+    if not worker:
+        yield
+        return
+    stopping = threading.Event()
+    keeper = threading.Thread(target=_keep_worker, args=(stopping,), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join()
+
+
+def _keep_worker(stopping: threading.Event) -> None:
+    pause = 1.0
+    while not stopping.is_set():
+        started = time.monotonic()
+        # The pipe closes when this process ends, however it ends: that stops the worker.
+        child = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "worker", "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+        )
+        while child.poll() is None and not stopping.wait(0.2):
+            pass
+        if stopping.is_set():
+            _end(child)
+            return
+        pause = 1.0 if time.monotonic() - started > LONGEST_PAUSE_SECONDS else pause * 2
+        pause = min(pause, LONGEST_PAUSE_SECONDS)
+        logging.getLogger(__name__).error(
+            "the worker ended with %s; starting another in %g s", child.returncode, pause
+        )
+        stopping.wait(pause)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+@main.command(epilog="Example: credence worker")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+def worker(*, until_stdin_closes: bool) -> None:
+    """Run the background jobs (refits) until stopped."""
+    from service.jobs import run_worker  # noqa: PLC0415  # the job engine is slow to import
+
+    stop = threading.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stop.set())
+    if until_stdin_closes:
+
+        def watch() -> None:
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+            stop.set()
+
+        threading.Thread(target=watch, daemon=True).start()
+    with _sentences():
+        run_worker(Settings.from_environment(), stop)
+
+
+@main.group()
+def account() -> None:
+    """Accounts and their tokens."""
+
+
+@account.command("create", epilog="Example: credence account create alice --role curator")
+@click.argument("name")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in Role]),
+    help="What the account may do; each role may do all that those before it may.",
+)
+@click.option("--bot", is_flag=True, help="The account is a program.")
+@click.option("--token", "only_token", is_flag=True, help="Print only the token.")
+def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None:
+    """Create an account and print its token, once."""
+
+    async def work(database: Database, _settings: Settings) -> tuple[accounts.Actor, str]:
+        async with database.write() as session:
+            return await accounts.create(session, name, Role(role), bot=bot)
+
+    actor, token = _with_database(work)
+    if not only_token:
+        click.echo(
+            f"created the {actor.role} {actor.name!r} (forecaster {actor.id}); "
+            "its token, shown this once:"
+        )
+    click.echo(token)
+
+
+@account.command("revoke", epilog="Example: credence account revoke alice")
+@click.argument("name")
+def revoke_tokens(name: str) -> None:
+    """Revoke every token of an account; its forecasts stay."""
+
+    async def work(database: Database, _settings: Settings) -> int:
+        async with database.write() as session:
+            return await accounts.revoke_tokens(session, name)
+
+    click.echo(f"revoked {_with_database(work)} tokens of {name!r}")
+
+
+@main.group("questions")
+def question_sets() -> None:
+    """Sets of questions."""
+
+
+@question_sets.command("load", epilog="Example: credence questions load questions/sets/russia-iran")
+@click.argument("path", type=click.Path(path_type=Path))
+def load_questions(path: Path) -> None:
+    """Load a set, or a folder of sets, into the database.
+
+    Loading again changes nothing; a changed question gets a new revision and keeps its forecasts.
+    """
+
+    async def work(database: Database, _settings: Settings) -> list[questions.Loaded]:
+        return await _load(database, path)
+
+    _report(_with_database(work))
+
+
+@main.command(epilog="Example: credence fit")
+def fit() -> None:
+    """Fit the model to everything resolved by now; exits 1 when the fit is refused or fails."""
+    from service.jobs import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
+
+    async def work(database: Database, settings: Settings) -> Any:
+        sampler = Sampler(settings)
+        try:
+            return await fit_once(database, settings, sampler)
+        finally:
+            sampler.close()
+
+    made = _with_database(work)
+    if made.status != "accepted":
+        raise Sentence(f"fit {made.id} was {made.status}: {made.reason}")
+    click.echo(
+        f"fit {made.id} accepted: {made.questions} questions, {made.forecasts} forecasts of "
+        f"{made.forecasters} forecasters; fingerprint {made.fingerprint[:12]}"
+    )

@@ -1,0 +1,104 @@
+"""The database: engine, read and write transactions, and the migrations' entry."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+import migrations
+
+BUSY_TIMEOUT_MS = 20_000
+
+
+class Database:
+    """An engine and the two kinds of transaction that the service knows.
+
+    A write transaction on SQLite takes the write lock at once (BEGIN IMMEDIATE), so that it can
+    never fail half-way for having read before; on PostgreSQL the nouns lock the rows they change.
+    A read transaction sees one moment of the database.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.sqlite = url.get_backend_name() == "sqlite"
+        self.engine = create_async_engine(url, pool_pre_ping=not self.sqlite)
+        if self.sqlite:
+            _configure_sqlite(self.engine)
+            self._reading = self.engine
+        else:
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        self._writing = self.engine.execution_options(credence_writes=True)
+        self._turn: AbstractAsyncContextManager[Any] = (
+            asyncio.Lock() if self.sqlite else nullcontext()
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session that reads one consistent moment."""
+        async with AsyncSession(self._reading, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends well, and leaves nothing when it does not."""
+        async with (
+            self._turn,
+            AsyncSession(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            if self.sqlite:
+                await session.connection()
+            yield session
+
+    async def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to a revision (upwards)."""
+        async with self.engine.connect() as connection:
+            await connection.run_sync(lambda c: command.upgrade(migration_config(c), revision))
+            await connection.commit()
+
+    async def schema_is_current(self) -> bool:
+        """Whether the database has exactly the newest schema."""
+        async with self.engine.connect() as connection:
+            heads = await connection.run_sync(
+                lambda c: MigrationContext.configure(c).get_current_heads()
+            )
+        newest = ScriptDirectory.from_config(migration_config(None)).get_heads()
+        return set(heads) == set(newest)
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self.engine.dispose()
+
+
+def migration_config(connection: Connection | None) -> Config:
+    """Alembic's configuration for these migrations on an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _configure_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None  # the BEGIN below is ours, not the driver's
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("credence_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,144 @@
+"""One family of errors, and one translator of them to problem+json (RFC 9457)."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+log = logging.getLogger(__name__)
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """The body of every error answer (RFC 9457, application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldError] = []
+    current: dict[str, Any] | None = None
+
+
+class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
+    """An error that a caller can do something about; `detail` is one sentence for them."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+    slug: ClassVar[str] = "bad-request"
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, current: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = [FieldError(field, detail)] if field else []
+        self.current = current
+
+
+class Invalid(Problem):
+    """A well-formed request says something that is not allowed."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "invalid"
+
+
+class Unauthenticated(Problem):
+    """No token, or one that is unknown or revoked."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    slug = "unauthenticated"
+
+
+class Forbidden(Problem):
+    """The account's role does not allow this."""
+
+    status = HTTPStatus.FORBIDDEN
+    slug = "forbidden"
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "not-found"
+
+
+class Conflict(Problem):
+    """The thing exists, but its state does not allow this now; `current` says what the state is."""
+
+    status = HTTPStatus.CONFLICT
+    slug = "conflict"
+
+
+def _answer(problem: ProblemDetails) -> Response[ProblemDetails]:
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    return Response(
+        problem,
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def translate(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
+    """Answer any error as problem+json; what was not foreseen is logged and told no one."""
+    path = request.url.path
+    if isinstance(error, Problem):
+        problem = ProblemDetails(
+            type=f"urn:credence:{error.slug}",
+            title=error.status.phrase,
+            status=error.status,
+            detail=error.detail,
+            instance=path,
+            errors=error.errors,
+            current=error.current,
+        )
+    elif isinstance(error, ValidationException):
+        problem = _validation(error, path)
+    elif isinstance(error, HTTPException):
+        status = HTTPStatus(error.status_code)
+        problem = ProblemDetails(
+            type=f"urn:credence:{status.phrase.lower().replace(' ', '-')}",
+            title=status.phrase,
+            status=status,
+            detail=error.detail or status.phrase,
+            instance=path,
+        )
+    else:
+        log.error("unforeseen error at %s %s", request.method, path, exc_info=error)
+        problem = ProblemDetails(
+            type="urn:credence:internal-server-error",
+            title="Internal Server Error",
+            status=HTTPStatus.INTERNAL_SERVER_ERROR,
+            detail="Something went wrong on our side; nothing was stored.",
+            instance=path,
+        )
+    return _answer(problem)
+
+
+def _validation(error: ValidationException, path: str) -> ProblemDetails:
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [
+        FieldError(str(item.get("key", "body")), str(item.get("message", error.detail)))
+        for item in extra
+        if isinstance(item, dict)
+    ]
+    said = "; ".join(f"{one.field}: {one.message}" for one in errors) or error.detail
+    return ProblemDetails(
+        type="urn:credence:invalid",
+        title=HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        detail=said,
+        instance=path,
+        errors=errors,
+    )

@@ -1,0 +1,226 @@
+"""Fits: whether one is due, what it learns from, and how an accepted one comes into force."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from forecasting.panel import Panel, PanelQuestion
+from forecasting.posterior import Posterior
+from service import forecasts, questions, resolutions
+from service.aggregates import Aggregator
+from service.clock import now
+from service.database import Database
+from service.errors import NotFound
+from service.forecasts import Stand
+from service.models import Fit, FitStatus, Forecast, Outcome, Question, Resolution
+from service.questions import State, View
+
+FAILURES_BEFORE_REST: Final = 3
+BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Whether the latest accepted fit is behind the resolutions, and whether to fit now."""
+
+    behind: bool
+    due: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one fit learns from, read in one moment."""
+
+    panel: Panel
+    resolutions: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What became of sampling: a posterior, or the reason why there is none."""
+
+    status: FitStatus
+    reason: str = ""
+    posterior: Posterior | None = None
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+
+
+async def need(
+    session: AsyncSession, *, quiet: timedelta, longest_wait: timedelta, at: datetime
+) -> Need:
+    """Derive from the rows whether a fit is due.
+
+    It is when resolutions have come since the latest accepted fit, none in the last `quiet` (or
+    the first of them is `longest_wait` old). A refused fit is not tried again on the same
+    resolutions, and a failed one at most `FAILURES_BEFORE_REST` times.
+    """
+    present = await resolutions.count(session)
+    covered = await session.scalar(
+        select(Fit.resolutions)
+        .where(Fit.status == FitStatus.accepted)
+        .order_by(Fit.id.desc())
+        .limit(1)
+    )
+    if present <= (covered or 0):
+        return Need(behind=False, due=False, why="every resolution is in the latest fit")
+    tried = [
+        status
+        for (status,) in await session.execute(
+            select(Fit.status).where(Fit.resolutions == present, Fit.status != FitStatus.accepted)
+        )
+    ]
+    if FitStatus.refused in tried:
+        return Need(behind=True, due=False, why="the fit to these resolutions was refused")
+    if len(tried) >= FAILURES_BEFORE_REST:
+        return Need(behind=True, due=False, why=f"fitting failed {len(tried)} times; waiting")
+    newest, oldest = await _waiting(session, present - (covered or 0))
+    if at - newest < quiet and at - oldest < longest_wait:
+        return Need(behind=True, due=False, why="waiting for further resolutions")
+    return Need(behind=True, due=True, why=f"{present - (covered or 0)} resolutions are new")
+
+
+async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:
+    """When the newest and the oldest of the last `count` resolutions were recorded."""
+    last = select(Resolution.created_at).order_by(Resolution.id.desc()).limit(count).subquery()
+    newest, oldest = (
+        await session.execute(select(func.max(last.c.created_at), func.min(last.c.created_at)))
+    ).one()
+    return newest, oldest
+
+
+async def read_job(session: AsyncSession) -> Job:
+    """Read what a fit learns from: every question resolved yes or no, and whose forecasts stood."""
+    started_at = now()
+    present = await resolutions.count(session)
+    scored = questions.views_query(None).where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
+    found = await questions.views(session, scored.order_by(Question.id))
+    stands: dict[int, list[Stand]] = {}
+    for first in range(0, len(found), BATCH):
+        ids = [view.id for view in found[first : first + BATCH]]
+        stands.update(await forecasts.stands(session, ids))
+    panel = Panel.of(
+        forecasts=[
+            (str(one.account_id), str(view.id), _time(view, one), one.end, one.probability)
+            for view in found
+            for one in stands[view.id]
+            if _counts(view, one)
+        ],
+        questions=[_panel_question(view) for view in found],
+    )
+    return Job(panel, present, started_at)
+
+
+def _counts(view: View, one: Stand) -> bool:
+    ends = view.ends_at.timestamp() if view.ends_at else math.inf
+    return view.revision.opens_at.timestamp() <= one.start < ends
+
+
+def _time(view: View, one: Stand) -> float:
+    """Without a scheduled close there is no life to take moments of: the question is untimed."""
+    return one.start if view.revision.closes_at is not None else math.nan
+
+
+def _panel_question(view: View) -> PanelQuestion:
+    timed = view.revision.closes_at is not None
+    return PanelQuestion(
+        id=str(view.id),
+        title=view.revision.title,
+        outcome=float(view.outcome) if view.outcome is not None else math.nan,
+        opens=view.revision.opens_at.timestamp() if timed else math.nan,
+        closes=_seconds(view.revision.closes_at),
+        resolved=_seconds(view.ends_at) if timed else math.nan,
+        domain=view.revision.domain,
+    )
+
+
+def _seconds(at: datetime | None) -> float:
+    return at.timestamp() if at else math.nan
+
+
+async def record(
+    database: Database, aggregator: Aggregator, job: Job, sampled: Sampled, *, seed: int
+) -> Fit:
+    """Store a fit whatever became of it; an accepted one then renews every pending aggregate.
+
+    The renewal goes in short transactions: a reader in between computes with the new fit, and one
+    that is cut off loses nothing.
+    """
+    async with database.write() as session:
+        fit = _fit(job, sampled, seed)
+        session.add(fit)
+        await session.flush()
+    if fit.status == FitStatus.accepted:
+        await renew(database, aggregator)
+    return fit
+
+
+async def renew(database: Database, aggregator: Aggregator) -> int:
+    """Publish the aggregate of every unresolved question with forecasts; how many there were."""
+    async with database.read() as session:
+        pending = await _pending(session)
+    for first in range(0, len(pending), BATCH):
+        ids = pending[first : first + BATCH]
+        async with database.write() as session:
+            await questions.lock(session, ids)
+            query = questions.views_query(None).where(Question.id.in_(ids))
+            views = await questions.views(session, query)
+            views = [view for view in views if view.resolved is None]
+            await aggregator.publish(session, views, cause="fit", at=now())
+    return len(pending)
+
+
+async def _pending(session: AsyncSession) -> list[int]:
+    unresolved = questions.in_state(State.open, now()) | questions.in_state(State.closed, now())
+    query = (
+        questions.views_query(None)
+        .with_only_columns(Question.id)
+        .where(unresolved, select(Forecast.id).where(Forecast.question_id == Question.id).exists())
+        .order_by(Question.id)
+    )
+    return [question_id for (question_id,) in await session.execute(query)]
+
+
+def _fit(job: Job, sampled: Sampled, seed: int) -> Fit:
+    posterior = sampled.posterior
+    metadata = dict(posterior.metadata) if posterior else {}
+    return Fit(
+        status=sampled.status,
+        reason=sampled.reason,
+        resolutions=job.resolutions,
+        questions=len(job.panel.questions),
+        forecasts=len(job.panel.probability),
+        forecasters=len(job.panel.forecasters),
+        data_hash=job.panel.data_hash,
+        fingerprint=posterior.fingerprint if posterior else "",
+        seed=seed,
+        priors=metadata.get("priors") or {},
+        versions=metadata.get("versions") or {},
+        diagnostics=metadata.get("diagnostics") or sampled.diagnostics,
+        started_at=job.started_at,
+        created_at=now(),
+        posterior=posterior.to_bytes() if posterior else None,
+    )
+
+
+async def get(session: AsyncSession, fit_id: int, *, with_posterior: bool = False) -> Fit:
+    """One fit; NotFound names the id."""
+    options = [undefer(Fit.posterior)] if with_posterior else []
+    fit = await session.get(Fit, fit_id, options=options)
+    if fit is None:
+        raise NotFound(f"there is no fit {fit_id}")
+    return fit
+
+
+async def listing(session: AsyncSession, *, before: int | None, limit: int) -> list[Fit]:
+    """Fits, the newest first, from before an id on."""
+    query = select(Fit).order_by(Fit.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Fit.id < before)
+    return list(await session.scalars(query))

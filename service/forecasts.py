@@ -1,0 +1,258 @@
+"""Forecasts: submitting, withdrawing, and the one rule of which of them count, and when."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVarTuple
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions
+from service.accounts import Actor
+from service.clock import now
+from service.errors import Conflict, Invalid
+from service.models import Account, Forecast, Role, Withdrawal
+from service.questions import State, View
+
+TICK: Final = timedelta(microseconds=1)
+LONGEST_RATIONALE: Final = 20_000
+
+Columns = TypeVarTuple("Columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A forecast that counts, and the time [start, end) during which it stood.
+
+    `start` and `end` are seconds since 1970 UTC; `end` is infinite while nothing ends it. The
+    question's close does not end a stand: `standing_at` and the scores look at the close.
+    """
+
+    account_id: int
+    probability: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A forecast about to be submitted."""
+
+    question_id: int
+    probability: float
+    rationale: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A forecast as its reader sees it."""
+
+    forecast: Forecast
+    account_name: str
+    bot: bool
+
+
+def check(draft: Draft, at: datetime) -> None:
+    """Refuse what no question could take; raises Invalid naming the field."""
+    if not (math.isfinite(draft.probability) and 0 <= draft.probability <= 1):
+        raise Invalid("probability must be a number from 0 to 1", field="probability")
+    if len(draft.rationale) > LONGEST_RATIONALE:
+        raise Invalid(
+            f"rationale must be at most {LONGEST_RATIONALE} characters", field="rationale"
+        )
+    if draft.expires_at is not None and draft.expires_at <= at:
+        raise Invalid("expires_at must be in the future", field="expires_at")
+
+
+async def submit(session: AsyncSession, actor: Actor, drafts: Sequence[Draft]) -> list[Forecast]:
+    """Append forecasts, all or none; the questions stay locked until the transaction ends."""
+    actor.require(Role.forecaster, "forecast")
+    await questions.lock(session, [draft.question_id for draft in drafts])
+    at = now()
+    rows = []
+    for draft in drafts:
+        check(draft, at)
+        await _require_open(session, actor, draft.question_id, at)
+        row = Forecast(
+            question_id=draft.question_id,
+            account_id=actor.id,
+            probability=draft.probability,
+            rationale=draft.rationale,
+            expires_at=draft.expires_at,
+            created_at=await _after_last(session, actor, draft.question_id, at),
+        )
+        session.add(row)
+        await session.flush()
+        rows.append(row)
+    return rows
+
+
+async def withdraw(session: AsyncSession, actor: Actor, question_id: int) -> Withdrawal:
+    """End the actor's standing forecast; Conflict if there is none."""
+    actor.require(Role.forecaster, "withdraw a forecast")
+    await questions.lock(session, [question_id])
+    at = now()
+    await _require_open(session, actor, question_id, at)
+    at = await _after_last(session, actor, question_id, at)
+    mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
+    if not any(stand.end > at.timestamp() for stand in mine[question_id]):
+        raise Conflict("you have no standing forecast on this question to withdraw")
+    row = Withdrawal(question_id=question_id, account_id=actor.id, created_at=at)
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def _require_open(
+    session: AsyncSession, actor: Actor, question_id: int, at: datetime
+) -> View:
+    view = await questions.get(session, question_id, actor=actor)
+    state = view.state(at)
+    if state is State.open:
+        return view
+    said = {
+        State.draft: "is a draft",
+        State.upcoming: f"opens at {view.revision.opens_at.isoformat()}",
+        State.closed: f"closed at {_iso(view.revision.closes_at)}",
+        State.resolved: f"is resolved: {view.resolved.outcome if view.resolved else ''}",
+    }[state]
+    raise Conflict(
+        f"question {question_id} {said}; forecasts are taken while a question is open",
+        current={"state": state},
+    )
+
+
+async def _after_last(
+    session: AsyncSession, actor: Actor, question_id: int, at: datetime
+) -> datetime:
+    """A moment after all that the actor did here before, even if the clock went back."""
+    for table in (Forecast, Withdrawal):
+        last = await session.scalar(
+            select(func.max(table.created_at)).where(
+                table.question_id == question_id, table.account_id == actor.id
+            )
+        )
+        if last is not None and last >= at:
+            at = last + TICK
+    return at
+
+
+async def stands(
+    session: AsyncSession,
+    question_ids: Sequence[int],
+    *,
+    known_at: datetime | None = None,
+    account_id: int | None = None,
+    latest_only: bool = False,
+) -> dict[int, list[Stand]]:
+    """Whose forecasts count, and when: the one rule that aggregates, scores and fits all use.
+
+    A forecast stands from its making until its forecaster's next one, its withdrawal or its
+    expiry. Those of people and bots count alike, also after an account is deactivated.
+
+    Args:
+        question_ids: the questions.
+        known_at: only what was recorded by then; None: everything.
+        account_id: only this account's.
+        latest_only: only the last forecast of each account (enough for the present aggregate).
+    """
+    found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
+    ended: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for question_id, account, at in await session.execute(
+        _known(
+            select(Withdrawal.question_id, Withdrawal.account_id, Withdrawal.created_at),
+            Withdrawal,
+            question_ids,
+            known_at,
+            account_id,
+        ).order_by(Withdrawal.id)
+    ):
+        ended[question_id, account].append(at.timestamp())
+    query = _known(
+        select(
+            Forecast.question_id,
+            Forecast.account_id,
+            Forecast.probability,
+            Forecast.created_at,
+            Forecast.expires_at,
+        ),
+        Forecast,
+        question_ids,
+        known_at,
+        account_id,
+    )
+    if latest_only:
+        latest = _known(
+            select(func.max(Forecast.id)), Forecast, question_ids, known_at, account_id
+        ).group_by(Forecast.question_id, Forecast.account_id)
+        query = query.where(Forecast.id.in_(latest))
+    following: dict[tuple[int, int], float] = {}
+    for question_id, account, probability, created_at, expires_at in await session.execute(
+        query.order_by(Forecast.id.desc())
+    ):
+        key = (question_id, account)
+        start = created_at.timestamp()
+        ends = [following.get(key, math.inf)]
+        ends.extend(at for at in ended.get(key, ()) if at >= start)
+        if expires_at is not None:
+            ends.append(expires_at.timestamp())
+        following[key] = start
+        found[question_id].append(Stand(account, probability, start, min(ends)))
+    for listed in found.values():
+        listed.reverse()
+    return found
+
+
+def _known(
+    query: Select[*Columns],
+    table: type[Forecast | Withdrawal],
+    question_ids: Sequence[int],
+    known_at: datetime | None,
+    account_id: int | None,
+) -> Select[*Columns]:
+    query = query.where(table.question_id.in_(question_ids))
+    if known_at is not None:
+        query = query.where(table.created_at <= known_at)
+    if account_id is not None:
+        query = query.where(table.account_id == account_id)
+    return query
+
+
+def standing_at(found: Iterable[Stand], view: View, at: datetime) -> list[Stand]:
+    """The stands that hold at a moment; after the effective close, those that held when it came."""
+    opens = view.revision.opens_at.timestamp()
+    moment, ends = at.timestamp(), view.ends_at.timestamp() if view.ends_at else math.inf
+    if moment < ends:
+        return [one for one in found if opens <= one.start <= moment < one.end]
+    return [one for one in found if opens <= one.start < ends <= one.end]
+
+
+async def listing(
+    session: AsyncSession,
+    question_id: int,
+    *,
+    account_id: int | None,
+    before: int | None,
+    limit: int,
+) -> list[Entry]:
+    """Forecasts on a question, the newest first, from before an id on."""
+    query = (
+        select(Forecast, Account.name, Account.bot)
+        .join(Account, Account.id == Forecast.account_id)
+        .where(Forecast.question_id == question_id)
+        .order_by(Forecast.id.desc())
+        .limit(limit)
+    )
+    if account_id is not None:
+        query = query.where(Forecast.account_id == account_id)
+    if before is not None:
+        query = query.where(Forecast.id < before)
+    return [Entry(*row) for row in await session.execute(query)]
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else "no time"

@@ -1,0 +1,215 @@
+"""Background work: the refit as a durable workflow, sampled in a process that may die."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime, timedelta
+from multiprocessing import get_context, parent_process
+from typing import Any, Final, TypeVar
+
+from dbos import DBOS, SetEnqueueOptions
+from dbos import error as dbos_error
+
+from forecasting.panel import Panel
+from service import fits
+from service.aggregates import Aggregator
+from service.clock import now
+from service.database import Database
+from service.fits import Sampled
+from service.models import Fit, FitStatus
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+QUEUE: Final = "refit"
+KEPT_RECORDS: Final = timedelta(hours=1)
+
+Result = TypeVar("Result")
+
+
+class Sampler:
+    """A child process that samples, kept warm because compiling the model takes half a minute.
+
+    Whatever happens to the child costs one fit: the next one starts a new child.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool: ProcessPoolExecutor | None = None
+
+    def sample(self, panel: Panel) -> Sampled:
+        """Fit the model to a panel; never raises for what the sampler does."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=_die_with_parent
+            )
+        limit = self._settings.fit_timeout_seconds
+        options = {
+            "seed": self._settings.fit_seed,
+            "chains": self._settings.fit_chains,
+            "draws": self._settings.fit_draws,
+            "tune": self._settings.fit_tune,
+        }
+        child = None
+        try:
+            child = self._pool.submit(os.getpid).result()
+            return self._pool.submit(_sample, panel, options).result(timeout=limit)
+        except TimeoutError:
+            if child is not None:
+                os.kill(child, signal.SIGKILL)
+            self.close()
+            return Sampled(FitStatus.failed, f"the sampler did not finish within {limit:g} s")
+        except BrokenProcessPool:
+            self.close()
+            return Sampled(FitStatus.failed, "the sampler's process died")
+
+    def close(self) -> None:
+        """End the child process, if there is one."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _die_with_parent() -> None:
+    """A child of a killed worker must not go on sampling for no one."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _sample(panel: Panel, options: dict[str, Any]) -> Sampled:
+    from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC lives in this process only
+
+    try:
+        posterior = fit(panel, **options)
+    except FitRefused as refusal:
+        return Sampled(FitStatus.refused, refusal.reason, diagnostics=refusal.diagnostics)
+    except Exception as error:  # noqa: BLE001  # a fit that fails costs that fit only
+        return Sampled(FitStatus.failed, f"{type(error).__name__}: {error}")
+    return Sampled(FitStatus.accepted, posterior=posterior)
+
+
+async def fit_once(database: Database, settings: Settings, sampler: Sampler) -> Fit:
+    """Fit to everything resolved by now, and store what became of it."""
+    async with database.read() as session:
+        job = await fits.read_job(session)
+    sampled = await asyncio.to_thread(sampler.sample, job.panel)
+    aggregator = Aggregator(settings.interval_level)
+    fit = await fits.record(database, aggregator, job, sampled, seed=settings.fit_seed)
+    log.info(
+        "fit %d %s: %d questions, %d forecasts%s",
+        fit.id,
+        fit.status,
+        fit.questions,
+        fit.forecasts,
+        f": {fit.reason}" if fit.reason else "",
+    )
+    return fit
+
+
+def run_worker(settings: Settings, stop: threading.Event) -> None:
+    """Run the jobs of one installation until `stop` is set; several workers may run at once.
+
+    Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit; the
+    queue lets one run at a time. The need is derived from the rows, so no lost job loses work.
+    """
+    sampler = Sampler(settings)
+
+    @DBOS.step(name="fit")
+    def attempt() -> str:
+        return asyncio.run(_with_database(settings, lambda db: _fit(db, settings, sampler)))
+
+    @DBOS.step(name="need")
+    def fit_is_due() -> bool:
+        return asyncio.run(_with_database(settings, lambda db: _is_due(db, settings)))
+
+    @DBOS.workflow(name="refit")
+    def refit() -> str:
+        return attempt() if fit_is_due() else "not needed any more"
+
+    @DBOS.workflow(name="look")
+    def look(_scheduled_at: datetime, _context: object) -> None:
+        if not fit_is_due():
+            return
+        try:
+            with SetEnqueueOptions(deduplication_id="refit"):
+                DBOS.enqueue_workflow(QUEUE, refit)
+        except dbos_error.DBOSQueueDeduplicatedError:
+            log.debug("a refit is already waiting or running")
+
+    @DBOS.workflow(name="tidy")
+    def tidy(_scheduled_at: datetime, _context: object) -> None:
+        before = (now() - KEPT_RECORDS).isoformat()
+        done = DBOS.list_workflows(
+            name=["look", "tidy"],
+            status=["SUCCESS", "ERROR"],
+            completed_before=before,
+            load_input=False,
+            load_output=False,
+        )
+        DBOS.delete_workflows([record.workflow_id for record in done])
+
+    DBOS(
+        config={
+            "name": "credence",
+            "system_database_url": settings.jobs_url,
+            "application_version": "credence",
+            "log_level": "WARNING",
+            "console_log_level": "WARNING",
+            "scheduler_polling_interval_sec": 1.0,
+        }
+    )
+    DBOS.launch()
+    try:
+        DBOS.register_queue(QUEUE, global_concurrency=1)
+        DBOS.apply_schedules(
+            [
+                {
+                    "schedule_name": "look",
+                    "workflow_fn": look,
+                    "schedule": f"*/{settings.fit_check_seconds} * * * * *",
+                },
+                {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
+            ]
+        )
+        log.info("the worker is ready")
+        stop.wait()
+    finally:
+        DBOS.destroy()
+        sampler.close()
+
+
+async def _with_database(
+    settings: Settings, work: Callable[[Database], Awaitable[Result]]
+) -> Result:
+    database = Database(settings.url)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
+    return (await fit_once(database, settings, sampler)).status
+
+
+async def _is_due(database: Database, settings: Settings) -> bool:
+    async with database.read() as session:
+        needed = await fits.need(
+            session,
+            quiet=timedelta(seconds=settings.fit_debounce_seconds),
+            longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
+            at=now(),
+        )
+    return needed.due

@@ -1,0 +1,330 @@
+"""Every table. Facts are appended, never edited; what can be derived from them is not stored."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware moment, kept in UTC; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Turn an aware moment into UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time cannot be stored: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Give back an aware moment; SQLite forgets the zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The tables' base: names of constraints are spelled out so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy's own name for it
+        datetime: Utc,
+        date: Date,
+        str: Text,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        list[dict[str, Any]]: JSON,
+    }
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Role(StrEnum):
+    """What an account may do; each role may do all that the ones before it may."""
+
+    viewer = "viewer"
+    forecaster = "forecaster"
+    curator = "curator"
+    administrator = "administrator"
+
+
+class Outcome(StrEnum):
+    """What a resolution says. `unresolved` takes the one before it back."""
+
+    yes = "yes"
+    no = "no"
+    ambiguous = "ambiguous"
+    annulled = "annulled"
+    unresolved = "unresolved"
+
+
+class FitStatus(StrEnum):
+    """What became of a fit."""
+
+    accepted = "accepted"
+    refused = "refused"
+    failed = "failed"
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({allowed})", name=column)
+
+
+class Account(Base):
+    """A person or a bot."""
+
+    __tablename__ = "account"
+    __table_args__ = (_one_of("role", Role),)
+
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    role: Mapped[str] = mapped_column(String(20))
+    bot: Mapped[bool]
+    created_at: Mapped[datetime]
+    deactivated_at: Mapped[datetime | None]
+
+
+class Token(Base):
+    """An API token; only its SHA-256 digest is kept."""
+
+    __tablename__ = "token"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    label: Mapped[str]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class QuestionSet(Base):
+    """A set: a document and what was asked about it."""
+
+    __tablename__ = "question_set"
+
+    slug: Mapped[str] = mapped_column(String(100), unique=True)
+    title: Mapped[str]
+    description: Mapped[str]
+    defaults: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Implication(Base):
+    """One thing that the document says may follow, in our own words."""
+
+    __tablename__ = "implication"
+    __table_args__ = (UniqueConstraint("set_id", "slug"),)
+
+    set_id: Mapped[int] = mapped_column(ForeignKey("question_set.id"))
+    position: Mapped[int]
+    slug: Mapped[str] = mapped_column(String(100))
+    section: Mapped[str]
+    paraphrase: Mapped[str]
+    hedge: Mapped[str]
+    actors: Mapped[list[str]]
+    premise: Mapped[str]
+    premise_note: Mapped[str]
+    uncovered: Mapped[str]
+
+
+class Question(Base):
+    """A question; all that can change about it is in its revisions."""
+
+    __tablename__ = "question"
+    __table_args__ = (UniqueConstraint("set_id", "slug"),)
+
+    set_id: Mapped[int] = mapped_column(ForeignKey("question_set.id"))
+    slug: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class QuestionRevision(Base):
+    """The text, dates and links of a question from `created_at` until the next revision."""
+
+    __tablename__ = "question_revision"
+    __table_args__ = (UniqueConstraint("question_id", "number"),)
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    number: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    implication_id: Mapped[int | None] = mapped_column(ForeignKey("implication.id"), index=True)
+    polarity: Mapped[str] = mapped_column(String(20))
+    why: Mapped[str]
+    title: Mapped[str]
+    background: Mapped[str]
+    background_as_of: Mapped[date | None]
+    criteria: Mapped[str]
+    fine_print: Mapped[str]
+    sources: Mapped[list[dict[str, Any]]]
+    domain: Mapped[str]
+    tags: Mapped[list[str]]
+    weight: Mapped[float]
+    draft: Mapped[bool]
+    window_starts_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+    opens_at: Mapped[datetime]
+    closes_at: Mapped[datetime | None]
+    resolves_by: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class RevisionTag(Base):
+    """A tag of a revision, so that lists can be filtered by it."""
+
+    __tablename__ = "revision_tag"
+    __table_args__ = (UniqueConstraint("tag", "revision_id"),)
+
+    revision_id: Mapped[int] = mapped_column(ForeignKey("question_revision.id"), index=True)
+    tag: Mapped[str] = mapped_column(String(100))
+
+
+class Forecast(Base):
+    """A probability that someone gave; it stands until their next one, its expiry or withdrawal."""
+
+    __tablename__ = "forecast"
+    __table_args__ = (
+        CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
+        Index(None, "question_id", "account_id", "id"),
+        Index(None, "account_id", "id"),
+    )
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    probability: Mapped[float]
+    rationale: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Withdrawal(Base):
+    """Someone's forecast on a question stands no more from `created_at` on."""
+
+    __tablename__ = "withdrawal"
+    __table_args__ = (Index(None, "question_id", "account_id", "id"),)
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    created_at: Mapped[datetime]
+
+
+class IdempotentRequest(Base):
+    """An answered request, kept so that the same key gives the same answer."""
+
+    __tablename__ = "idempotent_request"
+    __table_args__ = (UniqueConstraint("account_id", "key"),)
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    key: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Resolution(Base):
+    """What became of a question, as a curator judged it; the latest number of a question holds."""
+
+    __tablename__ = "resolution"
+    __table_args__ = (UniqueConstraint("question_id", "number"), _one_of("outcome", Outcome))
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    number: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(20))
+    occurred_at: Mapped[datetime]
+    evidence_url: Mapped[str]
+    note: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+
+
+class Fit(Base):
+    """An attempt to fit the model; an accepted one carries its posterior."""
+
+    __tablename__ = "fit"
+    __table_args__ = (_one_of("status", FitStatus), Index(None, "status", "id"))
+
+    status: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str]
+    resolutions: Mapped[int]
+    questions: Mapped[int]
+    forecasts: Mapped[int]
+    forecasters: Mapped[int]
+    data_hash: Mapped[str] = mapped_column(String(64))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int]
+    priors: Mapped[dict[str, Any]]
+    versions: Mapped[dict[str, Any]]
+    diagnostics: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    posterior: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
+class Aggregate(Base):
+    """An aggregate as it was published, with what made it."""
+
+    __tablename__ = "aggregate"
+    __table_args__ = (Index(None, "question_id", "id"),)
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    cause: Mapped[str] = mapped_column(String(20))
+    probability: Mapped[float]
+    lower: Mapped[float]
+    upper: Mapped[float]
+    level: Mapped[float]
+    forecasters: Mapped[int]
+    fit_id: Mapped[int | None] = mapped_column(ForeignKey("fit.id"), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    valid_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Score(Base):
+    """What someone's forecasts on a question earned under one resolution of it.
+
+    `account_id` is empty for the aggregate's own score.
+    """
+
+    __tablename__ = "score"
+    __table_args__ = (UniqueConstraint("resolution_id", "account_id"),)
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"), index=True)
+    resolution_id: Mapped[int] = mapped_column(ForeignKey("resolution.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    coverage: Mapped[float]
+    brier: Mapped[float | None]
+    log: Mapped[float | None]
+    baseline: Mapped[float | None]
+    peer: Mapped[float | None]
+    spot_probability: Mapped[float | None]
+    spot_brier: Mapped[float | None]
+    spot_log: Mapped[float | None]
+    spot_baseline: Mapped[float | None]
+    spot_peer: Mapped[float | None]

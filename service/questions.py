@@ -1,0 +1,385 @@
+"""Questions: loading sets, revisions, and the state that times and resolutions give them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from questions.load import question_hash
+from questions.schema import Question as WrittenQuestion
+from questions.schema import QuestionSet as WrittenSet
+from service.accounts import Actor
+from service.clock import now
+from service.errors import NotFound
+from service.models import (
+    Implication,
+    Outcome,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    Resolution,
+    RevisionTag,
+    Role,
+)
+
+
+class State(StrEnum):
+    """Where a question is in its life; computed, never stored."""
+
+    draft = "draft"
+    upcoming = "upcoming"
+    open = "open"
+    closed = "closed"
+    resolved = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A question as known at one moment: its revision and resolution by then."""
+
+    question: Question
+    revision: QuestionRevision
+    set_slug: str
+    implication_slug: str | None
+    resolution: Resolution | None
+
+    @property
+    def id(self) -> int:
+        """The question's id."""
+        return self.question.id
+
+    @property
+    def resolved(self) -> Resolution | None:
+        """The resolution that holds, if it was not taken back."""
+        held = self.resolution
+        return None if held is None or held.outcome == Outcome.unresolved else held
+
+    @property
+    def outcome(self) -> int | None:
+        """1 for yes, 0 for no, None for anything that is not scored."""
+        held = self.resolved
+        return None if held is None else {"yes": 1, "no": 0}.get(held.outcome)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The effective close: forecasts from then on do not count. None: no close is known."""
+        held = self.resolved
+        ends = [self.revision.closes_at, held.occurred_at if held else None]
+        return min((end for end in ends if end is not None), default=None)
+
+    def state(self, at: datetime) -> State:
+        """The question's state at a moment."""
+        if self.resolved is not None:
+            return State.resolved
+        if self.revision.draft:
+            return State.draft
+        if at < self.revision.opens_at:
+            return State.upcoming
+        if self.revision.closes_at is not None and at >= self.revision.closes_at:
+            return State.closed
+        return State.open
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading a set changed."""
+
+    slug: str
+    created: int
+    revised: int
+    unchanged: int
+
+
+async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
+    """Bring a set into the database: new questions are created, changed ones get a revision.
+
+    Loading again changes nothing. Questions that the file no longer has are kept, and so is
+    every forecast.
+    """
+    at = now()
+    stored = await _load_head(session, written, at)
+    implications = await _load_implications(session, stored.id, written)
+    held = await _held_revisions(session, stored.id)
+    created = revised = 0
+    for question in written.questions:
+        content_hash = question_hash(question)
+        found = held.get(question.slug)
+        if found is not None and found.content_hash == content_hash:
+            continue
+        if found is None:
+            row = Question(set_id=stored.id, slug=question.slug, created_at=at)
+            session.add(row)
+            await session.flush()
+            question_id, number = row.id, 1
+            created += 1
+        else:
+            question_id, number = found.question_id, found.number + 1
+            revised += 1
+        await add_revision(
+            session,
+            _revision(question, question_id, number, content_hash, implications, at),
+        )
+    unchanged = len(written.questions) - created - revised
+    return Loaded(written.slug, created, revised, unchanged)
+
+
+async def _load_head(session: AsyncSession, written: WrittenSet, at: datetime) -> QuestionSet:
+    stored = await session.scalar(select(QuestionSet).where(QuestionSet.slug == written.slug))
+    if stored is None:
+        stored = QuestionSet(slug=written.slug, created_at=at)
+        session.add(stored)
+    stored.title = written.title
+    stored.description = written.description
+    stored.defaults = written.defaults
+    stored.document = msgspec.to_builtins(written.document)
+    await session.flush()
+    return stored
+
+
+async def _load_implications(
+    session: AsyncSession, set_id: int, written: WrittenSet
+) -> dict[str, int]:
+    rows = await session.scalars(select(Implication).where(Implication.set_id == set_id))
+    held = {row.slug: row for row in rows}
+    for position, implication in enumerate(written.implications, start=1):
+        row = held.get(implication.slug)
+        if row is None:
+            row = Implication(set_id=set_id, slug=implication.slug)
+            session.add(row)
+            held[implication.slug] = row
+        row.position = position
+        row.section = implication.section
+        row.paraphrase = implication.paraphrase
+        row.hedge = implication.hedge
+        row.actors = list(implication.actors)
+        row.premise = implication.premise
+        row.premise_note = implication.premise_note
+        row.uncovered = implication.uncovered
+    await session.flush()
+    return {slug: row.id for slug, row in held.items()}
+
+
+async def _held_revisions(session: AsyncSession, set_id: int) -> dict[str, QuestionRevision]:
+    rows = await session.execute(
+        select(Question.slug, QuestionRevision)
+        .join(QuestionRevision, QuestionRevision.question_id == Question.id)
+        .where(Question.set_id == set_id)
+        .order_by(QuestionRevision.number)
+    )
+    return dict(rows.tuples().all())
+
+
+def _revision(
+    question: WrittenQuestion,
+    question_id: int,
+    number: int,
+    content_hash: str,
+    implications: dict[str, int],
+    at: datetime,
+) -> QuestionRevision:
+    return QuestionRevision(
+        question_id=question_id,
+        number=number,
+        content_hash=content_hash,
+        implication_id=implications[question.implication],
+        polarity=question.polarity,
+        why=question.why,
+        title=question.title,
+        background=question.background,
+        background_as_of=question.background_as_of,
+        criteria=question.criteria,
+        fine_print=question.fine_print,
+        sources=[msgspec.to_builtins(source) for source in question.sources],
+        domain=question.domain,
+        tags=list(question.tags),
+        weight=question.weight,
+        draft=question.draft,
+        window_starts_at=question.window_starts_at,
+        deadline_at=question.deadline_at,
+        opens_at=question.opens_at,
+        closes_at=question.closes_at,
+        resolves_by=question.resolves_by,
+        created_at=at,
+    )
+
+
+async def add_revision(session: AsyncSession, revision: QuestionRevision) -> None:
+    """Append a revision with its tags."""
+    session.add(revision)
+    await session.flush()
+    session.add_all(RevisionTag(revision_id=revision.id, tag=tag) for tag in set(revision.tags))
+    await session.flush()
+
+
+async def lock(session: AsyncSession, question_ids: Sequence[int]) -> None:
+    """Hold the questions until the transaction ends, so that what is computed of them stays true.
+
+    On SQLite a write transaction holds the whole database already.
+    """
+    for question_id in sorted(set(question_ids)):
+        await session.execute(
+            select(Question.id).where(Question.id == question_id).with_for_update()
+        )
+
+
+def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
+    """The questions with their revision, set, implication and resolution as known at a moment."""
+    revision_number = _latest_number(QuestionRevision, known_at)
+    resolution_number = _latest_number(Resolution, known_at)
+    return (
+        select(Question, QuestionRevision, QuestionSet.slug, Implication.slug, Resolution)
+        .join(
+            QuestionRevision,
+            and_(
+                QuestionRevision.question_id == Question.id,
+                QuestionRevision.number == revision_number,
+            ),
+        )
+        .join(QuestionSet, QuestionSet.id == Question.set_id)
+        .outerjoin(Implication, Implication.id == QuestionRevision.implication_id)
+        .outerjoin(
+            Resolution,
+            and_(Resolution.question_id == Question.id, Resolution.number == resolution_number),
+        )
+    )
+
+
+def _latest_number(
+    table: type[QuestionRevision | Resolution], known_at: datetime | None
+) -> ColumnElement[int]:
+    other = aliased(table)
+    query = select(func.max(other.number)).where(other.question_id == Question.id)
+    if known_at is not None:
+        query = query.where(other.created_at <= known_at)
+    return query.correlate(Question).scalar_subquery()
+
+
+async def views(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> list[View]:
+    """Run a query made by `views_query`."""
+    return [View(*row) for row in await session.execute(query)]
+
+
+async def get(
+    session: AsyncSession,
+    question_id: int,
+    *,
+    known_at: datetime | None = None,
+    actor: Actor | None = None,
+) -> View:
+    """One question as known at a moment (None: now); NotFound names the id.
+
+    A draft is there for curators only; without an actor (the service's own work) nothing is hidden.
+    """
+    found = await views(session, views_query(known_at).where(Question.id == question_id))
+    hidden = actor is not None and not actor.may(Role.curator)
+    if not found or (hidden and found[0].revision.draft):
+        raise NotFound(f"there is no question {question_id}")
+    return found[0]
+
+
+async def page(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    set_slug: str | None,
+    state: State | None,
+    tag: str | None,
+    after: int,
+    limit: int,
+) -> list[View]:
+    """The next questions after an id, in the order of their ids."""
+    query = views_query(None).where(Question.id > after).order_by(Question.id).limit(limit)
+    if not actor.may(Role.curator):
+        query = query.where(QuestionRevision.draft.is_(False))
+    if set_slug is not None:
+        await find_set(session, set_slug)
+        query = query.where(QuestionSet.slug == set_slug)
+    if tag is not None:
+        tagged = select(RevisionTag.revision_id).where(RevisionTag.tag == tag)
+        query = query.where(QuestionRevision.id.in_(tagged))
+    if state is not None:
+        query = query.where(in_state(state, now()))
+    return await views(session, query)
+
+
+def in_state(state: State, at: datetime) -> ColumnElement[bool]:
+    """`View.state` as a condition on `views_query`; the two are tested against each other."""
+    pending = or_(Resolution.id.is_(None), Resolution.outcome == Outcome.unresolved)
+    published = and_(pending, QuestionRevision.draft.is_(False))
+    opened = QuestionRevision.opens_at <= at
+    closed = and_(QuestionRevision.closes_at.is_not(None), QuestionRevision.closes_at <= at)
+    conditions: dict[State, ColumnElement[bool]] = {
+        State.resolved: ~pending,
+        State.draft: and_(pending, QuestionRevision.draft.is_(True)),
+        State.upcoming: and_(published, ~opened),
+        State.closed: and_(published, opened, closed),
+        State.open: and_(published, opened, ~closed),
+    }
+    return conditions[state]
+
+
+async def find_set(session: AsyncSession, slug: str) -> QuestionSet:
+    """The set with this slug; NotFound names it."""
+    found = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
+    if found is None:
+        raise NotFound(f"there is no set {slug!r}")
+    return found
+
+
+async def sets(session: AsyncSession, *, after: int, limit: int) -> list[tuple[QuestionSet, int]]:
+    """The next sets after an id, each with its number of questions."""
+    rows = await session.execute(
+        select(QuestionSet, _questions_of_set())
+        .where(QuestionSet.id > after)
+        .order_by(QuestionSet.id)
+        .limit(limit)
+    )
+    return [(found, int(count)) for found, count in rows]
+
+
+async def count(session: AsyncSession, set_id: int) -> int:
+    """How many questions a set has."""
+    query = select(_questions_of_set()).where(QuestionSet.id == set_id)
+    return int(await session.scalar(query) or 0)
+
+
+def _questions_of_set() -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Question)
+        .where(Question.set_id == QuestionSet.id)
+        .correlate(QuestionSet)
+        .scalar_subquery()
+    )
+
+
+async def implications(
+    session: AsyncSession, set_id: int, *, after: int, limit: int
+) -> list[Implication]:
+    """The next implications after a position, in the document's order."""
+    rows = await session.scalars(
+        select(Implication)
+        .where(Implication.set_id == set_id, Implication.position > after)
+        .order_by(Implication.position)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def revisions(
+    session: AsyncSession, question_id: int, *, after: int, limit: int
+) -> list[QuestionRevision]:
+    """The next revisions of a question after a number, the first first."""
+    rows = await session.scalars(
+        select(QuestionRevision)
+        .where(QuestionRevision.question_id == question_id, QuestionRevision.number > after)
+        .order_by(QuestionRevision.number)
+        .limit(limit)
+    )
+    return list(rows)

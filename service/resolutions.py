@@ -1,0 +1,125 @@
+"""Resolving and taking back: one transaction appends the resolution, the scores, the aggregate."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions, scoring
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.clock import now
+from service.errors import Conflict, Invalid
+from service.models import Outcome, Resolution, Role
+from service.questions import State, View
+
+LONGEST_NOTE: Final = 20_000
+
+
+async def resolve(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    outcome: Outcome,
+    occurred_at: datetime | None = None,
+    evidence_url: str = "",
+    note: str = "",
+) -> View:
+    """Resolve a question and score it.
+
+    Args:
+        outcome: yes, no, ambiguous or annulled; only the first two are scored.
+        occurred_at: when the answer was settled; forecasts from then on do not count. Default: now.
+        evidence_url: where the answer can be read, http or https; may be empty.
+        note: for forecasters.
+    """
+    actor.require(Role.curator, "resolve a question")
+    if outcome is Outcome.unresolved:
+        raise Invalid("outcome must be yes, no, ambiguous or annulled", field="outcome")
+    if evidence_url and not evidence_url.startswith(("https://", "http://")):
+        raise Invalid("evidence_url must start with https:// or http://", field="evidence_url")
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"note must be at most {LONGEST_NOTE} characters", field="note")
+    await questions.lock(session, [question_id])
+    at = now()
+    view = await questions.get(session, question_id, actor=actor)
+    _require_resolvable(view, at)
+    occurred_at = occurred_at or at
+    if occurred_at > at:
+        raise Invalid("occurred_at must not be in the future", field="occurred_at")
+    if occurred_at < view.revision.opens_at:
+        raise Invalid(
+            f"occurred_at must not be before the question opened, "
+            f"{view.revision.opens_at.isoformat()}",
+            field="occurred_at",
+        )
+    await _append(session, view, actor, outcome, occurred_at, evidence_url, note, at)
+    view = await questions.get(session, question_id)
+    await scoring.score(session, view)
+    await aggregator.publish(session, [view], cause="resolution", at=at)
+    return view
+
+
+async def unresolve(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, *, note: str = ""
+) -> View:
+    """Take the resolution back: its scores no longer count, and the question goes on."""
+    actor.require(Role.curator, "take a resolution back")
+    await questions.lock(session, [question_id])
+    at = now()
+    view = await questions.get(session, question_id, actor=actor)
+    if view.resolved is None:
+        raise Conflict(f"question {question_id} is not resolved", current={"state": view.state(at)})
+    held = view.resolved
+    await _append(session, view, actor, Outcome.unresolved, held.occurred_at, "", note, at)
+    view = await questions.get(session, question_id)
+    await aggregator.publish(session, [view], cause="unresolution", at=at)
+    return view
+
+
+async def count(session: AsyncSession) -> int:
+    """How many resolutions (and takings back) there are; it only grows."""
+    return int(await session.scalar(select(func.count()).select_from(Resolution)) or 0)
+
+
+def _require_resolvable(view: View, at: datetime) -> None:
+    state = view.state(at)
+    if view.resolved is not None:
+        raise Conflict(
+            f"question {view.id} was already resolved: {view.resolved.outcome}, at "
+            f"{view.resolved.created_at.isoformat()}; take that back first",
+            current={"state": state, "outcome": view.resolved.outcome},
+        )
+    if state in {State.draft, State.upcoming}:
+        raise Conflict(
+            f"question {view.id} is {state}; it can be resolved once it has opened",
+            current={"state": state},
+        )
+
+
+async def _append(
+    session: AsyncSession,
+    view: View,
+    actor: Actor,
+    outcome: Outcome,
+    occurred_at: datetime,
+    evidence_url: str,
+    note: str,
+    at: datetime,
+) -> None:
+    session.add(
+        Resolution(
+            question_id=view.id,
+            number=view.resolution.number + 1 if view.resolution else 1,
+            outcome=outcome,
+            occurred_at=occurred_at,
+            evidence_url=evidence_url,
+            note=note,
+            account_id=actor.id,
+            created_at=at,
+        )
+    )
+    await session.flush()

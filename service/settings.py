@@ -1,0 +1,148 @@
+"""Settings: the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+import questions
+
+SHIPPED_SETS = Path(questions.__file__).parent / "sets"
+PREFIX = "CREDENCE_"
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+
+
+class SettingsError(ValueError):
+    """A setting has a value that it cannot have."""
+
+
+def _about(default: float | str, about: str, *, least: float = 0) -> Any:
+    return field(default=default, metadata={"about": about, "least": least})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What can be set from outside, each as `CREDENCE_` and its name in capitals."""
+
+    database_url: str = _about(
+        "sqlite:///credence.db",
+        "the database, as a SQLAlchemy URL: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+    )
+    jobs_database_url: str = _about(
+        "",
+        "where the job engine keeps its state; empty: beside the SQLite file, or in the same "
+        "PostgreSQL database",
+    )
+    sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
+    interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
+    max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
+    fit_seed: int = _about(20250613, "the seed of every fit")
+    fit_chains: int = _about(4, "chains that a fit samples", least=2)
+    fit_draws: int = _about(1000, "draws that each chain keeps", least=50)
+    fit_tune: int = _about(1000, "draws that each chain tunes with before", least=50)
+    fit_timeout_seconds: float = _about(1800, "a fit that takes longer is ended", least=1)
+    fit_debounce_seconds: float = _about(
+        5, "a refit waits until no resolution has come for so long", least=0.1
+    )
+    fit_longest_wait_seconds: float = _about(
+        60, "a refit waits at most so long, however many resolutions come", least=0.1
+    )
+    fit_check_seconds: int = _about(
+        5, "how often the worker looks whether a refit is due, 1 to 59", least=1
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that no part of the service could use."""
+        for setting in fields(self):
+            least = setting.metadata["least"]
+            value = getattr(self, setting.name)
+            if isinstance(value, int | float) and not value >= least:
+                raise SettingsError(f"{_variable(setting)} is {value}; it must be at least {least}")
+        if not 0.5 <= self.interval_level <= 0.99:  # noqa: PLR2004  # the bounds are the documented ones
+            raise SettingsError(
+                f"{PREFIX}INTERVAL_LEVEL is {self.interval_level}; it must be from 0.5 to 0.99"
+            )
+        if self.fit_check_seconds > 59:  # noqa: PLR2004  # as the setting says
+            raise SettingsError(
+                f"{PREFIX}FIT_CHECK_SECONDS is {self.fit_check_seconds}; it must be from 1 to 59"
+            )
+        _ = self.url, self.jobs_url
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; raises SettingsError naming the variable that is wrong."""
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            text = environment.get(_variable(setting))
+            if text is None or text == "":
+                continue
+            kind: type[int | float | str] = type(setting.default)  # type: ignore[assignment]  # every setting has a plain default
+            try:
+                values[setting.name] = kind(text)
+            except ValueError:
+                raise SettingsError(
+                    f"{_variable(setting)} is {text!r}; it must be {_allowed(kind)}"
+                ) from None
+        unknown = {name for name in environment if name.startswith(PREFIX)} - {
+            _variable(setting) for setting in fields(cls)
+        }
+        if unknown:
+            raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+    @property
+    def url(self) -> URL:
+        """The database's URL with the driver that the service uses."""
+        try:
+            url = make_url(self.database_url)
+        except ArgumentError:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL is not a database URL; "
+                "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+            ) from None
+        backend = url.get_backend_name()
+        if backend not in DRIVERS:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL names {backend!r}; allowed are sqlite and postgresql"
+            )
+        if backend == "sqlite" and url.database in {None, "", ":memory:"}:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL must name a file: the service and its worker share it"
+            )
+        return url.set(drivername=DRIVERS[backend])
+
+    @property
+    def jobs_url(self) -> str:
+        """The job engine's own database: never the same SQLite file, so that neither blocks."""
+        if self.jobs_database_url:
+            return self.jobs_database_url
+        if self.url.get_backend_name() == "sqlite":
+            file = Path(str(self.url.database))
+            return f"sqlite:///{file.with_name(f'{file.stem}-jobs{file.suffix}')}"
+        return self.url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @classmethod
+    def table(cls) -> list[tuple[str, str, str]]:
+        """Every setting as (variable, default, what it is), for the documentation."""
+        return [
+            (_variable(setting), _shown(setting), str(setting.metadata["about"]))
+            for setting in fields(cls)
+        ]
+
+
+def _variable(setting: Field[Any]) -> str:
+    return PREFIX + setting.name.upper()
+
+
+def _shown(setting: Field[Any]) -> str:
+    if setting.name == "sets_folder":
+        return "the shipped sets"
+    return str(setting.default) or "(empty)"
+
+
+def _allowed(kind: type) -> str:
+    return {int: "a whole number", float: "a number"}[kind]
