@@ -7,6 +7,7 @@ doi:10.1073/pnas.2016191118. Equal probabilities are pooled first, since people'
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -152,7 +153,7 @@ def recalibration(probability: FloatArray, outcome: FloatArray) -> tuple[float, 
     return float(found[0]), float(found[1])
 
 
-def _isotonic(yes: FloatArray, count: NDArray[np.generic]) -> FloatArray:
+def _isotonic(yes: NDArray[Any], count: NDArray[Any]) -> FloatArray:
     """Return the non-decreasing frequencies closest to ``yes / count``, weighted by ``count``."""
     found = optimize.isotonic_regression(yes / count, weights=count.astype(np.float64))
     return np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)

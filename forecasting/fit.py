@@ -89,7 +89,7 @@ def fit(
         return Posterior.prior(seed=seed).with_metadata(**made_of)
 
     tell("compiling")
-    compiled = _compile(rows, priors).with_data(**rows.data())
+    compiled = _compile(rows.capacity, priors).with_data(**rows.data())
     diagnostics: dict[str, Any] = {}
     reason = ""
     for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.97)), start=1):
@@ -112,17 +112,17 @@ def fit(
     raise FitRefused(reason, diagnostics)
 
 
-def _compile(rows: "TrainingRows", priors: Priors) -> Any:
-    """Return the compiled graph for the rows' capacity, made once a process."""
+def _compile(capacity: tuple[int, int], priors: Priors) -> Any:
+    """Return the compiled graph with room for so many forecasters and domains, made once."""
     import nutpie  # noqa: PLC0415 - takes seconds
 
-    from forecasting.model import build_model  # noqa: PLC0415 - imports PyMC
+    from forecasting.model import TrainingRows, build_model  # noqa: PLC0415 - imports PyMC
 
-    key = (rows.capacity, priors)
     with _compiling:
-        if key not in _compiled:
-            _compiled[key] = nutpie.compile_pymc_model(build_model(rows, priors))
-        return _compiled[key]
+        if (capacity, priors) not in _compiled:
+            model = build_model(TrainingRows.blank(capacity), priors)
+            _compiled[capacity, priors] = nutpie.compile_pymc_model(model)
+        return _compiled[capacity, priors]
 
 
 def _sample(compiled: Any, *, chains: int, draws: int, **settings: Any) -> Any:

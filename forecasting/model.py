@@ -93,6 +93,30 @@ class TrainingRows:
             questions=int(np.unique(shown.question).size),
         )
 
+    @classmethod
+    def blank(cls, capacity: tuple[int, int]) -> "TrainingRows":
+        """Return no snapshots but names that fill a capacity: what a graph is compiled on.
+
+        The sampler's starting points are set when a graph is compiled, so compiling on a panel's
+        own rows would make every later fit depend on which panel came first.
+        """
+        forecasters, domains = capacity
+        nothing = np.empty(0)
+        no_index = np.empty(0, dtype=np.int64)
+        return cls(
+            forecasters=tuple(map(str, range(forecasters))),
+            domains=tuple(map(str, range(domains))),
+            forecaster=no_index,
+            z=nothing,
+            stale=nothing,
+            start=no_index,
+            end=no_index,
+            domain=no_index,
+            outcome=nothing,
+            weight=nothing,
+            questions=0,
+        )
+
     @property
     def capacity(self) -> tuple[int, int]:
         """The numbers of forecasters and domains for which a graph must have room."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -392,9 +393,12 @@ class Panel:
             shown = [self.standing(index, at) for at in self._moments(index, fractions)]
             shown = [found for found in shown if found.size]
             if not shown:
-                last = np.fmin(np.fmin(self.closes[index], self.resolved[index]), math.inf)
+                before = np.nextafter(self.resolved[index], -math.inf)
+                last = np.fmin(np.fmin(self.closes[index], before), math.inf)
                 final = self.standing(index, math.inf if self.rounds else float(last))
                 shown = [final] if final.size else []
+            if not shown:
+                continue
             question += [index] * len(shown)
             weight += [1.0 / len(shown)] * len(shown)
             rows += shown
@@ -466,29 +470,36 @@ def _plain(value: np.float64) -> float | None:
 def _read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, cells by column) of a CSV file that has the required columns."""
     opened = gzip.open if path.suffix == ".gz" else open
-    line = 1
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = next(reader, None) or []
-            missing = [name for name in required if name not in header]
-            if missing:
-                raise PanelError(f"{path}:1: the header lacks {', '.join(missing)}")
-            repeated = [name for name in required if header.count(name) > 1]
-            if repeated:
-                raise PanelError(f"{path}:1: the header names {', '.join(repeated)} twice")
-            for cells in reader:
-                line = reader.line_num
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    raise PanelError(f"{path}:{line}: {len(cells)} cells, {len(header)} columns")
-                yield line, dict(zip(header, cells, strict=True))
-                line += 1
+            try:
+                yield from _cells(path, reader, required)
+            except (csv.Error, UnicodeDecodeError, EOFError, zlib.error) as error:
+                raise PanelError(f"{path}:{max(reader.line_num, 1)}: {error}") from error
     except FileNotFoundError:
         raise PanelError(f"{path}: there is no such file") from None
-    except (csv.Error, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise PanelError(f"{path}:{line}: {error}") from error
+    except OSError as error:
+        raise PanelError(f"{path}: {error}") from error
+
+
+def _cells(
+    path: Path, reader: Any, required: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    header = next(reader, None) or []
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise PanelError(f"{path}:1: the header lacks {', '.join(missing)}")
+    repeated = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
+    if repeated:
+        raise PanelError(f"{path}:1: the header names {', '.join(repeated)} twice")
+    for cells in reader:
+        if len(cells) not in {0, len(header)}:
+            raise PanelError(
+                f"{path}:{reader.line_num}: {len(cells)} cells where the header has {len(header)}"
+            )
+        if cells:
+            yield reader.line_num, dict(zip(header, cells, strict=True))
 
 
 @contextlib.contextmanager
