@@ -119,6 +119,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.max_body_bytes,
         response_headers=HEADERS,
         openapi_config=_openapi(),
+        logging_config=None,
         debug=False,
     )
 

@@ -18,8 +18,10 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.panel import Panel, PanelError
+from forecasting.posterior import Posterior
 from questions.load import SetError, find_sets, read_set
-from service import accounts, questions
+from service import accounts, batch, exchange, questions
+from service.aggregates import Aggregator
 from service.database import Database
 from service.errors import Problem
 from service.models import Role
@@ -297,3 +299,87 @@ def fit() -> None:
         f"fit {made.id} accepted: {made.questions} questions, {made.forecasts} forecasts of "
         f"{made.forecasters} forecasters; fingerprint {made.fingerprint[:12]}"
     )
+
+
+@main.command(
+    "import", epilog="Example: credence import data/replication_surveys --set replication"
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--set", "slug", help="Slug of the new set; default: the folder's name.")
+def import_folder(folder: Path, *, slug: str | None) -> None:
+    """Import a folder of forecasts (forecasts.csv, questions.csv) as a set of its own.
+
+    All or nothing, and safe to repeat. Its forecasters become accounts named SET:FORECASTER.
+    """
+
+    async def work(database: Database, settings: Settings) -> exchange.Imported:
+        panel = Panel.read(folder)
+        name = slug or exchange.slug_of(folder)
+        aggregator = Aggregator(settings.interval_level)
+        async with database.write() as session:
+            return await exchange.read_in(session, aggregator, panel, name)
+
+    done = _with_database(work)
+    click.echo(
+        f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
+        f"{done.forecasts} forecasts of {done.forecasters} forecasters imported"
+    )
+
+
+@main.command("export", epilog="Example: credence export out --set russia-iran")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--set", "slug", help="Only this set.")
+def export_folder(folder: Path, *, slug: str | None) -> None:
+    """Export forecasts as a folder with forecasts.csv and questions.csv."""
+
+    async def work(database: Database, _settings: Settings) -> Panel:
+        panel = await exchange.write_out(database, slug)
+        panel.write(folder)
+        return panel
+
+    panel = _with_database(work)
+    click.echo(f"{folder}: {len(panel.questions)} questions, {len(panel.probability)} forecasts")
+
+
+@main.command(epilog="Example: credence aggregate data/replication_surveys -o aggregates.csv")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The CSV to write."
+)
+@click.option("--all-methods", is_flag=True, help="A row a method instead of `bayes` alone.")
+def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
+    """Aggregate a folder of forecasts: a row for every question without an outcome.
+
+    The model learns from the questions of the folder that have one.
+    """
+    with _sentences():
+        settings = Settings.from_environment()
+        panel = Panel.read(folder)
+        posterior = _posterior(panel, settings)
+        rows = batch.aggregate(
+            panel, posterior, level=settings.interval_level, all_methods=all_methods
+        )
+        batch.write(output, rows)
+    click.echo(f"{output}: {len(rows)} rows")
+
+
+def _posterior(panel: Panel, settings: Settings) -> Posterior:
+    """Fit to what the folder knows; the prior stands in, and that is said, for a refused fit."""
+    from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC is slow to import
+
+    try:
+        return fit(
+            panel,
+            seed=settings.fit_seed,
+            chains=settings.fit_chains,
+            draws=settings.fit_draws,
+            tune=settings.fit_tune,
+            progress=lambda said: click.echo(said, err=True),
+        )
+    except FitRefused as refusal:
+        click.echo(f"credence: {refusal.reason}; the prior answers instead", err=True)
+        return Posterior.prior()
+
+
+if __name__ == "__main__":
+    main()

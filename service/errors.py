@@ -1,12 +1,27 @@
 """One family of errors, and one translator of them to problem+json (RFC 9457)."""
 
 import logging
+import re
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
+
+PLAIN_WORDS: Final = (
+    (re.compile(r"Object contains unknown field `(?P<field>.+)`"), r"is not a field of this"),
+    (re.compile(r"Object missing required field `(?P<field>.+)`"), r"is required"),
+    (re.compile(r"Expected `(?:float|int)` <= (.+?)(?:\.0)?"), r"must be at most \1"),
+    (re.compile(r"Expected `(?:float|int)` >= (.+?)(?:\.0)?"), r"must be at least \1"),
+    (re.compile(r"Expected `float`, got `(.+)`"), r"must be a number, not \1"),
+    (re.compile(r"Expected `(.+)`, got `(.+)`"), r"must be of type \1, not \2"),
+    (re.compile(r"Invalid enum value (.+)"), r"cannot be \1"),
+    (
+        re.compile(r"Invalid RFC3339 encoded datetime|Expected `datetime` with a timezone.*"),
+        r"must be ISO 8601 with an offset, such as 2027-01-01T00:00:00Z",
+    ),
+)
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +126,7 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
             type=f"urn:credence:{status.phrase.lower().replace(' ', '-')}",
             title=status.phrase,
             status=status,
-            detail=error.detail or status.phrase,
+            detail=_detail(error, status),
             instance=path,
         )
     else:
@@ -126,10 +141,31 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
     return _answer(problem)
 
 
+def _detail(error: HTTPException, status: HTTPStatus) -> str:
+    said = error.detail or status.phrase
+    return (
+        f"the body is not JSON: {said}"
+        if isinstance(error.__cause__, SerializationException)
+        else said
+    )
+
+
+def _field_error(key: str, message: str) -> FieldError:
+    """Say in plain words what the validation found; the whole body is called `body`."""
+    field = "body" if key == "data" else key
+    if message == "'data'":
+        return FieldError(field, "must be JSON, and there is none")
+    for pattern, words in PLAIN_WORDS:
+        if found := pattern.fullmatch(message):
+            named = found.groupdict().get("field")
+            return FieldError(named or field, found.expand(words))
+    return FieldError(field, message)
+
+
 def _validation(error: ValidationException, path: str) -> ProblemDetails:
     extra = error.extra if isinstance(error.extra, list) else []
     errors = [
-        FieldError(str(item.get("key", "body")), str(item.get("message", error.detail)))
+        _field_error(str(item.get("key", "body")), str(item.get("message", error.detail)))
         for item in extra
         if isinstance(item, dict)
     ]

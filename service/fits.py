@@ -107,7 +107,7 @@ async def read_job(session: AsyncSession) -> Job:
         stands.update(await forecasts.stands(session, ids))
     panel = Panel.of(
         forecasts=[
-            (str(one.account_id), str(view.id), _time(view, one), one.end, one.probability)
+            (str(one.account_id), str(view.id), one.start, one.end, one.probability)
             for view in found
             for one in stands[view.id]
             if _counts(view, one)
@@ -122,20 +122,14 @@ def _counts(view: View, one: Stand) -> bool:
     return view.revision.opens_at.timestamp() <= one.start < ends
 
 
-def _time(view: View, one: Stand) -> float:
-    """Without a scheduled close there is no life to take moments of: the question is untimed."""
-    return one.start if view.revision.closes_at is not None else math.nan
-
-
 def _panel_question(view: View) -> PanelQuestion:
-    timed = view.revision.closes_at is not None
     return PanelQuestion(
         id=str(view.id),
         title=view.revision.title,
         outcome=float(view.outcome) if view.outcome is not None else math.nan,
-        opens=view.revision.opens_at.timestamp() if timed else math.nan,
+        opens=view.revision.opens_at.timestamp(),
         closes=_seconds(view.revision.closes_at),
-        resolved=_seconds(view.ends_at) if timed else math.nan,
+        resolved=_seconds(view.ends_at),
         domain=view.revision.domain,
     )
 

@@ -234,6 +234,7 @@ def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
     resolution_number = _latest_number(Resolution, known_at)
     return (
         select(Question, QuestionRevision, QuestionSet.slug, Implication.slug, Resolution)
+        .select_from(Question)
         .join(
             QuestionRevision,
             and_(

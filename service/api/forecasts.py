@@ -21,6 +21,8 @@ from service.api.parameters import (
     Writing,
     page_of,
     position,
+    strictly,
+    utc,
 )
 from service.api.questions import QuestionId
 from service.forecasts import Draft
@@ -35,6 +37,7 @@ from service.schemas import (
     WithdrawnOut,
 )
 
+Bulk = Annotated[list[NewForecastOn], msgspec.Meta(min_length=1, max_length=500)]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
@@ -62,7 +65,8 @@ class QuestionForecasts(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> Submitted:
         """Store a forecast and answer with the aggregate that it led to."""
-        draft = Draft(question_id, data.probability, data.rationale, data.expires_at)
+        data = await strictly(request, NewForecast)
+        draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
 
         async def work() -> Submitted:
             return (await _submit(writing, aggregator, actor, [draft]))[0]
@@ -116,12 +120,14 @@ class BulkForecasts(Controller):
         actor: Who,
         writing: Writing,
         aggregator: Pooling,
-        data: JSONBody[Annotated[list[NewForecastOn], msgspec.Meta(min_length=1, max_length=500)]],
+        data: JSONBody[Bulk],
         idempotency_key: IdempotencyKey = None,
     ) -> SubmittedMany:
         """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
+        data = await strictly(request, Bulk)
         drafts = [
-            Draft(one.question_id, one.probability, one.rationale, one.expires_at) for one in data
+            Draft(one.question_id, one.probability, one.rationale, utc(one.expires_at))
+            for one in data
         ]
 
         async def work() -> SubmittedMany:

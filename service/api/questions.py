@@ -38,8 +38,8 @@ class Questions(Controller):
         reading: Reading,
         aggregator: Pooling,
         set_slug: SetSlug = None,
-        state: Annotated[
-            State | None, QueryParameter(description="only questions in this state")
+        in_state: Annotated[
+            State | None, QueryParameter(name="state", description="only questions in this state")
         ] = None,
         tag: Annotated[
             str | None, QueryParameter(max_length=100, description="only questions with this tag")
@@ -52,7 +52,7 @@ class Questions(Controller):
             reading,
             actor,
             set_slug=set_slug,
-            state=state,
+            state=in_state,
             tag=tag,
             after=position(cursor) or 0,
             limit=limit + 1,

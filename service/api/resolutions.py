@@ -4,7 +4,7 @@ from litestar import Controller, delete, post
 from litestar.params import JSONBody
 
 from service import resolutions
-from service.api.parameters import Pooling, Who, Writing, utc
+from service.api.parameters import AppRequest, Pooling, Who, Writing, strictly, utc
 from service.api.questions import QuestionId
 from service.clock import now
 from service.models import Outcome
@@ -20,6 +20,7 @@ class Resolutions(Controller):
     @post(summary="Resolve a question (curators)")
     async def resolve(
         self,
+        request: AppRequest,
         actor: Who,
         writing: Writing,
         aggregator: Pooling,
@@ -27,6 +28,7 @@ class Resolutions(Controller):
         data: JSONBody[NewResolution],
     ) -> QuestionDetail:
         """Resolve and score in one step; forecasts from `occurred_at` on do not count."""
+        data = await strictly(request, NewResolution)
         view = await resolutions.resolve(
             writing,
             aggregator,

@@ -1,0 +1,81 @@
+"""Aggregating a folder of forecasts without a database."""
+
+import csv
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from forecasting import live, pooling
+from forecasting.panel import Panel
+from forecasting.posterior import Posterior
+
+
+class Row(NamedTuple):
+    """An aggregate of one question by one method; a field is empty where there is no figure."""
+
+    question_id: str
+    probability: float | None
+    lower: float | None
+    upper: float | None
+    forecasters: int
+    method: str
+
+
+def aggregate(
+    panel: Panel, posterior: Posterior, *, level: float, all_methods: bool = False
+) -> list[Row]:
+    """The aggregate of every question without an outcome, in the panel's order.
+
+    Each is as of the question's `as_of`, or its last forecast: what stood then counts.
+    """
+    rows: list[Row] = []
+    for index in np.flatnonzero(np.isnan(panel.outcome)).tolist():
+        as_of = panel.as_of[index]
+        standing = panel.standing(index, math.inf if np.isnan(as_of) else float(as_of))
+        name, probability = panel.questions[index], panel.probability[standing]
+        time = panel.time[standing]
+        pooled = live.aggregate(
+            posterior,
+            [panel.forecasters[who] for who in panel.forecaster[standing]],
+            probability,
+            time,
+            domain=panel.domains[panel.domain[index]],
+            level=level,
+        )
+        rows.append(
+            Row(name, pooled.probability, pooled.lower, pooled.upper, pooled.forecasters, "bayes")
+        )
+        if all_methods:
+            rows += [
+                Row(name, _figure(method, probability, time), None, None, standing.size, method)
+                for method in pooling.POOLS
+            ]
+    return rows
+
+
+def _figure(
+    method: str, probability: np.typing.NDArray[np.float64], time: np.typing.NDArray[np.float64]
+) -> float | None:
+    pooled = pooling.pool(method, probability, None if np.isnan(time).any() else time)
+    return pooled if math.isfinite(pooled) else None
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write the rows as CSV with a header; on an error the file that was there stays."""
+    path = path.resolve()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(Row._fields)
+            writer.writerows(rows)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,322 @@
+"""Forecasts on disk and back: panels in the folder format, read in as sets and written out."""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forecasting.panel import FRACTIONS, Panel, PanelQuestion
+from service import forecasts, questions, scoring
+from service.aggregates import Aggregator
+from service.clock import now
+from service.database import Database
+from service.errors import Conflict, Invalid
+from service.forecasts import TICK
+from service.models import (
+    Account,
+    Forecast,
+    Outcome,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    Resolution,
+    Role,
+)
+from service.questions import View
+
+BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import stored; nothing if the same data had been imported before."""
+
+    slug: str
+    questions: int
+    forecasters: int
+    forecasts: int
+    resolved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of a panel with the times that it has in the service.
+
+    `settled_at` is None for a question without calendar times: it is settled by the import.
+    """
+
+    index: int
+    opens_at: datetime
+    closes_at: datetime | None
+    settled_at: datetime | None
+
+
+def slug_of(folder: Path) -> str:
+    """A set's slug from a folder's name."""
+    slug = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+    if not slug:
+        raise Invalid(f"{folder}: no set's slug can be made of this name; give one with --set")
+    return slug
+
+
+async def read_in(
+    session: AsyncSession, aggregator: Aggregator, panel: Panel, slug: str
+) -> Imported:
+    """Store a panel as a set of its own, all or nothing; the same data again changes nothing.
+
+    Forecasters become accounts named `slug:forecaster` that no token opens. Calendar times are
+    kept; a forecast without one, or with a round's number, is made at the moment of the import, in
+    the order of the rounds. Outcomes become resolutions, with scores.
+
+    Raises:
+        Conflict: there is a set of this slug with other data.
+    """
+    held = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
+    if held is not None:
+        if held.document.get("data_hash") == panel.data_hash:
+            return Imported(slug, 0, 0, 0, 0)
+        raise Conflict(f"there is a set {slug!r} with other data; give another slug with --set")
+    at = now()
+    asked = _asked(panel, at)
+    ids = await _store_questions(session, panel, asked, slug, at)
+    people = await _store_forecasters(session, panel, slug, at)
+    made = await _store_forecasts(session, panel, ids, people, at)
+    resolved = await _store_outcomes(session, panel, asked, ids)
+    await _publish(session, aggregator, asked, ids, made)
+    for question_id in resolved:
+        await scoring.score(session, await questions.get(session, question_id))
+    return Imported(slug, len(ids), len(people), len(panel.probability), len(resolved))
+
+
+def _asked(panel: Panel, at: datetime) -> list[Asked]:
+    return [_times(panel, index, at) for index in range(len(panel.questions))]
+
+
+def _times(panel: Panel, index: int, at: datetime) -> Asked:
+    time = panel.time[panel.question == index]
+    closes = _moment(panel.closes[index])
+    if panel.rounds or np.isnan(time).any():
+        return Asked(index, at, closes if closes and closes > at else None, None)
+    made = [datetime.fromtimestamp(value, UTC) for value in time]
+    opens = _moment(panel.opens[index]) or min([*made, closes or at])
+    if closes is not None and closes in made:
+        closes += TICK
+    settled = _moment(panel.resolved[index]) or closes or at
+    return Asked(index, min(opens, settled), closes, min(settled, at))
+
+
+async def _store_questions(
+    session: AsyncSession, panel: Panel, asked: Sequence[Asked], slug: str, at: datetime
+) -> list[int]:
+    stored = QuestionSet(
+        slug=slug,
+        title=slug,
+        description="Imported from a folder of forecasts.",
+        defaults="",
+        document={"title": slug, "data_hash": panel.data_hash},
+        created_at=at,
+    )
+    session.add(stored)
+    await session.flush()
+    rows = [Question(set_id=stored.id, slug=name, created_at=at) for name in panel.questions]
+    session.add_all(rows)
+    await session.flush()
+    session.add_all(
+        QuestionRevision(
+            question_id=row.id,
+            number=1,
+            content_hash=panel.data_hash,
+            implication_id=None,
+            polarity="neutral",
+            why="",
+            title=panel.titles[one.index] or row.slug,
+            background="",
+            background_as_of=None,
+            criteria="",
+            fine_print="",
+            sources=[],
+            domain=panel.domains[panel.domain[one.index]],
+            tags=[],
+            weight=1.0,
+            draft=False,
+            window_starts_at=None,
+            deadline_at=None,
+            opens_at=one.opens_at,
+            closes_at=one.closes_at,
+            resolves_by=None,
+            created_at=min(one.opens_at, at),
+        )
+        for row, one in zip(rows, asked, strict=True)
+    )
+    await session.flush()
+    return [row.id for row in rows]
+
+
+async def _store_forecasters(
+    session: AsyncSession, panel: Panel, slug: str, at: datetime
+) -> list[int]:
+    rows = [
+        Account(
+            name=f"{slug}:{name}",
+            role=Role.forecaster,
+            bot=False,
+            created_at=at,
+            deactivated_at=at,
+        )
+        for name in panel.forecasters
+    ]
+    session.add_all(rows)
+    await session.flush()
+    return [row.id for row in rows]
+
+
+async def _store_forecasts(
+    session: AsyncSession,
+    panel: Panel,
+    ids: Sequence[int],
+    people: Sequence[int],
+    at: datetime,
+) -> dict[int, list[datetime]]:
+    """Append the forecasts in the order of their times; when those of each question were made."""
+    made: dict[int, list[datetime]] = defaultdict(list)
+    order = np.argsort(panel.time, kind="stable")
+    rows = []
+    for row in order.tolist():
+        question_id = ids[panel.question[row]]
+        created_at = _made_at(panel, float(panel.time[row]), at)
+        made[question_id].append(created_at)
+        rows.append(
+            {
+                "question_id": question_id,
+                "account_id": people[panel.forecaster[row]],
+                "probability": float(panel.probability[row]),
+                "rationale": "",
+                "expires_at": _moment(panel.until[row]),
+                "created_at": created_at,
+            }
+        )
+    if rows:
+        await session.execute(insert(Forecast), rows)
+    return made
+
+
+def _made_at(panel: Panel, time: float, at: datetime) -> datetime:
+    if panel.rounds:
+        return at + TICK * int(time)
+    return at if math.isnan(time) else datetime.fromtimestamp(time, UTC)
+
+
+async def _store_outcomes(
+    session: AsyncSession,
+    panel: Panel,
+    asked: Sequence[Asked],
+    ids: Sequence[int],
+) -> list[int]:
+    administrator = await session.scalar(
+        select(Account.id).where(Account.role == Role.administrator).order_by(Account.id).limit(1)
+    )
+    known = [one for one in asked if not np.isnan(panel.outcome[one.index])]
+    if not known:
+        return []
+    if administrator is None:
+        raise Conflict("resolutions need an administrator to answer for them; run `credence init`")
+    latest = now()
+    session.add_all(
+        Resolution(
+            question_id=ids[one.index],
+            number=1,
+            outcome=Outcome.yes if panel.outcome[one.index] == 1 else Outcome.no,
+            occurred_at=one.settled_at or latest,
+            evidence_url="",
+            note="Imported.",
+            account_id=administrator,
+            created_at=latest,
+        )
+        for one in known
+    )
+    await session.flush()
+    return [ids[one.index] for one in known]
+
+
+async def _publish(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    asked: Sequence[Asked],
+    ids: Sequence[int],
+    made: dict[int, list[datetime]],
+) -> None:
+    """Publish what the model in force would have said during each question's life, and says now."""
+    at = now()
+    for one in asked:
+        question_id = ids[one.index]
+        if question_id not in made:
+            continue
+        view = await questions.get(session, question_id)
+        for moment in [*_moments(one, at), at]:
+            belief = await aggregator.belief(session, moment)
+            await aggregator.publish(session, [view], cause="import", at=moment, belief=belief)
+
+
+def _moments(one: Asked, at: datetime) -> list[datetime]:
+    if one.closes_at is None or one.settled_at is None:
+        return []
+    ends = min(one.closes_at, at)
+    return sorted({one.opens_at + (ends - one.opens_at) * share for share in FRACTIONS})
+
+
+async def write_out(database: Database, slug: str | None) -> Panel:
+    """The forecasts of a set, or of all, as a panel; forecasters go by their accounts' names."""
+    async with database.read() as session:
+        query = questions.views_query(None).order_by(Question.id)
+        if slug is not None:
+            found = await questions.find_set(session, slug)
+            query = query.where(Question.set_id == found.id)
+        views = await questions.views(session, query)
+        names = {account.id: account.name for account in await session.scalars(select(Account))}
+        rows: list[tuple[str, str, float, float, float]] = []
+        for first in range(0, len(views), BATCH):
+            batch = views[first : first + BATCH]
+            stands = await forecasts.stands(session, [view.id for view in batch])
+            for view in batch:
+                rows += _panel_rows(_name(view, slug), stands[view.id], names)
+    return Panel.of(forecasts=rows, questions=[_panel_question(view, slug) for view in views])
+
+
+def _panel_rows(
+    question: str, found: Sequence[forecasts.Stand], names: dict[int, str]
+) -> Iterable[tuple[str, str, float, float, float]]:
+    """A stand's end is written only where nothing that follows shows it."""
+    starts = {(one.account_id, one.start) for one in found}
+    for one in found:
+        superseded = (one.account_id, one.end) in starts
+        until = math.inf if superseded else one.end
+        yield names[one.account_id], question, one.start, until, one.probability
+
+
+def _panel_question(view: View, slug: str | None) -> PanelQuestion:
+    revision = view.revision
+    return PanelQuestion(
+        id=_name(view, slug),
+        title=revision.title,
+        outcome=float(view.outcome) if view.outcome is not None else math.nan,
+        opens=revision.opens_at.timestamp(),
+        closes=revision.closes_at.timestamp() if revision.closes_at else math.nan,
+        resolved=view.resolved.occurred_at.timestamp() if view.resolved else math.nan,
+        domain=revision.domain,
+    )
+
+
+def _name(view: View, slug: str | None) -> str:
+    return view.question.slug if slug else f"{view.set_slug}:{view.question.slug}"
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if math.isfinite(seconds) else None
