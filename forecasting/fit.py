@@ -172,14 +172,15 @@ def _diagnose(used: dict[str, Any], sample: Any) -> dict[str, Any]:
 
     library: Any = arviz
     data = library.convert_to_dataset(used)
-    worst = {
-        "max_r_hat": (library.rhat(data), "max"),
-        "min_ess_bulk": (library.ess(data, method="bulk"), "min"),
-        "min_ess_tail": (library.ess(data, method="tail"), "min"),
-    }
+    with np.errstate(divide="ignore", invalid="ignore"):  # draws that never moved give nan
+        worst = {
+            "max_r_hat": (library.rhat(data), "max"),
+            "min_ess_bulk": (library.ess(data, method="bulk"), "min"),
+            "min_ess_tail": (library.ess(data, method="tail"), "min"),
+        }
     figures: dict[str, Any] = {}
     for name, (found, extreme) in worst.items():
-        by_parameter = {key: float(getattr(found[key], extreme)()) for key in used}
+        by_parameter = {key: float(getattr(found[key], extreme)(skipna=False)) for key in used}
         choose = max if extreme == "max" else min
         # A figure that is no number (draws that never moved) is the worst of all.
         bad = [key for key, value in by_parameter.items() if np.isnan(value)]
