@@ -1,6 +1,6 @@
 """How long a live aggregate and a refit take, beside a plain baseline measured in the same run.
 
-Run ``python benchmarks/forecasting.py`` (live and refit), ``--live`` for the first alone, or
+Run ``python -m benchmarks.forecasting`` (live and refit), ``--live`` for the first alone, or
 ``--pymc`` to add PyMC's own sampler with its defaults.
 """
 
