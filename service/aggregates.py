@@ -98,6 +98,12 @@ class Aggregator:
             fingerprint=belief.posterior.fingerprint,
         )
 
+    def row(
+        self, view: View, found: Sequence[Stand], *, cause: str, at: datetime, belief: Belief
+    ) -> Aggregate:
+        """What is published of a question as of a moment, from its stands."""
+        return _row(view, self.read(view, found, at, belief), cause, found)
+
     async def publish(
         self,
         session: AsyncSession,
@@ -112,10 +118,7 @@ class Aggregator:
         found = await forecasts.stands(
             session, [view.id for view in views], known_at=at, latest_only=True
         )
-        rows = []
-        for view in views:
-            reading = self.read(view, found[view.id], at, belief)
-            rows.append(_row(view, reading, cause, found[view.id]))
+        rows = [self.row(view, found[view.id], cause=cause, at=at, belief=belief) for view in views]
         session.add_all(rows)
         await session.flush()
         return rows
@@ -187,6 +190,14 @@ class Aggregator:
 def prior() -> Posterior:
     """The prior's draws: what answers before the first accepted fit."""
     return Posterior.prior()
+
+
+async def first_fit_at(session: AsyncSession) -> datetime | None:
+    """When the first fit was accepted; before it the prior answers."""
+    first: datetime | None = await session.scalar(
+        select(func.min(Fit.created_at)).where(Fit.status == FitStatus.accepted)
+    )
+    return first
 
 
 async def history(

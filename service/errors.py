@@ -8,7 +8,12 @@ from typing import Any, ClassVar, Final
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from sqlalchemy.exc import OperationalError
 
+HEADERS: Final[dict[int, dict[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+}
 PLAIN_WORDS: Final = (
     (re.compile(r"Object contains unknown field `(?P<field>.+)`"), r"is not a field of this"),
     (re.compile(r"Object missing required field `(?P<field>.+)`"), r"is required"),
@@ -96,7 +101,7 @@ class Conflict(Problem):
 
 
 def _answer(problem: ProblemDetails) -> Response[ProblemDetails]:
-    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    headers = HEADERS.get(problem.status, {})
     return Response(
         problem,
         status_code=problem.status,
@@ -120,6 +125,15 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
         )
     elif isinstance(error, ValidationException):
         problem = _validation(error, path)
+    elif isinstance(error, OperationalError):
+        log.error("the database refused at %s %s: %s", request.method, path, error.orig)
+        problem = ProblemDetails(
+            type="urn:credence:service-unavailable",
+            title=HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            detail="The database is busy or away; nothing was stored; try again in a moment.",
+            instance=path,
+        )
     elif isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         problem = ProblemDetails(
@@ -143,11 +157,10 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
 
 def _detail(error: HTTPException, status: HTTPStatus) -> str:
     said = error.detail or status.phrase
-    return (
-        f"the body is not JSON: {said}"
-        if isinstance(error.__cause__, SerializationException)
-        else said
+    malformed = isinstance(error, SerializationException) or isinstance(
+        error.__cause__, SerializationException
     )
+    return f"the body is not JSON: {said}" if malformed else said
 
 
 def _field_error(key: str, message: str) -> FieldError:

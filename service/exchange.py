@@ -14,8 +14,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import FRACTIONS, Panel, PanelQuestion
-from service import forecasts, questions, scoring
-from service.aggregates import Aggregator
+from service import aggregates, forecasts, questions, scoring
+from service.aggregates import Aggregator, Belief
 from service.clock import now
 from service.database import Database
 from service.errors import Conflict, Invalid
@@ -91,8 +91,9 @@ async def read_in(
     made = await _store_forecasts(session, panel, ids, people, at)
     resolved = await _store_outcomes(session, panel, asked, ids)
     await _publish(session, aggregator, asked, ids, made)
-    for question_id in resolved:
-        await scoring.score(session, await questions.get(session, question_id))
+    for first in range(0, len(resolved), BATCH):
+        query = questions.views_query(None).where(Question.id.in_(resolved[first : first + BATCH]))
+        await scoring.score(session, await questions.views(session, query))
     return Imported(slug, len(ids), len(people), len(panel.probability), len(resolved))
 
 
@@ -255,14 +256,20 @@ async def _publish(
 ) -> None:
     """Publish what the model in force would have said during each question's life, and says now."""
     at = now()
-    for one in asked:
-        question_id = ids[one.index]
-        if question_id not in made:
-            continue
-        view = await questions.get(session, question_id)
-        for moment in [*_moments(one, at), at]:
-            belief = await aggregator.belief(session, moment)
-            await aggregator.publish(session, [view], cause="import", at=moment, belief=belief)
+    prior = Belief(None, aggregates.prior())
+    first_fit = await aggregates.first_fit_at(session) or at + TICK
+    forecast = [one for one in asked if ids[one.index] in made]
+    for first in range(0, len(forecast), BATCH):
+        batch = {ids[one.index]: one for one in forecast[first : first + BATCH]}
+        found = await forecasts.stands(session, list(batch))
+        query = questions.views_query(None).where(Question.id.in_(batch))
+        for view in await questions.views(session, query.order_by(Question.id)):
+            for moment in [*_moments(batch[view.id], at), at]:
+                belief = await aggregator.belief(session, moment) if moment >= first_fit else prior
+                session.add(
+                    aggregator.row(view, found[view.id], cause="import", at=moment, belief=belief)
+                )
+    await session.flush()
 
 
 def _moments(one: Asked, at: datetime) -> list[datetime]:

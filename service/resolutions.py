@@ -58,7 +58,7 @@ async def resolve(
         )
     await _append(session, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
-    await scoring.score(session, view)
+    await scoring.score(session, [view])
     await aggregator.publish(session, [view], cause="resolution", at=at)
     return view
 

@@ -60,33 +60,39 @@ class Calibration:
     reliability: Reliability | None
 
 
-async def score(session: AsyncSession, view: View) -> None:
-    """Append the scores of every forecaster and of the aggregate under the present resolution.
+async def score(session: AsyncSession, views: Sequence[View]) -> None:
+    """Append the scores of every forecaster and of the aggregate under the present resolutions.
 
     A question that is neither yes nor no is not scored.
     """
-    if view.resolution is None or view.outcome is None:
-        return
+    scored = [view for view in views if view.outcome is not None]
+    ids = [view.id for view in scored]
+    found = await forecasts.stands(session, ids)
+    published = await _published(session, ids)
+    for view in scored:
+        session.add_all(_earned(view, found[view.id], published[view.id]))
+    await session.flush()
+
+
+def _earned(view: View, found: Sequence[Stand], published: Sequence[Stand]) -> Iterable[Score]:
     window = _window(view)
-    found = _counted(view, (await forecasts.stands(session, [view.id]))[view.id])
-    if found:
-        crowd = scores.score_question(
-            forecaster=[one.account_id for one in found], **_intervals(found), **window
+    people, crowd = _counted(view, found), _counted(view, published)
+    if people:
+        earned = scores.score_question(
+            forecaster=[one.account_id for one in people], **_intervals(people), **window
         )
-        accounts = [int(one) for one in crowd.forecasters]
-        session.add_all(_rows(view, crowd, accounts, _spot(view, found)))
-    published = _counted(view, await _published(session, view.id))
-    if published:
-        own = scores.score_outsider(
-            **_intervals(published),
-            crowd_forecaster=[one.account_id for one in found],
-            crowd_start=[one.start for one in found],
-            crowd_end=[one.end for one in found],
-            crowd_probability=[one.probability for one in found],
+        accounts = [int(one) for one in earned.forecasters]
+        yield from _rows(view, earned, accounts, _spot(view, people))
+    if crowd:
+        earned = scores.score_outsider(
+            **_intervals(crowd),
+            crowd_forecaster=[one.account_id for one in people],
+            crowd_start=[one.start for one in people],
+            crowd_end=[one.end for one in people],
+            crowd_probability=[one.probability for one in people],
             **window,
         )
-        session.add_all(_rows(view, own, [None], _spot(view, published)))
-    await session.flush()
+        yield from _rows(view, earned, [None], _spot(view, crowd))
 
 
 async def of_question(
@@ -239,20 +245,23 @@ def _intervals(found: Sequence[Stand]) -> _Intervals:
     }
 
 
-async def _published(session: AsyncSession, question_id: int) -> list[Stand]:
+async def _published(session: AsyncSession, question_ids: Sequence[int]) -> dict[int, list[Stand]]:
     """The aggregate's own history as stands: each published value until the next one."""
-    rows = list(
-        await session.scalars(
-            select(Aggregate).where(Aggregate.question_id == question_id).order_by(Aggregate.id)
-        )
+    rows = await session.scalars(
+        select(Aggregate)
+        .where(Aggregate.question_id.in_(question_ids))
+        .order_by(Aggregate.question_id, Aggregate.id.desc())
     )
-    following = [row.created_at.timestamp() for row in rows[1:]] + [math.inf]
-    found = []
-    for row, end in zip(rows, following, strict=True):
+    found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
+    following: dict[int, float] = {}
+    for row in rows:
         start = row.created_at.timestamp()
+        end = following.get(row.question_id, math.inf)
+        following[row.question_id] = start
         expires = row.valid_until.timestamp() if row.valid_until else math.inf
         if row.forecasters and end > start:
-            found.append(Stand(0, row.probability, start, min(end, expires)))
+            stand = Stand(0, row.probability, start, min(end, expires))
+            found[row.question_id].append(stand)
     return found
 
 
