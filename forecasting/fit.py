@@ -101,6 +101,7 @@ def fit(
             draws=length * draws,
             tune=length * tune,
             target_accept=accept,
+            low_rank_modified_mass_matrix=True,
         )
         tell("checking")
         used = _used(sample, rows)

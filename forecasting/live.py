@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from forecasting.arrays import FloatArray
-from forecasting.pooling import log_odds, logistic, probabilities, staleness, times
+from forecasting.pooling import log_odds, logistic, probabilities, ranks, staleness, times
 from forecasting.posterior import Posterior, check_level, standard_normal
 
 LEVEL = 0.8
@@ -157,7 +157,12 @@ def _weights(
     unknown = len(posterior.forecasters)
     rows = [posterior.rows.get(name, unknown) for name in forecasters]
     weight = posterior.weights[rows]
-    stale = staleness(time, len(rows))
-    if stale.any():
-        weight *= np.exp(-np.outer(stale, posterior.rho))
+    if time is None or not rows:
+        return weight
+    rank, newest = ranks(time) - 1, len(rows) - 1
+    if newest < len(posterior.rank_powers):
+        weight *= posterior.rank_powers[rank]
+        weight /= posterior.rank_powers[newest]
+    else:
+        weight *= np.exp(-np.outer(staleness(time, len(rows)), posterior.rho))
     return weight

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from forecasting.arrays import FloatArray
+from forecasting.arrays import FloatArray, IntArray
 
 CLIP = 0.01
 TRIM = 0.1
@@ -40,19 +40,26 @@ def logistic(log_odds: ArrayLike) -> FloatArray:
     return np.asarray(special.expit(np.asarray(log_odds, dtype=np.float64)))
 
 
+def ranks(time: FloatArray) -> IntArray:
+    """Return the number of forecasts made no later than each, ``(n,)``: ties share the largest.
+
+    >>> ranks(np.array([10.0, 20.0, 20.0])).tolist()
+    [1, 3, 3]
+    """
+    return np.searchsorted(np.sort(time), time, side="right").astype(np.int64)
+
+
 def staleness(time: FloatArray | None, size: int) -> FloatArray:
     """Return log(n / rank) of each forecast, shape ``(n,)``, from log(n) (oldest) to 0 (newest).
 
-    The rank is the number of forecasts made no later, so ties share the largest rank. Without
-    times nothing is stale.
+    Without times nothing is stale.
 
     >>> staleness(np.array([10.0, 20.0, 20.0]), 3).round(3).tolist()
     [1.099, 0.0, 0.0]
     """
     if time is None:
         return np.zeros(size)
-    rank = np.searchsorted(np.sort(time), time, side="right")
-    return np.asarray(np.log(size) - np.log(rank))
+    return np.asarray(np.log(size) - np.log(ranks(time)))
 
 
 def mean(probability: FloatArray, time: FloatArray | None = None) -> float:
@@ -111,8 +118,7 @@ def recency_weighted_median(probability: FloatArray, time: FloatArray | None = N
     n = probability.size
     weight = np.ones(n)
     if n > _EQUAL_WEIGHTS_UP_TO and time is not None:
-        rank = n * np.exp(-staleness(time, n))
-        weight = np.exp(np.sqrt(rank) - np.sqrt(n))
+        weight = np.exp(np.sqrt(ranks(time)) - np.sqrt(n))
     return _weighted_median(probability, weight)
 
 

@@ -26,6 +26,7 @@ from forecasting.arrays import FloatArray, frozen
 
 FORMAT = 1
 DRAWS = 400
+RANKS = 1024
 
 _SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
 _BY_DOMAIN = ("gamma", "alpha")
@@ -207,6 +208,14 @@ class Posterior:
         """Return exp(t_w ω) as ``(forecaster, draw)``, one row more for a forecaster never seen."""
         known = np.exp(self.t_w[:, None] * self.omega).T
         return np.ascontiguousarray(np.vstack([known, np.ones((1, self.draws))]))
+
+    @cached_property
+    def rank_powers(self) -> FloatArray:
+        """Return rank^rho as ``(rank, draw)`` for ranks from 1 to RANKS.
+
+        A forecast of rank r among n is discounted by (r / n)^rho.
+        """
+        return np.asarray(np.arange(1.0, RANKS + 1.0)[:, None] ** self.rho)
 
     @cached_property
     def rows(self) -> dict[str, int]:

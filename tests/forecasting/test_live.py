@@ -84,6 +84,15 @@ def test_aggregate_is_what_a_plain_loop_finds(
     assert found.forecasters == 5
 
 
+def test_a_crowd_beyond_the_table_of_ranks_is_discounted_alike() -> None:
+    """The oldest of n weighs 1 / n^rho; a crowd of 1,100 takes the path without the table."""
+    size = 1100
+    names, time = [str(index) for index in range(size)], np.arange(size)
+    shares = influence(PRIOR, names, np.full(size, 0.5), time)
+    power = (np.arange(1.0, size + 1.0) / size)[:, None] ** PRIOR.rho
+    assert shares == pytest.approx((power / power.sum(axis=0)).mean(axis=1), abs=1e-12)
+
+
 def test_golden_numbers_of_one_draw() -> None:
     """Two equal forecasters at 0.8, k0 = 1, slope 1: mean log-odds ln(4) 2/3, variance 1/3."""
     one = Posterior(
