@@ -1,0 +1,57 @@
+# Credence: `make serve` and `make test` need Python 3.11 and make, nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: serve test lint types contracts check benchmarks lock clean
+
+serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
+	@$(BIN)/credence init
+	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
+
+test: .venv/test.stamp ## Install and run every test
+	$(BIN)/pytest
+
+check: lint types contracts test ## Everything that a change must pass
+
+lint: .venv/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/test.stamp
+	$(BIN)/mypy
+
+contracts: .venv/test.stamp
+	$(BIN)/lint-imports
+
+benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
+	$(BIN)/python benchmarks/forecasting.py
+	$(BIN)/python benchmarks/service.py
+
+lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
+	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --universal --group build -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --universal --group build --group dev -c requirements.lock \
+		-o requirements-dev.lock
+
+clean: ## Remove what make made, but no database
+	rm -rf .venv
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Credence needs Python 3.11; say where: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+# The virtual environment of an earlier checkout is brought up to date when a lock file changes.
+.venv/serve.stamp: requirements.lock pyproject.toml | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test.stamp: requirements-dev.lock .venv/serve.stamp | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
