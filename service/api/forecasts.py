@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, delete, get, post
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import forecasts, idempotency, questions
@@ -61,7 +61,7 @@ class QuestionForecasts(Controller):
         writing: Writing,
         aggregator: Pooling,
         question_id: QuestionId,
-        data: JSONBody[NewForecast],
+        data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
     ) -> Submitted:
         """Store a forecast and answer with the aggregate that it led to."""
@@ -120,7 +120,7 @@ class BulkForecasts(Controller):
         actor: Who,
         writing: Writing,
         aggregator: Pooling,
-        data: JSONBody[Bulk],
+        data: JSONBody[SkipValidation[Bulk]],
         idempotency_key: IdempotencyKey = None,
     ) -> SubmittedMany:
         """Store 1 to 500 forecasts, or none if any of them cannot be stored."""

