@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 Form = Literal["plain", "other", "unclear", "month", "year"]
@@ -52,14 +53,17 @@ TYPOGRAPHY: Final = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\u2014": " - "}
     | dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"')
 )
-LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
+LINK: Final = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,2000}\)")
 ADDRESS: Final = re.compile(r"<?https?://[^\s>)\]]+>?")
 MARKS: Final = re.compile(r"[*`~]+|(?<!\w)_+|_+(?!\w)")
 QUOTED: Final = re.compile(r'"[^"\n]{1,200}"')
 BULLET: Final = re.compile(r"^([ \t]*)[*+][ \t]+", re.MULTILINE)
-WRAP: Final = re.compile(r"(?<=[^\n])[ \t]*\n(?![ \t]*(?:\n|[-*+#>|]|\d\d?[.)][ \t]|$))[ \t]*")
+BLOCK: Final = re.compile(r"[-#>|]|\d\d?[.)]\s")
 ITEM: Final = re.compile(r"^[ \t]*(?:-|\d\d?[.)])[ \t]+(?=\S)", re.MULTILINE)
 STOP: Final = re.compile(r"(?<=[a-z0-9)\]\"'%][.!?])\s+|(?<=[.!?][)\"'])\s+|\n+")
+BEFORE: Final = re.compile(r"([\w'-]+)[ -]$")
+AFTER: Final = re.compile(r"[ -][A-Z]")
+STARTER: Final = re.compile("Will|Which|What|When|How|If|The|An?|In|Any|All|No|Yes|Resolves")
 WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
@@ -89,7 +93,17 @@ def tidy(text: str) -> str:
 def plain(text: str) -> str:
     """Return tidy Markdown without marks and addresses, each paragraph or list item on a line."""
     text = ADDRESS.sub(" ", LINK.sub(r"\1", tidy(text)))
-    return MARKS.sub("", WRAP.sub(" ", BULLET.sub(r"\1- ", text)))
+    return MARKS.sub("", _unwrapped(BULLET.sub(r"\1- ", text)))
+
+
+def _unwrapped(text: str) -> str:
+    lines: list[str] = []
+    for line in map(str.strip, text.split("\n")):
+        if line and lines and lines[-1] and not BLOCK.match(line):
+            lines[-1:] = [f"{lines[-1]} {line}"]
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def dates(text: str) -> list[Mention]:
@@ -101,14 +115,19 @@ def dates(text: str) -> list[Mention]:
         >>> dates("in May 2027")[0].end
         datetime.date(2027, 6, 1)
     """
-    mentions = []
+    mentions: list[Mention] = []
     for form, pattern in FORMS:
-        for match in pattern.finditer(text):
-            mention = _mention(match, form)
-            if mention is not None:
-                mentions.append(mention)
-                text = text[: match.start()] + "#" * len(match[0]) + text[match.end() :]
+        text = pattern.sub(partial(_taken, form, mentions), text)
     return mentions
+
+
+def _taken(form: Form, mentions: list[Mention], match: re.Match[str]) -> str:
+    """Add what a match mentions, and return what hides it from later forms."""
+    mention = _mention(match, form)
+    if mention is None:
+        return match[0]
+    mentions.append(mention)
+    return "#" * len(match[0])
 
 
 def _mention(match: re.Match[str], form: Form) -> Mention | None:
@@ -188,6 +207,18 @@ def runs(text: str, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def is_name(text: str, match: re.Match[str]) -> bool:
-    """Tell whether a match looks like part of a name: a capital that starts no sentence."""
-    before = text[: match.start()].rstrip(" ")
-    return match[0][:1].isupper() and bool(before) and before[-1] not in '.!?:\n-("'
+    """Tell whether a match looks like part of a name: a capital beside another in a sentence.
+
+    Examples:
+        >>> text = "Will the International Crisis Group meet?"
+        >>> is_name(text, re.search("Crisis", text))
+        True
+        >>> text = "Will Crisis talks begin?"
+        >>> is_name(text, re.search("Crisis", text))
+        False
+    """
+    if not match[0][:1].isupper():
+        return False
+    before = BEFORE.search(text[: match.start()])
+    named_before = bool(before and before[1].istitle() and not STARTER.fullmatch(before[1]))
+    return named_before or bool(AFTER.match(text, match.end()))

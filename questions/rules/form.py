@@ -17,7 +17,9 @@ PLACEHOLDER: Final = re.compile(
     r"\b(?:TODO|TBD|TBC|FIXME|XXX|lorem ipsum)\b|\?\?\?|^\s*\W+\s*$|<(?:date|name|source)>"
 )
 
-NUMBER: Final = r"(?:\d[\d,.]*\d|\d)(?: (?:thousand|million|billion|trillion))?"
+NUMBER: Final = (
+    r"(?<![\d.,])\d{1,12}(?:[.,]\d{1,6}){0,4}(?: (?:thousand|million|billion|trillion))?"
+)
 COMPARISON: Final = (
     "at least|at most|(?:more|fewer|less|no more|no less|no fewer) than|exceed(?:s|ing)?|above"
     "|below|over|under|surpass(?:es)?|reach(?:es)?"

@@ -61,7 +61,7 @@ RELATIVE: Final = prose.phrases(
     f"next (?:few )?(?:{SPANS}|{EVENTS})",
 )
 ANCHORED: Final = re.compile(
-    r"\b(?:resolution|resolves?|deadline|window|closing|closes|opens|at the time)\b",
+    rf"[^.;]{{0,60}}\b(?:resolution|deadline|(?:as of|on|at|before|until) (?:the|{prose.MONTH}))\b",
     re.IGNORECASE,
 )
 NEXT_DAY: Final = re.compile(r"next (?:calendar |business |working )?day", re.IGNORECASE)
@@ -157,7 +157,7 @@ def date_format(reading: Reading) -> Iterator[Problem]:
 )
 def dates_agree(reading: Reading) -> Iterator[Problem]:
     """Compare the days in the title with the criteria, the deadline and the vintage."""
-    asked = [mention for mention in prose.dates(reading.title) if mention.is_day]
+    asked = [*{m.first: m for m in prose.dates(reading.title) if m.is_day}.values()]
     deadline = _deadline(reading)
     if asked and not any(_is_deadline(reading.title, mention, deadline) for mention in asked):
         yield Problem(
@@ -278,7 +278,7 @@ def _is_anchored(sentence: str, match: re.Match[str]) -> bool:
     if prose.is_name(sentence, match) or NEXT_DAY.match(sentence, match.start()):
         return True
     most = sentence[: match.start()].lower().endswith("most ")
-    return most and bool(ANCHORED.search(sentence) or prose.dates(sentence))
+    return most and bool(ANCHORED.match(sentence, match.end()))
 
 
 def _deadline(reading: Reading) -> date:
@@ -317,7 +317,6 @@ def _is_stated(asked: Mention, stated: list[Mention], criteria: str) -> bool:
 def _vintages(reading: Reading) -> Iterator[date]:
     """Yield the days on which the question takes its data."""
     for text in (reading.title, reading.criteria):
-        for mention in prose.dates(text):
-            marked = text.replace(mention.text, "#")
-            if mention.is_day and VINTAGE_DAY.search(marked):
+        for mention in {m.text: m for m in prose.dates(text) if m.is_day}.values():
+            if VINTAGE_DAY.search(text.replace(mention.text, "#")):
                 yield mention.first
