@@ -73,7 +73,7 @@ def fit(
     """
     if chains < 2 or draws < 1 or tune < 1:  # noqa: PLR2004 - one chain cannot disagree
         raise ValueError(f"{chains} chains of {tune} + {draws}: at least 2 of 1 + 1 are needed")
-    from forecasting.model import TrainingRows  # noqa: PLC0415 - imports PyMC
+    from forecasting.model import FORECASTERS, TrainingRows  # noqa: PLC0415 - imports PyMC
 
     tell = progress or (lambda _: None)
     rows = TrainingRows.of(panel)
@@ -90,6 +90,9 @@ def fit(
 
     tell("compiling")
     compiled = _compile(rows.capacity, priors).with_data(**rows.data())
+    # Few forecasters with much data correlate, and adapting to that tripled the effective draws;
+    # with hundreds it tripled the cost and gained nothing.
+    small = rows.capacity[0] == FORECASTERS[0]
     diagnostics: dict[str, Any] = {}
     reason = ""
     for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.97)), start=1):
@@ -101,7 +104,7 @@ def fit(
             draws=length * draws,
             tune=length * tune,
             target_accept=accept,
-            low_rank_modified_mass_matrix=True,
+            low_rank_modified_mass_matrix=small or attempt > 1,
         )
         tell("checking")
         used = _used(sample, rows)
