@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,13 @@ import swagger_ui
 from litestar import Litestar, Router, get
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
+from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.response import Redirect
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,7 +27,7 @@ from service.aggregates import Aggregator
 from service.api import aggregates, fits, forecasts, health, questions, resolutions, scores, sets
 from service.api.parameters import AppRequest, Who
 from service.database import Database
-from service.errors import translate
+from service.errors import ProblemDetails, translate
 from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
@@ -33,6 +36,38 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+READING_ERRORS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is malformed.",
+    HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown or revoked.",
+    HTTPStatus.NOT_FOUND: "There is no such thing.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "A value is not allowed; `errors` names the field.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database is busy or away; try again in a moment.",
+}
+WRITING_ERRORS: Final = READING_ERRORS | {
+    HTTPStatus.FORBIDDEN: "The account's role does not allow this.",
+    HTTPStatus.CONFLICT: "The state of things does not allow this now; `current` says what it is.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service takes.",
+}
+
+
+class DocumentedErrors(ReceiveRoutePlugin):
+    """Says in the OpenAPI document which errors each endpoint of the API may answer with."""
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Add the errors to the route's handlers."""
+        if not isinstance(route, HTTPRoute) or not route.path.startswith("/api/"):
+            return
+        for handler in route.route_handlers:
+            errors = READING_ERRORS if "GET" in handler.http_methods else WRITING_ERRORS
+            handler.responses = {
+                status: ResponseSpec(
+                    ProblemDetails,
+                    generate_examples=False,
+                    description=said,
+                    media_type="application/problem+json",
+                )
+                for status, said in errors.items()
+            }
 
 
 async def provide_actor(request: AppRequest) -> Actor:
@@ -116,6 +151,7 @@ def create_app(settings: Settings) -> Litestar:
         },
         exception_handlers={Exception: translate},
         middleware=[metrics.middleware],
+        plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,
         response_headers=HEADERS,
         openapi_config=_openapi(),
