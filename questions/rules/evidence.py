@@ -104,20 +104,19 @@ AGENCY: Final = phrases(
 NEGATED: Final = phrases("not|no|never|neither|nor|without|alone|rather than", r"\w+n't")
 
 UNREADABLE: Final = (
-    r"unavailable|inaccessible|unreachable|offline|silent|down|missing|cannot|can not|no longer"
-    r"|fails?|ceases?|stops?|disappears?|discontinued|disagree|differ|conflict|contradict\w*"
-    r"|(?:ha[sv]e?|does?|is|are|was|were) not|not (?:yet )?(?:available|published|updated|reported)"
+    "unavailable|inaccessible|unreachable|offline|silent|missing|down|discontinued|ceases?|disappears?"
+    "|cannot be (?:read|reached|opened|found|consulted|accessed)|(?:can )?no longer"
+    "|(?:is|are|was|were|has|have) not (?:been |yet )*(?:available|published|updated|released)"
+    "|(?:do|does) not (?:publish|report|appear|load|open|answer|exist)"
 )
 PRECEDENCE: Final = phrases(
-    "in (?:that|this|the following|the order|order)",
+    "in (?:that|this|the following) order|in order of",
     "(?:order of )?precedence",
     "fall(?:s|ing)?[ -]?back",
-    "takes? (?:its|their|the) place|takes? over|stands? in for",
-    "failing (?:that|which|this)",
-    "in (?:its|their) (?:absence|place|stead)",
+    "takes? (?:its|their|the) place|stands? in for|in (?:its|their) (?:absence|place|stead)",
+    "failing (?:that|which|this|these)|in the absence of",
     rf"(?:if|when|where|should|unless)\b[^.;]{{0,120}}\b(?:{UNREADABLE})",
-    "prevails?|governs?|outranks?|overrides?|decides?",
-    "instead|substitutes?",
+    "prevails?|outranks?|overrides?|instead|substitutes?",
     r"(?:then|second|next|alternatively|or else|otherwise)[^.;]{0,60} (?:Reuters|AP|AFP|agenc\w+)",
     r"primary\b[^.]{0,200}\b(?:fallback|secondary|second)",
 )
@@ -272,7 +271,7 @@ def fallback(reading: Reading) -> Iterator[Problem]:
             "The question has no source to fall back on.",
             'Add a source with the role "fallback".',
         )
-    if not PRECEDENCE.search(reading.all):
+    if not PRECEDENCE.search(reading.own):
         yield Problem(
             reading.at("criteria"),
             "The text does not say which source goes before which.",

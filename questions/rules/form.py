@@ -26,9 +26,9 @@ COMPARISON: Final = (
 )
 CURRENCY: Final = r"(?:US)?[$\u20ac\u00a3]|(?:USD|EUR) "
 COMPARED: Final = re.compile(
-    rf"\b(?:{COMPARISON}) (?:{CURRENCY})?(?P<number>{NUMBER})(?P<after>.{{0,40}})"
+    rf"\b(?:{COMPARISON}) (?:{CURRENCY})?(?P<number>{NUMBER})(?=(?P<after>.{{0,40}}))"
     rf"|\b(?P<first>{NUMBER})(?P<later>.{{0,25}}?) or (?:more|fewer|less|above|below)\b"
-    rf"(?P<tail>.{{0,40}})"
+    rf"(?=(?P<tail>.{{0,40}}))"
 )
 MONEY: Final = re.compile(CURRENCY)
 UNIT: Final = re.compile(r"\s?%|[\s-]*(?:or (?:more|fewer|less) )?(?P<word>[^\W\d_][\w/]*)")

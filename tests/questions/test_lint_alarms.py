@@ -75,6 +75,7 @@ TITLES: list[tuple[str, bool, str]] = [
     ("Q23", True, f"Will exports exceed 1.5 {DATED}"),
     ("Q23", True, f"Will the count be at least 40 {DATED}"),
     ("Q23", True, f"Will 5 or more {DATED}"),
+    ("Q23", True, f"Will 5 or more trains carry at least 40 {DATED}"),
     ("Q23", False, f"Will exports exceed 1.5 mb/d {DATED}"),
     ("Q23", False, f"Will turnout be at least 40% {DATED}"),
     ("Q23", False, f"Will a ticket cost more than $40 {DATED}"),
@@ -323,6 +324,14 @@ def test_hostile_text_ends_in_findings(text: str, question_set: QuestionSet) -> 
 
 def test_the_order_of_sources_is_asked_for(question_set: QuestionSet) -> None:
     criteria = f"Resolves Yes if a train runs {IN}. Otherwise No."
-    silent = f"- a\n- b\n- c{END}".replace("conflict", "vary")
+    silent = f"- If the train does not stop, it counts.\n- b\n- The register governs.{END}"
     assert found(question_set, "Q16", criteria=criteria, fine_print=silent)
-    assert not found(question_set, "Q16", criteria=f"{criteria} {TAIL}", fine_print=silent)
+    for order in (
+        TAIL,
+        "Order of precedence: the register, then Reuters.",
+        "The register, failing that Reuters.",
+        "If the register is offline, Reuters stands in for it.",
+        "Where the register and Reuters differ, the register prevails.",
+    ):
+        ordered = f"{criteria} {order}"
+        assert not found(question_set, "Q16", criteria=ordered, fine_print=silent)
