@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -13,6 +14,15 @@ import questions
 
 SHIPPED_SETS = Path(questions.__file__).parent / "sets"
 PREFIX = "CREDENCE_"
+HEADING = (
+    "# Settings",
+    "",
+    "Each is an environment variable; an empty one counts as absent. A variable that starts with",
+    f"`{PREFIX}` and is not in this table is refused, so that a slip of the pen cannot go unseen.",
+    "",
+    "| variable | default | what it is |",
+    "|---|---|---|",
+)
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -60,8 +70,10 @@ class Settings:
         for setting in fields(self):
             least = setting.metadata["least"]
             value = getattr(self, setting.name)
-            if isinstance(value, int | float) and not value >= least:
-                raise SettingsError(f"{_variable(setting)} is {value}; it must be at least {least}")
+            if isinstance(value, int | float) and not least <= value < math.inf:
+                raise SettingsError(
+                    f"{_variable(setting)} is {value}; it must be a finite number, at least {least}"
+                )
         if not 0.5 <= self.interval_level <= 0.99:  # noqa: PLR2004  # the bounds are the documented ones
             raise SettingsError(
                 f"{PREFIX}INTERVAL_LEVEL is {self.interval_level}; it must be from 0.5 to 0.99"
@@ -80,7 +92,7 @@ class Settings:
             text = environment.get(_variable(setting))
             if text is None or text == "":
                 continue
-            kind: type[int | float | str] = type(setting.default)  # type: ignore[assignment]  # every setting has a plain default
+            kind: type[int | float | str] = setting.type  # type: ignore[assignment]  # the annotations above are plain classes
             try:
                 values[setting.name] = kind(text)
             except ValueError:
@@ -99,7 +111,7 @@ class Settings:
         """The database's URL with the driver that the service uses."""
         try:
             url = make_url(self.database_url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise SettingsError(
                 f"{PREFIX}DATABASE_URL is not a database URL; "
                 "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
@@ -132,6 +144,12 @@ class Settings:
             (_variable(setting), _shown(setting), str(setting.metadata["about"]))
             for setting in fields(cls)
         ]
+
+    @classmethod
+    def as_markdown(cls) -> str:
+        """The page docs/settings.md: the table of settings in Markdown."""
+        rows = [f"| `{name}` | {default} | {about} |" for name, default, about in cls.table()]
+        return "\n".join([*HEADING, *rows]) + "\n"
 
 
 def _variable(setting: Field[Any]) -> str:
