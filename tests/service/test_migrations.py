@@ -1,0 +1,176 @@
+"""Migrations on both databases: they match the models, go both ways, and fail whole or not."""
+
+import ast
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, Connection, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+import migrations
+from service.database import Database, migration_config
+from service.models import Base, Forecast
+
+VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("2*.py"))
+APPLICATION = {"service", "forecasting", "questions", "migrations"}
+
+FAULTY = '''"""A step that fails after it has changed something."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "29991231_01"
+down_revision = "{newest}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("half", sa.Column("id", sa.Integer(), primary_key=True))
+    op.execute("DELETE FROM forecast")
+    op.execute("INSERT INTO half (nothing) VALUES (1)")
+
+
+def downgrade() -> None:
+    op.drop_table("half")
+'''
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def stamp(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+@pytest.fixture
+def connected(on_database) -> Callable[[Callable[[Connection], Any]], Any]:
+    """Run a piece of synchronous work on a connection of the service's own kind."""
+
+    def run(work: Callable[[Connection], Any]) -> Any:
+        async def on(database: Database) -> Any:
+            async with database.engine.connect() as connection:
+                found = await connection.run_sync(work)
+                await connection.commit()
+                return found
+
+        return on_database(on)
+
+    return run
+
+
+def differences(connection: Connection) -> list[Any]:
+    return compare_metadata(
+        MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata
+    )
+
+
+def checks(connection: Connection) -> set[str | None]:
+    inspector = inspect(connection)
+    return {
+        check["name"]
+        for table in inspector.get_table_names()
+        for check in inspector.get_check_constraints(table)
+    }
+
+
+def checks_of_the_models() -> set[str | None]:
+    return {
+        str(constraint.name)
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+
+
+def forecasts(connection: Connection) -> list[float]:
+    return list(connection.scalars(select(Forecast.probability)))
+
+
+def down(connection: Connection) -> None:
+    command.downgrade(migration_config(connection), "base")
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(on_database, connected) -> None:
+    assert connected(differences) == []
+    assert connected(checks) == checks_of_the_models()
+    assert on_database(Database.schema_is_current)
+
+
+def test_down_and_up_again_with_rows_inside(on_database, connected, account, question) -> None:
+    account("ann").forecast(question(), 0.3)
+    assert connected(tables) == set(Base.metadata.tables)
+    connected(down)
+    assert connected(tables) == set()
+    assert not on_database(Database.schema_is_current)
+    on_database(Database.migrate)
+    assert connected(tables) == set(Base.metadata.tables)
+    assert connected(forecasts) == []
+
+
+def test_migrating_again_changes_nothing(on_database, connected, account, question) -> None:
+    account("ann").forecast(question(), 0.3)
+    on_database(Database.migrate)
+    assert connected(forecasts) == [0.3]
+
+
+def test_a_step_that_fails_half_way_leaves_nothing_of_itself(
+    on_database, connected, account, question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account("ann").forecast(question(), 0.3)
+    before = connected(stamp)
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    (folder / "versions" / "29991231_01_faulty.py").write_text(FAULTY.format(newest=before[0]))
+    monkeypatch.setattr(migrations, "__file__", str(folder / "__init__.py"))
+    assert not on_database(Database.schema_is_current)
+    with pytest.raises(SQLAlchemyError, match="nothing"):
+        on_database(Database.migrate)
+    assert connected(tables) == set(Base.metadata.tables)
+    assert connected(stamp) == before
+    assert connected(forecasts) == [0.3]
+
+
+def test_a_table_in_the_way_stops_the_first_step_whole(on_database, connected) -> None:
+    connected(down)
+    connected(lambda connection: connection.execute(text("CREATE TABLE score (mine INTEGER)")))
+    with pytest.raises(SQLAlchemyError, match="score"):
+        on_database(Database.migrate)
+    assert connected(tables) == {"score"}
+    assert connected(stamp) == ()
+
+
+def test_the_steps_form_one_line_in_the_order_of_their_names() -> None:
+    for path in VERSIONS:
+        assert re.fullmatch(r"20\d{6}_\d{2}_[a-z0-9]+(_[a-z0-9]+)*\.py", path.name)
+    scripts = ScriptDirectory.from_config(migration_config(None))
+    line = [step.revision for step in scripts.walk_revisions()]
+    assert line[::-1] == ["_".join(path.name.split("_")[:2]) for path in VERSIONS]
+    assert len(scripts.get_heads()) == 1
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_step_imports_no_application_code(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or "."]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported
+    assert not imported & (APPLICATION | {"."})
