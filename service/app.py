@@ -16,7 +16,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
-from litestar.response import Redirect
+from litestar.response import Redirect, Response
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,6 +102,13 @@ async def home() -> Redirect:
     return Redirect("/schema")
 
 
+def answer_error(request: AppRequest, error: Exception) -> Response[ProblemDetails]:
+    """The translated error, with the headers that every answer carries."""
+    response = translate(request, error)
+    response.headers.update(HEADERS)
+    return response
+
+
 def create_app(settings: Settings) -> Litestar:
     """Wire the service for these settings; nothing is opened before the application starts."""
 
@@ -149,7 +156,7 @@ def create_app(settings: Settings) -> Litestar:
             "writing": Provide(provide_writing),
             "aggregator": Provide(provide_aggregator),
         },
-        exception_handlers={Exception: translate},
+        exception_handlers={Exception: answer_error},
         middleware=[metrics.middleware],
         plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,
