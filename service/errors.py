@@ -20,6 +20,7 @@ PLAIN_WORDS: Final = (
     (re.compile(r"Expected `(?:float|int)` <= (.+?)(?:\.0)?"), r"must be at most \1"),
     (re.compile(r"Expected `(?:float|int)` >= (.+?)(?:\.0)?"), r"must be at least \1"),
     (re.compile(r"Expected `float`, got `(.+)`"), r"must be a number, not \1"),
+    (re.compile(r"Expected `str` matching regex .+"), r"must not hold the character NUL"),
     (re.compile(r"Expected `(.+)`, got `(.+)`"), r"must be of type \1, not \2"),
     (re.compile(r"Invalid enum value (.+)"), r"cannot be \1"),
     (

@@ -11,6 +11,7 @@ from service.aggregates import Reading
 from service.forecasters import Record
 from service.forecasts import Entry
 from service.models import (
+    LARGEST_ID,
     Aggregate,
     Fit,
     Implication,
@@ -30,6 +31,10 @@ Probability = Annotated[
 Moment = Annotated[
     datetime, Meta(tz=True, description="ISO 8601 with an offset, such as 2027-01-01T00:00:00Z")
 ]
+StoredText = Annotated[
+    str, Meta(pattern=r"^[^\x00]*$", description="any text without the character NUL")
+]
+Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
 NewOutcome = Literal["yes", "no", "ambiguous", "annulled"]
 
 
@@ -44,14 +49,14 @@ class NewForecast(msgspec.Struct, forbid_unknown_fields=True):
     """A forecast to submit."""
 
     probability: Probability
-    rationale: str = ""
+    rationale: StoredText = ""
     expires_at: Moment | None = None
 
 
 class NewForecastOn(NewForecast, kw_only=True):
     """A forecast to submit in bulk, with its question."""
 
-    question_id: int
+    question_id: Id
 
 
 class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,8 +64,8 @@ class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
 
     outcome: NewOutcome
     occurred_at: Moment | None = None
-    evidence_url: str = ""
-    note: str = ""
+    evidence_url: StoredText = ""
+    note: StoredText = ""
 
 
 class SetOut(msgspec.Struct):

@@ -17,6 +17,7 @@ from service import forecasts, questions
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.models import (
+    LARGEST_ID,
     Account,
     Aggregate,
     Outcome,
@@ -169,7 +170,7 @@ async def calibration(
     if of == AGGREGATE:
         query = query.where(Score.account_id.is_(None))
     elif of.isascii() and of.isdecimal():
-        account = await session.get(Account, int(of))
+        account = await session.get(Account, int(of)) if int(of) <= LARGEST_ID else None
         if account is None:
             raise NotFound(f"there is no forecaster {of}")
         query = query.where(Score.account_id == account.id)

@@ -9,7 +9,6 @@ from litestar.response import Response
 from service import fits
 from service.api.parameters import (
     DEFAULT_LIMIT,
-    LARGEST_ID,
     Cursor,
     Limit,
     Reading,
@@ -18,6 +17,7 @@ from service.api.parameters import (
     position,
 )
 from service.errors import NotFound
+from service.models import LARGEST_ID
 from service.schemas import FitOut, Page
 
 FitId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the fit's id")]

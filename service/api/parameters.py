@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.errors import Invalid
+from service.models import LARGEST_ID
 from service.schemas import Moment, Page
 
 Row = TypeVar("Row")
@@ -29,7 +30,7 @@ Pooling = NamedDependency[SkipValidation[Aggregator]]
 AppRequest = Request[Any, Any, AppState]
 
 DEFAULT_LIMIT: Final = 50
-LARGEST_ID: Final = 2**31 - 1
+WITHOUT_NUL: Final = r"^[^\x00]*$"
 
 Limit = Annotated[
     int, QueryParameter(ge=1, le=200, description="how many items at most, 1 to 200; default 50")
@@ -43,7 +44,13 @@ AsOf = Annotated[
     QueryParameter(description="answer as known at this moment (ISO 8601 with offset)"),
 ]
 SetSlug = Annotated[
-    str | None, QueryParameter(name="set", max_length=100, description="only this set, by its slug")
+    str | None,
+    QueryParameter(
+        name="set",
+        max_length=100,
+        pattern=WITHOUT_NUL,
+        description="only this set, by its slug",
+    ),
 ]
 
 
@@ -85,5 +92,8 @@ def page_of(
 
 
 def utc(at: datetime | None) -> datetime | None:
-    """The same moment in UTC."""
-    return at.astimezone(UTC) if at else None
+    """The same moment in UTC; Invalid if UTC has no date for it."""
+    try:
+        return at.astimezone(UTC) if at else None
+    except OverflowError:
+        raise Invalid(f"a time must be in the years 1 to 9999 of UTC, not {at}") from None

@@ -8,7 +8,7 @@ from litestar.params import PathParameter, QueryParameter
 from service import questions
 from service.api.parameters import (
     DEFAULT_LIMIT,
-    LARGEST_ID,
+    WITHOUT_NUL,
     Cursor,
     Limit,
     Pooling,
@@ -19,6 +19,7 @@ from service.api.parameters import (
     position,
 )
 from service.clock import now
+from service.models import LARGEST_ID
 from service.questions import State
 from service.schemas import Page, QuestionDetail, QuestionOut, RevisionOut
 
@@ -42,7 +43,10 @@ class Questions(Controller):
             State | None, QueryParameter(name="state", description="only questions in this state")
         ] = None,
         tag: Annotated[
-            str | None, QueryParameter(max_length=100, description="only questions with this tag")
+            str | None,
+            QueryParameter(
+                max_length=100, pattern=WITHOUT_NUL, description="only questions with this tag"
+            ),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,

@@ -8,7 +8,6 @@ from litestar.params import PathParameter, QueryParameter
 from service import forecasters, questions, scoring
 from service.api.parameters import (
     DEFAULT_LIMIT,
-    LARGEST_ID,
     AsOf,
     Cursor,
     Limit,
@@ -21,6 +20,7 @@ from service.api.parameters import (
     utc,
 )
 from service.api.questions import QuestionId
+from service.models import LARGEST_ID
 from service.schemas import CalibrationOut, ForecasterOut, Page, ScoreOut, StandingOut
 
 Kind = Literal["brier", "log", "baseline", "peer"]

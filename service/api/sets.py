@@ -8,6 +8,7 @@ from litestar.params import PathParameter
 from service import questions
 from service.api.parameters import (
     DEFAULT_LIMIT,
+    WITHOUT_NUL,
     Cursor,
     Limit,
     Reading,
@@ -17,7 +18,9 @@ from service.api.parameters import (
 )
 from service.schemas import ImplicationOut, Page, SetOut
 
-Slug = Annotated[str, PathParameter(max_length=100, description="the set's slug")]
+Slug = Annotated[
+    str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
+]
 
 
 class Sets(Controller):
