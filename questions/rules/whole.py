@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Final
 
 import msgspec
@@ -94,14 +93,28 @@ def independence(case: Case) -> Iterator[Problem]:
                     f'"{named}" in the {called(field)} makes the answer hang on another question.',
                     "Restate what has to happen, without the other question.",
                 )
-    kept = [(reading, _gist(reading)) for reading in case.readings]
-    for (earlier, first), (later, second) in combinations(kept, 2):
-        if len(first & second) >= ALIKE * len(first | second):
+    yield from _repetitions(case)
+
+
+def _repetitions(case: Case) -> Iterator[Problem]:
+    """Find titles that nearly repeat an earlier one; those still to be written repeat nothing."""
+    earlier: list[tuple[str, frozenset[str]]] = []
+    for reading in case.readings:
+        gist = _gist(reading)
+        if "TODO" in reading.title or not gist:
+            continue
+        like = next((slug for slug, other in earlier if _alike(gist, other)), None)
+        if like:
             yield Problem(
-                later.at("title"),
-                f'The title is nearly that of "{earlier.question.slug}".',
+                reading.at("title"),
+                f'The title is nearly that of "{like}".',
                 "Keep one of the two, or make them ask for different things.",
             )
+        earlier.append((reading.question.slug, gist))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= ALIKE * len(one | other)
 
 
 def _named(text: str, slugs: frozenset[str]) -> Iterator[str]:

@@ -1,0 +1,363 @@
+"""What a document says may happen: its forward-looking claims, with their places in its text.
+
+The claims are found by their words, in English: modal verbs and other hedges, conditions, aims,
+forecasts, talk of risk and consequence, and, weakest, things asserted of a state that goes on.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import unescape
+from html.parser import HTMLParser
+from itertools import zip_longest
+from typing import Final, Literal, NamedTuple
+
+from questions.prose import phrases
+
+Markup = Literal["text", "html"]
+
+MAX_HEADING_WORDS: Final = 12
+MAX_LABEL_WORDS: Final = 6
+MAX_ACTORS: Final = 4
+ALIKE: Final = 0.5
+STEM: Final = 6
+
+HEDGES: Final = phrases(
+    "may(?! \\d)|might|could|would|should|shall|will|can|cannot|can't|won't|must",
+    "possibl[ey]|potential(?:ly)?|perhaps|probabl[ey]|(?:un)?likely|conceivabl[ey]",
+    "appears? to|seems? to|tends? to",
+)
+CONDITIONS: Final = phrases(
+    "if|unless|in case|in the event|provided that|as long as|depend(?:s|ing) on|otherwise"
+)
+AIMS: Final = phrases(
+    "(?:aim|seek|want|plan|intend|hope|attempt|prepare|strive|try|tries|wish|prefer|pursue)(?:s|es)?",
+    "(?:aiming|seeking|planning|intending|preparing|trying|hoping|looking|pursuing)",
+    "prioriti[sz](?:e|es|ing)|avoid(?:s|ing)?|retains?|refus(?:e|es|ing)|reluctant|unwilling",
+)
+FORECASTS: Final = phrases(
+    "expect(?:s|ed)?|forecasts?|predict(?:s|ed)?|anticipat(?:e|es|ed)|project(?:s|ed) (?:to|that)",
+    "foresee(?:s|n)?|foreseeable|(?:is|are) (?:set|due|bound|about|going|poised) to|on track to",
+    r"(?:by|before|until|through|over the next|in the (?:next|coming|near)) (?:20\d\d|\w+ years?)",
+    "future|upcoming|coming (?:years|months|decade)|long[- ]term|outlook|prospects?|tomorrow",
+    "eventually|ultimately|increasingly|accelerat(?:e|es|ing)|slow(?:s|ing|er)?|gradual(?:ly)?",
+)
+RISKS: Final = phrases(
+    "risks?|risk(?:ed|ing)|threat(?:s|ens?|ening)?|danger(?:s|ous)?|vulnerab\\w+|fragil\\w+",
+    "implications?|consequences?|repercussions?|fallout|as a result|lead(?:s|ing)? to|results? in",
+    "undermin(?:e|es|ing)|embolden\\w*|erod(?:e|es|ing)|erosion|weaken(?:s|ing)?|strain(?:s|ing)?",
+    "strengthen(?:s|ing)?|deepen(?:s|ing)?|provok(?:e|es|ing)|trigger(?:s|ing)?|jeopardi[sz]\\w+",
+    "expos(?:e|es|ing)|fractur(?:e|es|ing)|disrupt(?:s|ing)?|destabili[sz]\\w+|escalat(?:e|es|ing)",
+    "alienat(?:e|es|ing)|reshap(?:e|es|ing)|shift(?:s|ing)?|transform(?:s|ing)?|limits?|constrain\\w*",
+    "opens? (?:the )?(?:doors?|way)|paves? the way|enabl(?:e|es|ing)|encourag(?:e|es|ing)",
+)
+STATES: Final = phrases(
+    "(?:is|are|keeps?) (?:\\w+ly |already |not |now )*(?:being )?[\\w-]+(?:ing|ed)",
+    "remains?|continues?(?: to)?|still|already|no longer|so far",
+    "no (?:formal|mutual|binding|legal|permanent)|(?:isn't|aren't|not) (?:obliged|bound|committed)",
+    "framework|treaty|pact|guarantees?|commitments?|obligations?|clause|locks? in|covers?",
+    "(?:greater|closer|deeper|stronger|fewer|reduced|increased|expanded|rising|growing|expansion)",
+    "joint|combined|structured cooperation|working groups?|sees?|views?|regards?|consider[s]?",
+)
+CUES: Final = (HEDGES, CONDITIONS, AIMS, FORECASTS, RISKS, STATES)
+# What these alone support is history, or a list of what something consists of.
+HISTORY: Final = phrases(
+    r"(?:has|have|had) (?:\w+ly )?(?:been |supplied|avoided|built|sold)|did not|historic\w*",
+    r"since the|(?:in|since) (?:the )?(?:19|20)\d\ds?",
+)
+
+DESCRIBING: Final = re.compile(r"\b(?:which|that|who|whose|including|such as|share|are):\s*$")
+ITEM: Final = re.compile(r"[ \t]*(?:[-*+\u2022\u2013]|\(?\d{1,2}[.)]|\(?[a-z][.)])[ \t]+(?=\S)")
+SPACE: Final = re.compile(r"\s*")
+MARKED: Final = re.compile(r"[ \t]*(#{1,6})[ \t]+(?=\S)")
+LABEL: Final = re.compile(r"[^\w\n]*(?:(\d{1,2})|([A-Z]))[.)][ \t]+(?=\S)")
+ABBREVIATIONS: Final = ("e.g.", "i.e.", "cf.", "vs.", "etc.", "Mr.", "Mrs.", "Dr.", "No.", "St.")
+SENTENCE_END: Final = re.compile(
+    "".join(rf"(?<!\b{re.escape(short)})" for short in ABBREVIATIONS)
+    + r"(?<=[a-z0-9)\]\"'\u201d\u2019%][.!?])\s+(?=[^\sa-z])"
+)
+NAME: Final = re.compile(r"[A-Z][\w\u2011+-]*(?: (?:of |and the )?[A-Z][\w\u2011+-]*)*")
+CAPITAL_WORD: Final = re.compile(r"\b[A-Z]\w+")
+PLAIN_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+COMMON: Final = phrases(
+    "the|and|for|with|from|that|this|which|its|their|his|her|are|was|were|has|have|had|not|but",
+    "may|might|could|would|should|will|can|cannot|also|even|into|such|than|then|they|these|those",
+    "any|all|both|each|more|most|new|like|via|plus|etc|whether|while|where|when|who|what|how|why",
+    "being|been|does|did|especially|particularly|including|toward|towards|under|over|per|about",
+)
+
+
+class Place(NamedTuple):
+    """A part of a document: character offsets from its start, the end exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A forward-looking claim.
+
+    Attributes:
+        places: where the document makes it, first the fullest, then its repetitions; offsets into
+            the document as it was read, markup included.
+        lead: where the line stands that introduces the list that the claim is an item of.
+        section: label or first words of the section.
+        hedge: the document's own words of doubt, or `asserted`.
+        actors: names in the claim, in their order.
+        words: its telling words, in their order, in lower case.
+    """
+
+    places: tuple[Place, ...]
+    lead: Place | None
+    section: str
+    hedge: str
+    actors: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+class _Line(NamedTuple):
+    kind: Literal["heading", "item", "text"]
+    start: int
+    end: int
+
+
+def find_claims(document: str, markup: Markup = "text") -> list[Claim]:
+    """Return the claims of a document in their order, repetitions gathered under the first.
+
+    Args:
+        document: plain text, Markdown, or HTML.
+        markup: `html` for HTML.
+
+    Examples:
+        >>> text = "Trade grew. The port may close if the rail link opens."
+        >>> (claim,) = find_claims(text)
+        >>> text[slice(*claim.places[0])]
+        'The port may close if the rail link opens.'
+        >>> claim.hedge
+        'may, if'
+    """
+    text, offsets = _read_html(document) if markup == "html" else (document, range(len(document)))
+    claims = _gathered(list(_claims(text)))
+    return [_moved(claim, offsets) for claim in claims]
+
+
+def _claims(text: str) -> Iterator[Claim]:
+    names = _names(text)
+    section = _Section()
+    lead: Place | None = None
+    has_commas = False
+    lines = list(_lines(text))
+    for line, following in zip_longest(lines, lines[1:]):
+        if line.kind == "heading":
+            section.enter(text[line.start : line.end])
+        if line.kind != "item":
+            lead = None
+        for place in _sentences(text, line):
+            words = text[slice(*place)]
+            if words.endswith(":") and following and following.kind == "item":
+                lead, has_commas = None if DESCRIBING.search(words) else place, False
+                if lead:
+                    continue
+            if _is_claim(f"{text[slice(*lead)]} {words}" if lead else words, words):
+                yield _claim(text, place, lead, section.label, names)
+            if has_commas and words.endswith("."):
+                lead = None
+            has_commas = has_commas or words.endswith(",")
+
+
+def _claim(
+    text: str, place: Place, lead: Place | None, section: str, names: frozenset[str]
+) -> Claim:
+    words = text[slice(*place)]
+    spoken = f"{text[slice(*lead)]} {words}" if lead else words
+    return Claim((place,), lead, section, _hedge(spoken), _actors(spoken, names), _telling(words))
+
+
+def _is_claim(spoken: str, words: str) -> bool:
+    if any(cue.search(spoken) for cue in CUES[:-1]):
+        return not (HISTORY.search(words) and not HEDGES.search(words))
+    return bool(STATES.search(spoken)) and not HISTORY.search(words)
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield headings, list items and paragraphs, wrapped lines joined."""
+    open_line: _Line | None = None
+    start = 0
+    for raw in text.split("\n"):
+        end = start + len(raw)
+        is_open = open_line is not None and open_line.kind != "heading"
+        kind = _kind(raw, text[open_line.start : open_line.end] if open_line and is_open else "")
+        if open_line and kind == "wrapped":
+            open_line = open_line._replace(end=end)
+        else:
+            if open_line:
+                yield open_line
+            open_line = _Line(kind, start, end) if kind and kind != "wrapped" else None
+        start = end + 1
+    if open_line:
+        yield open_line
+
+
+def _kind(raw: str, before: str) -> Literal["heading", "item", "text", "wrapped"] | None:
+    """Tell what a line is, given the one that is still open above it."""
+    line = raw.strip()
+    if not any(map(str.isalnum, line)):
+        return None
+    is_short = len(line.split()) <= MAX_HEADING_WORDS and line[-1] not in ".!?:;,"
+    if MARKED.match(raw) or (LABEL.match(line) and is_short):
+        return "heading"
+    if ITEM.match(raw):
+        return "item"
+    if before and not re.search(r"[.!?:;,]\s*$", before) and not raw[:1].isupper():
+        return "wrapped"
+    opens = re.match(r"[^\w\n]*[A-Z]", line) is not None
+    if is_short and opens and (not before or before.rstrip()[-1] in ".!?:;,)"):
+        return "heading"
+    return "wrapped" if before and not ITEM.match(before) else "text"
+
+
+def _sentences(text: str, line: _Line) -> Iterator[Place]:
+    if line.kind == "heading":
+        return
+    marked = (ITEM if line.kind == "item" else SPACE).match(text, line.start, line.end)
+    start = marked.end() if marked else line.start
+    for match in SENTENCE_END.finditer(text, start, line.end):
+        yield Place(start, match.start())
+        start = match.end()
+    end = start + len(text[start : line.end].rstrip())
+    if end > start:
+        yield Place(start, end)
+
+
+class _Section:
+    """The section that a line stands in, by number and letter where there are any."""
+
+    def __init__(self) -> None:
+        self.label = "opening"
+        self._number = ""
+
+    def enter(self, heading: str) -> None:
+        """Take a heading's label, or its first words."""
+        title = MARKED.sub("", heading).strip()
+        label = LABEL.match(title)
+        if label and label[1]:
+            self.label = self._number = label[1]
+        elif label:
+            self.label = f"{self._number}{label[2]}"
+        else:
+            first = " ".join(re.findall(r"[\w'-]+", title)[:MAX_LABEL_WORDS])
+            is_part = self._number and not MARKED.match(heading)
+            self.label = f"{self._number}, {first}" if is_part else first
+
+
+def _hedge(spoken: str) -> str:
+    found = [match[0].lower() for cue in (HEDGES, CONDITIONS) for match in cue.finditer(spoken)]
+    return ", ".join(dict.fromkeys(found)) or "asserted"
+
+
+def _names(text: str) -> frozenset[str]:
+    """Return the words that the document writes with a capital within its sentences."""
+    return frozenset(
+        match[0]
+        for match in CAPITAL_WORD.finditer(text)
+        if re.search(r"[\w,)\u2019'] $", text[max(match.start() - 2, 0) : match.start()])
+    )
+
+
+def _actors(words: str, names: frozenset[str]) -> tuple[str, ...]:
+    found = (match[0] for match in NAME.finditer(words))
+    known = (name for name in found if re.split(r"[ \u2011-]", name)[0] in names)
+    return tuple(dict.fromkeys(known))[:MAX_ACTORS]
+
+
+def _telling(words: str) -> tuple[str, ...]:
+    found = (match[0].lower() for match in PLAIN_WORD.finditer(words))
+    return tuple(word for word in found if not COMMON.fullmatch(word))
+
+
+def _gathered(claims: list[Claim]) -> list[Claim]:
+    """Put each repetition under the first claim that says nearly the same."""
+    kept: list[Claim] = []
+    gists: list[frozenset[str]] = []
+    for claim in claims:
+        gist = frozenset(word[:STEM] for word in claim.words)
+        likes = (i for i, earlier in enumerate(gists) if _alike(earlier, gist))
+        position = next(likes, None)
+        if position is None:
+            kept.append(claim)
+            gists.append(gist)
+        else:
+            first = kept[position]
+            kept[position] = replace(first, places=(*first.places, *claim.places))
+    return kept
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return bool(one) and len(one & other) >= ALIKE * len(one | other)
+
+
+def _moved(claim: Claim, offsets: Sequence[int]) -> Claim:
+    """Return a claim with its places in the document instead of in the text read from it."""
+
+    def moved(place: Place) -> Place:
+        return Place(offsets[place.start], offsets[place.end - 1] + 1)
+
+    lead = moved(claim.lead) if claim.lead else None
+    return replace(claim, places=tuple(map(moved, claim.places)), lead=lead)
+
+
+def _read_html(document: str) -> tuple[str, list[int]]:
+    reader = _HtmlText(document)
+    reader.feed(document)
+    reader.close()
+    return "".join(reader.characters), reader.offsets
+
+
+class _HtmlText(HTMLParser):
+    """The text of HTML with the offset of each of its characters; headings and items are marked."""
+
+    HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "nav"})
+    BLOCKS: Final = frozenset(
+        {"p", "div", "li", "ul", "ol", "br", "tr", "td", "th", "table", "section", "article",
+         "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "body", "main", "header", "footer"}
+    )  # fmt: skip
+
+    def __init__(self, document: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.characters: list[str] = []
+        self.offsets: list[int] = []
+        self._hidden = 0
+        self._starts = [0, *(match.end() for match in re.finditer("\n", document))]
+
+    def handle_starttag(
+        self,
+        tag: str,
+        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - the parser calls it so
+    ) -> None:
+        self._hidden += tag in self.HIDDEN
+        if tag in self.BLOCKS:
+            mark = "# " if re.fullmatch("h[1-6]", tag) else "- " if tag == "li" else ""
+            self._add(f"\n{mark}", 0)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(self._hidden - (tag in self.HIDDEN), 0)
+        if tag in self.BLOCKS:
+            self._add("\n\n", 0)
+
+    def handle_data(self, data: str) -> None:
+        self._add(re.sub(r"\s", " ", data), 1)
+
+    def handle_entityref(self, name: str) -> None:
+        self._add(unescape(f"&{name};"), 0)
+
+    def handle_charref(self, name: str) -> None:
+        self._add(unescape(f"&#{name};"), 0)
+
+    def _add(self, text: str, step: int) -> None:
+        if self._hidden:
+            return
+        line, column = self.getpos()
+        start = self._starts[line - 1] + column
+        self.characters.extend(text)
+        self.offsets.extend(start + step * index for index in range(len(text)))
