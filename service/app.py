@@ -9,16 +9,17 @@ from typing import Final
 
 import swagger_ui
 from litestar import Litestar, Router, get
-from litestar.datastructures import State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
-from litestar.response import Redirect, Response
+from litestar.response import Redirect
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import accounts
@@ -102,11 +103,10 @@ async def home() -> Redirect:
     return Redirect("/schema")
 
 
-def answer_error(request: AppRequest, error: Exception) -> Response[ProblemDetails]:
-    """The translated error, with the headers that every answer carries."""
-    response = translate(request, error)
-    response.headers.update(HEADERS)
-    return response
+async def add_headers(message: Message, _scope: Scope) -> None:
+    """Give every answer, also errors and files, the headers that all carry."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message).update(HEADERS)
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -156,11 +156,11 @@ def create_app(settings: Settings) -> Litestar:
             "writing": Provide(provide_writing),
             "aggregator": Provide(provide_aggregator),
         },
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: translate},
         middleware=[metrics.middleware],
         plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,
-        response_headers=HEADERS,
+        before_send=[add_headers],
         openapi_config=_openapi(),
         logging_config=None,
         debug=False,

@@ -1,0 +1,266 @@
+"""Who may do what: every endpoint for every role; what happens to tokens; limits and headers."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+from sqlalchemy import inspect, select, text
+
+from forecasting.posterior import Posterior
+from service import accounts
+from service.clock import now
+from service.database import Database
+from service.models import Account, Fit, FitStatus, Role
+
+READ = {"viewer": 200, "forecaster": 200, "curator": 200, "administrator": 200}
+SUBMIT = {"viewer": 403, "forecaster": 201, "curator": 201, "administrator": 201}
+WITHDRAW = {"viewer": 403, "forecaster": 200, "curator": 200, "administrator": 200}
+RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 201}
+UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
+PUBLIC = "public"
+
+ENDPOINTS: dict[tuple[str, str], Any] = {
+    ("GET", "/"): PUBLIC,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("GET", "/schema"): PUBLIC,
+    ("GET", "/schema/openapi.json"): PUBLIC,
+    ("GET", "/documentation/{file_path:path}"): PUBLIC,
+    ("GET", "/api/v1/sets"): READ,
+    ("GET", "/api/v1/sets/{slug:str}"): READ,
+    ("GET", "/api/v1/sets/{slug:str}/implications"): READ,
+    ("GET", "/api/v1/questions"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/forecasts"): READ,
+    ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
+    ("DELETE", "/api/v1/questions/{question_id:int}/forecasts/current"): WITHDRAW,
+    ("POST", "/api/v1/forecasts"): SUBMIT,
+    ("GET", "/api/v1/questions/{question_id:int}/aggregate"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/aggregate/history"): READ,
+    ("POST", "/api/v1/questions/{question_id:int}/resolution"): RESOLVE,
+    ("DELETE", "/api/v1/questions/{question_id:int}/resolution"): UNRESOLVE,
+    ("GET", "/api/v1/questions/{question_id:int}/scores"): READ,
+    ("GET", "/api/v1/leaderboard"): READ,
+    ("GET", "/api/v1/calibration"): READ,
+    ("GET", "/api/v1/forecasters/{forecaster_id:int}"): READ,
+    ("GET", "/api/v1/fits"): READ,
+    ("GET", "/api/v1/fits/{fit_id:int}"): READ,
+    ("GET", "/api/v1/fits/{fit_id:int}/inference-data"): READ,
+}
+# The web framework's own: the page's sign-in target, and any other page that is asked for.
+FRAMEWORK = {("GET", "/schema/{path:str}"), ("GET", "/schema/oauth2-redirect.html")}
+
+
+def endpoints(app: Any) -> set[tuple[str, str]]:
+    return {
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method in set(route.methods) - {"OPTIONS", "HEAD"}
+    }
+
+
+def test_every_endpoint_is_in_the_table(client) -> None:
+    assert endpoints(client.app) - FRAMEWORK == set(ENDPOINTS)
+
+
+@pytest.fixture
+def fit(on_database) -> int:
+    """Store an accepted fit that learned nothing."""
+
+    async def store(database: Database) -> int:
+        async with database.write() as session:
+            row = Fit(
+                status=FitStatus.accepted,
+                reason="",
+                resolutions=0,
+                questions=0,
+                forecasts=0,
+                forecasters=0,
+                data_hash="0" * 64,
+                fingerprint="0" * 64,
+                seed=1,
+                priors={},
+                versions={},
+                diagnostics={},
+                started_at=now(),
+                created_at=now(),
+                posterior=Posterior.prior().to_bytes(),
+            )
+            session.add(row)
+            await session.flush()
+            return int(row.id)
+
+    return int(on_database(store))
+
+
+@pytest.fixture
+def ask(client, account, curator, question, fit) -> Callable[..., dict[Any, int]]:
+    """Ask every endpoint something that it would answer; the statuses by endpoint."""
+    ann = account("ann")
+    open_one, held, unresolved, resolved = map(question, ("open", "held", "unresolved", "resolved"))
+    curator.resolve(resolved, "yes")
+    told = {"probability": 0.3}
+    fills = {"slug:str": "tests", "forecaster_id:int": ann.id, "fit_id:int": fit}
+    fills["file_path:path"] = "swagger-ui.css"
+    bodies: dict[Any, tuple[int, Any]] = {
+        ("POST", "/api/v1/questions/{question_id:int}/forecasts"): (open_one, told),
+        ("DELETE", "/api/v1/questions/{question_id:int}/forecasts/current"): (held, None),
+        ("POST", "/api/v1/forecasts"): (open_one, [{"question_id": open_one, **told}]),
+        ("POST", "/api/v1/questions/{question_id:int}/resolution"): (
+            unresolved,
+            {"outcome": "yes"},
+        ),
+        ("DELETE", "/api/v1/questions/{question_id:int}/resolution"): (resolved, None),
+    }
+
+    def ask(headers: dict[str, str]) -> dict[Any, int]:
+        client.post(f"/api/v1/questions/{held}/forecasts", json=told, headers=headers)
+        found = {}
+        for method, template in ENDPOINTS:
+            asked, body = bodies.get((method, template), (open_one, None))
+            path = template.replace("{question_id:int}", str(asked))
+            for name, fill in fills.items():
+                path = path.replace(f"{{{name}}}", str(fill))
+            answer = client.request(
+                method, path, json=body, headers=headers, follow_redirects=False
+            )
+            if answer.status_code == 401:
+                assert answer.headers["www-authenticate"] == "Bearer"
+                assert answer.headers["content-type"] == "application/problem+json"
+            found[method, template] = answer.status_code
+        return found
+
+    return ask
+
+
+def expected(role: str | None) -> dict[Any, int]:
+    public = {("GET", "/"): 302}
+    return {
+        endpoint: public.get(endpoint, 200) if statuses == PUBLIC else statuses.get(role, 401)
+        for endpoint, statuses in ENDPOINTS.items()
+    }
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_may_do_what_the_table_says(ask, account, role: Role) -> None:
+    eve = account("eve", role)
+    assert ask({"Authorization": f"Bearer {eve.token}"}) == expected(role)
+
+
+def test_nobody_gets_in_without_a_token_that_opens(ask, account, on_database) -> None:
+    revoked, gone = account("revoked", Role.administrator), account("gone", Role.administrator)
+
+    async def shut(database: Database) -> None:
+        async with database.write() as session:
+            await accounts.revoke_tokens(session, "revoked")
+            row = await session.scalar(select(Account).where(Account.name == "gone"))
+            assert row is not None
+            row.deactivated_at = now()
+
+    on_database(shut)
+    for authorization in (
+        "",
+        "Bearer",
+        "Bearer crd_" + "x" * 43,
+        f"Basic {revoked.token}",
+        f"Bearer {revoked.token}",
+        f"Bearer {gone.token}",
+        f"Bearer {gone.token[:-1]}",
+    ):
+        headers = {"Authorization": authorization} if authorization else {}
+        assert ask(headers) == expected(None)
+
+
+def test_no_secret_is_stored_logged_or_answered(
+    client, account, on_database, question, monkeypatch, caplog
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ann, rain = account("ann"), question()
+
+    async def everything(database: Database) -> str:
+        async with database.engine.connect() as connection:
+            tables = await connection.run_sync(lambda c: inspect(c).get_table_names())
+            rows: list[Any] = []
+            for table in tables:
+                rows += await connection.execute(text(f'SELECT * FROM "{table}"'))  # noqa: S608  # the names are our own
+            return "\n".join(str(tuple(row)) for row in rows)
+
+    answers = [
+        ann.forecast(rain, 0.3),
+        ann.forecast(rain, 7),
+        ann.get("/nowhere"),
+        ann.get("/forecasters/1"),
+        client.get("/api/v1/sets", headers={"Authorization": f"Basic {ann.token}"}),
+        client.get("/api/v1/sets", headers={"Authorization": f"Bearer {ann.token}x"}),
+        client.get("/metrics"),
+    ]
+    monkeypatch.setattr("service.questions.sets", None)
+    broken = ann.get("/sets")
+    assert broken.status_code == 500
+    assert "unforeseen error at GET /api/v1/sets" in caplog.text
+    stored = on_database(everything)
+    assert "ann" in stored
+    for place in (stored, caplog.text, *(answer.text for answer in [*answers, broken])):
+        assert ann.token not in place
+        assert ann.token.removeprefix("crd_") not in place
+    assert "NoneType" not in broken.text
+
+
+def test_a_weight_is_shown_to_its_forecaster_and_to_curators(account, curator) -> None:
+    ann, bob = account("ann"), account("bob")
+    path = f"/forecasters/{ann.id}"
+    assert bob.get(path).json() == ann.get(path).json() | {"weight": None}
+    assert ann.get(path).json() == curator.get(path).json()
+    weight = ann.get(path).json()["weight"]
+    assert 0 < weight["lower"] < weight["weight"] < weight["upper"]
+
+
+def test_a_body_over_the_limit_is_refused(refused, account, question) -> None:
+    ann, rain = account("ann"), question()
+    long = b'{"probability": 0.3, "rationale": "' + b"x" * 2_000_000 + b'"}'
+    path, kind = f"/questions/{rain}/forecasts", {"Content-Type": "application/json"}
+    refused(ann("POST", path, content=long, headers=kind), 413)
+    refused(ann("POST", path, content=iter([long[:10], long[10:]]), headers=kind), 413)
+    assert ann.get(path).json()["items"] == []
+
+
+def test_every_answer_carries_the_security_headers(client, account, question) -> None:
+    ann = account("ann")
+    answers = {
+        200: ann.get("/sets"),
+        201: ann.forecast(question(), 0.3),
+        401: client.get("/api/v1/sets"),
+        404: client.get("/nowhere"),
+        405: ann("PATCH", "/sets"),
+        422: ann.get("/questions", limit=0),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "same-origin"
+    for path in ("/schema", "/documentation/swagger-ui.css"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/calibration", {"of": "99999999999999999999"}),
+        ("/questions", {"tag": "\0"}),
+        ("/questions", {"set": "\0"}),
+        ("/sets/%00", {}),
+        ("/leaderboard", {"as_of": "0001-01-01T00:00:00+14:00"}),
+        ("/questions/99999999999999999999", {}),
+        ("/questions", {"cursor": "OTk5OTk5OTk5OTk5OTk5"}),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_in_words(account, path: str, params: Any) -> None:
+    answer = account("ann").get(path, **params)
+    assert answer.status_code in {404, 422}
+    assert answer.json()["detail"]
