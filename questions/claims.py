@@ -5,6 +5,7 @@ forecasts, talk of risk and consequence, and, weakest, things asserted of a stat
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
@@ -279,22 +280,25 @@ def _telling(words: str) -> tuple[str, ...]:
 def _gathered(claims: list[Claim]) -> list[Claim]:
     """Put each repetition under the first claim that says nearly the same."""
     kept: list[Claim] = []
-    gists: list[frozenset[str]] = []
+    sizes: list[int] = []
+    holders: defaultdict[str, list[int]] = defaultdict(list)
     for claim in claims:
-        gist = frozenset(word[:STEM] for word in claim.words)
-        likes = (i for i, earlier in enumerate(gists) if _alike(earlier, gist))
-        position = next(likes, None)
-        if position is None:
-            kept.append(claim)
-            gists.append(gist)
-        else:
-            first = kept[position]
-            kept[position] = replace(first, places=(*first.places, *claim.places))
+        gist = {word[:STEM] for word in claim.words}
+        shared = Counter(position for stem in gist for position in holders[stem])
+        alike = [
+            position
+            for position, count in shared.items()
+            if count >= ALIKE * (len(gist) + sizes[position] - count)
+        ]
+        if alike:
+            first = kept[min(alike)]
+            kept[min(alike)] = replace(first, places=(*first.places, *claim.places))
+            continue
+        for stem in gist:
+            holders[stem].append(len(kept))
+        kept.append(claim)
+        sizes.append(len(gist))
     return kept
-
-
-def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    return bool(one) and len(one & other) >= ALIKE * len(one | other)
 
 
 def _moved(claim: Claim, offsets: Sequence[int]) -> Claim:
