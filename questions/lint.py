@@ -103,8 +103,8 @@ def summary(findings: Iterable[Finding]) -> str:
     """
     counts = Counter(finding.severity for finding in findings)
     return (
-        f"{counts['error']} errors, {counts['warning']} warnings, {counts['waived']} waived, "
-        f"{counts['note']} rules to sign."
+        f"{_counted(counts['error'], 'error')}, {_counted(counts['warning'], 'warning')}, "
+        f"{counts['waived']} waived, {_counted(counts['note'], 'rule')} to sign."
     )
 
 
@@ -116,6 +116,10 @@ def render(findings: Iterable[Finding], form: Format = "text") -> str:
 def rules_page() -> str:
     """Return the Markdown page that describes every rule."""
     return "\n".join([PREAMBLE, *(_section(rule) for rule in (WAIVERS, *RULES))])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _question(problem: Problem) -> str:

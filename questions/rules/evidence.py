@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,37 +17,38 @@ MIN_SOURCES: Final = 2
 
 
 class Publisher(NamedTuple):
-    """A source that is known by name or address: its usual delay, and whether it revises."""
+    """A source known by name or address, its usual delay, and whether it revises what it gives."""
 
+    name: str
     pattern: re.Pattern[str]
     days: int
     is_data: bool = True
 
 
-def _publisher(pattern: str, days: int, *, is_data: bool = True) -> Publisher:
-    return Publisher(re.compile(pattern, re.IGNORECASE), days, is_data)
+def _publisher(name: str, pattern: str, days: int, *, is_data: bool = True) -> Publisher:
+    return Publisher(name, re.compile(pattern, re.IGNORECASE), days, is_data)
 
 
 # Days from the end of a period to its usual publication, rounded up.
 PUBLISHERS: Final = (
-    _publisher(r"\bSIPRI\b|sipri\.org", 120),
-    _publisher(r"\bUNROCA\b|unroca\.org|register of conventional arms", 240),
-    _publisher(r"\bmilitary balance\b|iiss\.org", 60),
-    _publisher(r"\bACLED\b|acleddata\.com", 14),
-    _publisher(r"\bUCDP\b|ucdp\.uu\.se", 180),
-    _publisher(r"\bmonthly oil market report\b|\bMOMR\b|\boil market report\b", 45),
-    _publisher(r"\bJODI\b|jodidata\.org", 75),
-    _publisher(r"\bEIA\b|\beia\.gov\b", 75),
-    _publisher(r"\bkpler\b|\bvortexa\b|tankertrackers", 15),
-    _publisher(r"comtrade", 180),
-    _publisher(r"\bIMF\b|\bimf\.org\b", 90),
-    _publisher(r"\bworld bank\b|worldbank\.org", 180),
-    _publisher(r"\beurostat\b", 75),
-    _publisher(r"\brosstat\b|rosstat\.gov\.ru", 60),
-    _publisher(r"\bGACC\b|customs\.gov\.cn", 30),
-    _publisher(r"\bUNHCR\b|data\.unhcr\.org", 60),
-    _publisher(r"\bstatistical review of world energy\b|energyinst\.org", 180),
-    _publisher(r"\bIAEA\b|\biaea\.org\b", 30, is_data=False),
+    _publisher("ACLED", r"\bACLED\b|acleddata\.com", 14),
+    _publisher("Chinese customs", r"\bGACC\b|customs\.gov\.cn", 30),
+    _publisher("Comtrade", r"comtrade", 180),
+    _publisher("EIA", r"\bEIA\b|\beia\.gov\b", 75),
+    _publisher("Energy Institute", r"statistical review of world energy|energyinst\.org", 180),
+    _publisher("Eurostat", r"\beurostat\b", 75),
+    _publisher("IAEA", r"\bIAEA\b|\biaea\.org\b", 30, is_data=False),
+    _publisher("IMF", r"\bIMF\b|\bimf\.org\b", 90),
+    _publisher("JODI", r"\bJODI\b|jodidata\.org", 75),
+    _publisher("Kpler, Vortexa, TankerTrackers", r"\bkpler\b|\bvortexa\b|tankertrackers", 15),
+    _publisher("Military Balance", r"\bmilitary balance\b|iiss\.org", 60),
+    _publisher("Oil market reports", r"\boil market report\b|\bMOMR\b", 45),
+    _publisher("Rosstat", r"\brosstat\b", 60),
+    _publisher("SIPRI", r"\bSIPRI\b|sipri\.org", 120),
+    _publisher("UCDP", r"\bUCDP\b|ucdp\.uu\.se", 180),
+    _publisher("UNHCR", r"\bUNHCR\b|\bunhcr\.org\b", 60),
+    _publisher("UNROCA", r"\bUNROCA\b|unroca\.org|register of conventional arms", 240),
+    _publisher("World Bank", r"\bworld bank\b|worldbank\.org", 180),
 )
 DATA: Final = phrases(
     "database", "data ?set", "statistics", "time series", "data series", "tracker"
@@ -145,7 +146,11 @@ AS_OF: Final = re.compile(r"\bas (?:of|at|on)\b[^.\n]{0,40}", re.IGNORECASE)
     "publication lag",
     "error",
     "DP",
-    says="`resolves_by` leaves the deciding source its usual delay after the deadline.",
+    says=(
+        "`resolves_by` leaves the deciding source its usual delay after the deadline, unless the "
+        "title asks for the publication itself. Delays in days: "
+        f"{', '.join(f'{known.name} {known.days}' for known in PUBLISHERS)}."
+    ),
     bad="""
 resolves_by = 2028-01-02T00:00:00Z
 [[sources]]
@@ -516,7 +521,7 @@ def background(reading: Reading) -> Iterator[Problem]:
             f"The question names {len(question.sources)} sources.",
             f"Name at least {MIN_SOURCES}.",
         )
-    if question.background_as_of > question.opens_at.date():
+    if question.background_as_of > question.opens_at.astimezone(UTC).date():
         yield Problem(
             reading.at("background_as_of"),
             "The background is of a time after forecasting opens.",

@@ -35,7 +35,7 @@ def test_a_waiver_accepts_a_finding_and_is_counted(vague: QuestionSet) -> None:
         findings = lint(msgspec.structs.replace(vague, waivers=(waiver,)))
         assert severities(findings) == {"Q03": "error", "Q11": "waived"}
         assert [found.fix for found in findings if found.severity == "waived"] == [reason]
-        assert summary(findings) == "1 errors, 0 warnings, 1 waived, 6 rules to sign."
+        assert summary(findings) == "1 error, 0 warnings, 1 waived, 6 rules to sign."
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_text_names_place_rule_and_remedy() -> None:
     assert 'sets/a,b.toml:7: error Q11 tunnel-opens: "major" is\nmeasured 100% dif' in text
     assert "Waived: It is the operator's word." in text
     assert "\nset: note Q11 " in text
-    assert text.endswith("1 errors, 0 warnings, 1 waived, 1 rules to sign.")
+    assert text.endswith("1 error, 0 warnings, 1 waived, 1 rule to sign.")
 
 
 def test_json_holds_every_field() -> None:
