@@ -115,9 +115,7 @@ class Aggregator:
     ) -> list[Aggregate]:
         """Compute and append the aggregates of (locked) questions as of a moment."""
         belief = belief or await self.belief(session)
-        found = await forecasts.stands(
-            session, [view.id for view in views], known_at=at, latest_only=True
-        )
+        found = await _stands(session, views, at)
         rows = [self.row(view, found[view.id], cause=cause, at=at, belief=belief) for view in views]
         session.add_all(rows)
         await session.flush()
@@ -153,7 +151,7 @@ class Aggregator:
                 readings[view.id] = _reading(row, at)
             else:
                 missing.append(view)
-        found = await forecasts.stands(session, [view.id for view in missing], latest_only=True)
+        found = await _stands(session, missing, at)
         for view in missing:
             readings[view.id] = self.read(view, found[view.id], at, belief)
         return readings
@@ -171,7 +169,7 @@ class Aggregator:
         if method == BAYES and at is None:
             return (await self.current(session, [view]))[view.id]
         moment = at or now()
-        found = await forecasts.stands(session, [view.id], known_at=moment, latest_only=True)
+        found = await _stands(session, [view], moment)
         if method != BAYES:
             return _pooled(method, forecasts.standing_at(found[view.id], view, moment), moment)
         row = await session.scalar(
@@ -224,6 +222,19 @@ async def require_known(session: AsyncSession, view: View, at: datetime | None) 
     (first,) = await questions.revisions(session, view.id, after=0, limit=1)
     if at < first.created_at:
         raise NotFound(f"question {view.id} did not exist at {at.isoformat()}")
+
+
+async def _stands(
+    session: AsyncSession, views: Sequence[View], at: datetime
+) -> dict[int, list[Stand]]:
+    """The stands that an aggregate needs: the latest of each account while forecasts are taken.
+
+    After the effective close an earlier one may be the last that counts, so all are read.
+    """
+    ended = {view.id for view in views if view.ends_at is not None and view.ends_at <= at}
+    going = [view.id for view in views if view.id not in ended]
+    found = await forecasts.stands(session, going, known_at=at, latest_only=True)
+    return found | await forecasts.stands(session, sorted(ended), known_at=at)
 
 
 def _holds(row: Aggregate, view: View, at: datetime) -> bool:

@@ -161,6 +161,8 @@ async def stands(
         latest_only: only the last forecast of each account (enough for the present aggregate).
     """
     found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
+    if not found:
+        return found
     ended: dict[tuple[int, int], list[float]] = defaultdict(list)
     for question_id, account, at in await session.execute(
         _known(

