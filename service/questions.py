@@ -172,7 +172,7 @@ async def _held_revisions(session: AsyncSession, set_id: int) -> dict[str, Quest
         .where(Question.set_id == set_id)
         .order_by(QuestionRevision.number)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _revision(
