@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import numpy as np
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,6 +44,38 @@ class Sentence(click.ClickException):
         click.echo(f"credence: {self.message}", err=True)
 
 
+class Misuse(Sentence):
+    """The command was called in a way that it does not know."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """The whole command: a wrong use of it also ends with one sentence."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Read the command's own options."""
+        with _usage():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the options of a command below this one, and run it."""
+        with _usage():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "credence"
+        said = " ".join(error.format_message().split()).rstrip(".")
+        raise Misuse(f"{said}; see `{path} --help`") from error
+
+
 @contextmanager
 def _sentences() -> Iterator[None]:
     try:
@@ -55,15 +89,17 @@ def _sentences() -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     origin = getattr(error, "orig", None) or error
     said = str(origin).strip().splitlines()
-    hint = "; has `credence init` run?" if "no such table" in str(origin) else ""
+    unmigrated = re.search(r"no such table|relation .* does not exist", str(origin))
+    hint = "; has `credence init` run?" if unmigrated else ""
     return f"{said[0] if said else type(origin).__name__}{hint}"
 
 
-def _with_database(work: Callable[[Database, Settings], Awaitable[Result]]) -> Result:
+def _with_database(
+    work: Callable[[Database, Settings], Awaitable[Result]], *, create: bool = False
+) -> Result:
     """Run a piece of work on the database of the settings, and turn errors into sentences."""
 
-    async def run() -> Result:
-        settings = Settings.from_environment()
+    async def run(settings: Settings) -> Result:
         database = Database(settings.url)
         try:
             return await work(database, settings)
@@ -71,10 +107,24 @@ def _with_database(work: Callable[[Database, Settings], Awaitable[Result]]) -> R
             await database.close()
 
     with _sentences():
-        return asyncio.run(run())
+        settings = Settings.from_environment()
+        if not create:
+            _require_file(settings)
+        return asyncio.run(run(settings))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _require_file(settings: Settings) -> None:
+    """SQLite would make an empty database of a name that was misspelt."""
+    file = str(settings.url.database)
+    if settings.url.get_backend_name() == "sqlite" and not Path(file).exists():
+        raise Sentence(f"there is no database {file}; run `credence init`")
+
+
+@click.group(
+    "credence",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="credence-forecasts")
 def main() -> None:
     """Credence: from a brief to resolvable questions, pooled forecasts and scores.
@@ -82,7 +132,7 @@ def main() -> None:
     The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for loud in ("alembic", "dbos"):
+    for loud in ("alembic", "arviz", "dbos"):
         logging.getLogger(loud).setLevel(logging.WARNING)
 
 
@@ -103,7 +153,7 @@ def init(*, only_token: bool) -> None:
             _, token = await accounts.create(session, "administrator", Role.administrator)
             return loaded, token
 
-    loaded, token = _with_database(work)
+    loaded, token = _with_database(work, create=True)
     if only_token:
         click.echo("there is an administrator already", err=True) if not token else None
         click.echo(token) if token else None
@@ -218,7 +268,7 @@ def worker(*, until_stdin_closes: bool) -> None:
         run_worker(Settings.from_environment(), stop)
 
 
-@main.group()
+@main.group(epilog="Example: credence account create alice --role curator")
 def account() -> None:
     """Accounts and their tokens."""
 
@@ -261,7 +311,7 @@ def revoke_tokens(name: str) -> None:
     click.echo(f"revoked {_with_database(work)} tokens of {name!r}")
 
 
-@main.group("questions")
+@main.group("questions", epilog="Example: credence questions load questions/sets/russia-iran")
 def question_sets() -> None:
     """Sets of questions."""
 
@@ -354,6 +404,8 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
     """
     with _sentences():
         settings = Settings.from_environment()
+        if not output.resolve().parent.is_dir():
+            raise Sentence(f"{output}: there is no folder to write it in")
         panel = Panel.read(folder)
         posterior = _posterior(panel, settings)
         rows = batch.aggregate(
@@ -365,6 +417,8 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
 
 def _posterior(panel: Panel, settings: Settings) -> Posterior:
     """Fit to what the folder knows; the prior stands in, and that is said, for a refused fit."""
+    if np.isnan(panel.outcome).all():
+        return Posterior.prior(seed=settings.fit_seed)
     from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC is slow to import
 
     try:

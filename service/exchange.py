@@ -33,6 +33,9 @@ from service.models import (
 from service.questions import View
 
 BATCH: Final = 500
+SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_NAME: Final = 100
+LONGEST_QUESTION: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ async def read_in(
 
     Raises:
         Conflict: there is a set of this slug with other data.
+        Invalid: a slug or a name that no set or account can have.
     """
+    _check_names(panel, slug)
     held = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
     if held is not None:
         if held.document.get("data_hash") == panel.data_hash:
@@ -95,6 +100,20 @@ async def read_in(
         query = questions.views_query(None).where(Question.id.in_(resolved[first : first + BATCH]))
         await scoring.score(session, await questions.views(session, query))
     return Imported(slug, len(ids), len(people), len(panel.probability), len(resolved))
+
+
+def _check_names(panel: Panel, slug: str) -> None:
+    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_NAME:
+        raise Invalid(
+            f"a set's slug is lower-case letters and digits in groups joined by single hyphens, "
+            f"at most {LONGEST_NAME}, not {slug!r}"
+        )
+    for name in panel.forecasters:
+        if len(f"{slug}:{name}") > LONGEST_NAME:
+            raise Invalid(f"forecaster {name!r}: {slug}:NAME must be at most {LONGEST_NAME} long")
+    for name in panel.questions:
+        if len(name) > LONGEST_QUESTION:
+            raise Invalid(f"question {name!r}: an id must be at most {LONGEST_QUESTION} long")
 
 
 def _asked(panel: Panel, at: datetime) -> list[Asked]:

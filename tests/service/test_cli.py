@@ -1,0 +1,331 @@
+"""The `credence` command: what it prints, where, and how it refuses."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import func, select
+
+from service.cli import main
+from service.database import Database
+from service.models import Account, Forecast, Question, QuestionRevision, Score
+
+HEAD = """
+version = 1
+slug = "weather"
+title = "Weather"
+description = "What the sky will do."
+defaults = "None."
+document = {title = "Almanac", origin = "our own"}
+implications = [{slug = "wet", section = "1", paraphrase = "Rain.", hedge = "may", actors = []}]
+"""
+QUESTION = """
+[[questions]]
+slug = "%s"
+implication = "wet"
+polarity = "supports"
+why = "Rain is wet."
+kind = "binary"
+title = "Will it rain?"
+background = "It did."
+background_as_of = 2026-11-01
+criteria = "Yes if it does."
+fine_print = "None."
+domain = "sky"
+window_starts_at = 2026-11-01T00:00:00Z
+deadline_at = 2027-11-01T00:00:00Z
+opens_at = 2026-11-01T00:00:00Z
+closes_at = 2027-11-01T00:00:00Z
+resolves_by = 2027-12-01T00:00:00Z
+"""
+FORECASTS = """forecaster_id,question_id,time,probability
+ann,snow,,0.9
+ann,rain,,0.2
+bob,rain,,0.4
+ann,rain,,0.3
+"""
+QUESTIONS = """question_id,title,outcome,open_time,close_time,resolve_time,domain
+snow,"Snow, or sleet?",,,,,sky
+rain,Rain?,,,,,sky
+hail,Hail?,,,,,
+"""
+COLUMNS = ["question_id", "probability", "lower", "upper", "forecasters", "method"]
+
+
+def plain_environment(**more: str) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CREDENCE_")}
+    return kept | more
+
+
+@pytest.fixture
+def credence(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Run the command in this process, in an empty folder, on a migrated database."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREDENCE_DATABASE_URL", database_url)
+    return lambda *arguments: CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def fails(credence) -> Callable[..., None]:
+    """Check that a command fails with one sentence on standard error that holds some words."""
+
+    def check(*arguments: Any, words: str, code: int = 1) -> None:
+        done = credence(*arguments)
+        assert (done.exit_code, done.stdout) == (code, "")
+        assert done.stderr.startswith("credence: ")
+        assert done.stderr.count("\n") == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+    return check
+
+
+@pytest.fixture
+def count(on_database) -> Callable[[Any], int]:
+    """How many rows a table has."""
+
+    def of(table: Any) -> int:
+        async def counted(database: Database) -> int:
+            async with database.read() as session:
+                return int(await session.scalar(select(func.count()).select_from(table)) or 0)
+
+        return int(on_database(counted))
+
+    return of
+
+
+def folder(path: Path, forecasts: str = FORECASTS, questions: str = QUESTIONS) -> Path:
+    path.mkdir(exist_ok=True)
+    (path / "forecasts.csv").write_text(forecasts)
+    (path / "questions.csv").write_text(questions)
+    return path
+
+
+def test_a_fresh_machine_needs_two_commands_and_each_token_is_printed_once(tmp_path: Path) -> None:
+    def credence(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "service.cli", *arguments],
+            cwd=tmp_path,
+            env=plain_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, _, said = credence("account", "create", "ann", "--role", "viewer")
+    assert (code, said) == (1, "credence: there is no database credence.db; run `credence init`\n")
+    assert list(tmp_path.iterdir()) == []
+    code, token, said = credence("init", "--token")
+    assert (code, said) == (0, "")
+    assert token.startswith("crd_")
+    assert token.count("\n") == 1
+    assert (tmp_path / "credence.db").exists()
+    code, again, said = credence("init", "--token")
+    assert (code, again, said) == (0, "", "there is an administrator already\n")
+
+
+def test_init_says_what_it_loaded_and_is_safe_to_repeat(credence, count) -> None:
+    first, second = credence("init"), credence("init")
+    assert (first.stderr, second.stderr) == ("", "")
+    assert "set russia-iran: 36 questions created, 0 revised, 0 unchanged" in first.stdout
+    assert first.stdout.splitlines()[-1].startswith("crd_")
+    assert "set russia-iran: 0 questions created, 0 revised, 36 unchanged" in second.stdout
+    assert "crd_" not in second.stdout + second.stderr
+    assert count(Account) == 1
+    assert count(Question) == count(QuestionRevision) > 36
+
+
+def test_an_account_is_made_with_a_token_that_opens_until_it_is_revoked(
+    credence, client, on_database
+) -> None:
+    def sets(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return int(client.get("/api/v1/sets", headers=headers).status_code)
+
+    told = credence("account", "create", "ann lee", "--role", "curator")
+    assert "created the curator 'ann lee'" in told.stdout
+    bare = credence("account", "create", "robot", "--role", "forecaster", "--bot", "--token")
+    assert (bare.stdout.count("\n"), bare.stderr) == (1, "")
+    tokens = [told.stdout.splitlines()[-1], bare.stdout.strip()]
+    assert [sets(token) for token in tokens] == [200, 200]
+
+    async def roles(database: Database) -> list[Any]:
+        async with database.read() as session:
+            rows = await session.execute(
+                select(Account.name, Account.role, Account.bot).order_by(Account.id)
+            )
+            return [tuple(row) for row in rows]
+
+    assert on_database(roles) == [("ann lee", "curator", False), ("robot", "forecaster", True)]
+    done = credence("account", "revoke", "robot")
+    assert done.stdout == "revoked 1 tokens of 'robot'\n"
+    assert [sets(token) for token in tokens] == [200, 401]
+
+
+def test_a_wrong_account_is_refused_in_one_sentence(credence, fails, count) -> None:
+    create = ("account", "create")
+    credence(*create, "ann", "--role", "viewer")
+    fails(*create, "ann", "--role", "curator", words="already an account named 'ann'")
+    fails(*create, "bob", "--role", "king", words="'forecaster', 'curator'", code=2)
+    fails(*create, "bob", words="Missing option '--role'", code=2)
+    fails(*create, "b/b", "--role", "viewer", words="name must be 1 to 100 characters")
+    fails(*create, "b" * 101, "--role", "viewer", words="name must be 1 to 100 characters")
+    fails(*create, "", "--role", "viewer", words="name must be 1 to 100 characters")
+    fails("account", "revoke", "nobody", words="there is no account named 'nobody'")
+    assert count(Account) == 1
+
+
+def test_wrong_settings_and_a_wrong_schema_are_refused_in_one_sentence(
+    fails, monkeypatch, postgresql, tmp_path: Path
+) -> None:
+    ann = ("account", "create", "ann", "--role", "viewer")
+    empty = postgresql.render_as_string(hide_password=False)
+    for name, value, words in (
+        ("CREDENCE_COLOUR", "red", "no such setting: CREDENCE_COLOUR"),
+        ("CREDENCE_INTERVAL_LEVEL", "7", "CREDENCE_INTERVAL_LEVEL is 7"),
+        ("CREDENCE_DATABASE_URL", "oracle://host/name", "CREDENCE_DATABASE_URL names 'oracle'"),
+        ("CREDENCE_DATABASE_URL", f"sqlite:///{tmp_path}", "unable to open database file"),
+        ("CREDENCE_DATABASE_URL", empty, "has `credence init` run?"),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            fails(*ann, words=words)
+    with monkeypatch.context() as changed:
+        changed.setenv("CREDENCE_DATABASE_URL", empty)
+        fails("serve", words="another schema version; run `credence init`")
+
+
+def test_a_set_is_loaded_once_and_a_bad_file_loads_nothing(
+    credence, fails, count, tmp_path: Path
+) -> None:
+    file = tmp_path / "weather.toml"
+    file.write_text(HEAD + QUESTION % "rain")
+    done = credence("questions", "load", file)
+    assert done.stderr == ""
+    assert done.stdout == "set weather: 1 questions created, 0 revised, 0 unchanged\n"
+    done = credence("questions", "load", file)
+    assert done.stdout == "set weather: 0 questions created, 0 revised, 1 unchanged\n"
+    bad = QUESTION.replace("binary", "numeric") % "snow"
+    file.write_text(HEAD + QUESTION % "hail" + bad)
+    fails("questions", "load", file, words='questions[1].kind (question "snow") is "numeric"')
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    (folder / "a.toml").write_text(HEAD.replace("weather", "a") + QUESTION % "hail")
+    (folder / "b.toml").write_text("version = 1")
+    fails("questions", "load", folder, words="b.toml")
+    fails("questions", "load", tmp_path / "nowhere", words="nowhere")
+    assert count(Question) == 1
+
+
+def test_what_is_imported_can_be_exported_and_a_bad_folder_stores_nothing(
+    credence, fails, count, tmp_path: Path
+) -> None:
+    survey = folder(tmp_path / "My Survey")
+    done = credence("import", survey)
+    assert done.stdout == (
+        "set my-survey: 3 questions (0 resolved), 4 forecasts of 2 forecasters imported\n"
+    )
+    again = credence("import", survey)
+    assert "0 questions (0 resolved), 0 forecasts" in again.stdout
+    done = credence("export", tmp_path / "out", "--set", "my-survey")
+    assert done.stdout == f"{tmp_path / 'out'}: 3 questions, 4 forecasts\n"
+    with (tmp_path / "out" / "forecasts.csv").open() as file:
+        rows = [(row["forecaster_id"], row["probability"]) for row in csv.DictReader(file)]
+    assert sorted(rows) == [
+        ("my-survey:ann", "0.2"),
+        ("my-survey:ann", "0.3"),
+        ("my-survey:ann", "0.9"),
+        ("my-survey:bob", "0.4"),
+    ]
+    fails("export", tmp_path / "nothing", "--set", "nowhere", words="there is no set 'nowhere'")
+    folder(survey, FORECASTS + "ann,fog,,0.3\n")
+    fails("import", survey, words="forecasts.csv:6: question_id: 'fog' is not in questions.csv")
+    folder(survey, FORECASTS + "ann,hail,,0.3\n")
+    fails("import", survey, words="there is a set 'my-survey' with other data")
+    fails("import", survey, "--set", "My Survey", words="a set's slug is")
+    folder(survey, FORECASTS.replace("bob", "b" * 95))
+    fails("import", survey, "--set", "long-names", words="must be at most 100 long")
+    settled = folder(tmp_path / "settled", questions=QUESTIONS.replace("Hail?,", "Hail?,1"))
+    fails("import", settled, words="run `credence init`")
+    assert not (tmp_path / "nothing").exists()
+    assert (count(Question), count(Forecast), count(Score)) == (3, 4, 0)
+
+
+def test_aggregating_a_folder_answers_every_open_question_in_its_order(
+    credence, tmp_path: Path
+) -> None:
+    survey = folder(tmp_path / "survey")
+    done = credence("aggregate", survey, "-o", "out.csv")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "out.csv: 3 rows\n", "")
+    with (tmp_path / "out.csv").open() as file:
+        header, *rows = csv.reader(file)
+    assert header == COLUMNS
+    assert [(row[0], row[4], row[5]) for row in rows] == [
+        ("snow", "1", "bayes"),
+        ("rain", "2", "bayes"),
+        ("hail", "0", "bayes"),
+    ]
+    figures = [[float(cell) for cell in row[1:4]] for row in rows]
+    assert all(0 < lower < middle < upper < 1 for middle, lower, upper in figures)
+    assert figures[0][0] > 0.5 > figures[1][0]
+    assert figures[2][0] == pytest.approx(0.5)
+    credence("aggregate", survey, "-o", "all.csv", "--all-methods")
+    with (tmp_path / "all.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row for row in table if row["method"] == "bayes"] == [
+        dict(zip(COLUMNS, row, strict=True)) for row in rows
+    ]
+    means = {row["question_id"]: row for row in table if row["method"] == "mean"}
+    assert float(means["rain"]["probability"]) == pytest.approx(0.35)
+    assert means["hail"] | {"method": ""} == dict.fromkeys(COLUMNS, "") | {
+        "question_id": "hail",
+        "forecasters": "0",
+    }
+
+
+def test_a_folder_that_cannot_be_aggregated_leaves_the_earlier_answer(
+    fails, tmp_path: Path
+) -> None:
+    (tmp_path / "out.csv").write_text("earlier")
+    survey = folder(tmp_path / "survey", FORECASTS.replace("0.9", "1.2"))
+    to = ("-o", "out.csv")
+    fails("aggregate", survey, *to, words="forecasts.csv:2: probability: 1.2 is outside [0, 1]")
+    fails("aggregate", tmp_path / "nowhere", *to, words="there is no such file")
+    fails("aggregate", survey, words="Missing option '-o'", code=2)
+    folder(survey)
+    fails("aggregate", survey, "-o", "no/out.csv", words="no/out.csv: there is no folder")
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+
+
+def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if path:
+        yield path
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands(below, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(main, ())), ids=" ".join)
+def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, [*path, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: credence {' '.join(path)}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("wrong", [["nonsense"], ["--nonsense"], ["serve", "--port", "70000"]])
+def test_a_wrong_use_is_refused_in_one_sentence(wrong: list[str]) -> None:
+    done = CliRunner().invoke(main, wrong)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("credence: ")
+    assert done.stderr.endswith("--help`\n")
+    assert done.stderr.count("\n") == 1
