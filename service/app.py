@@ -177,6 +177,7 @@ def _openapi() -> OpenAPIConfig:
             "`{items, next}` and takes `next` back as `cursor`."
         ),
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[
             SwaggerRenderPlugin(
                 js_url="/documentation/swagger-ui-bundle.js",
