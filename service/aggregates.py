@@ -1,24 +1,27 @@
 """Aggregates: computed from the facts and the latest accepted posterior, published as rows."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import count
 from typing import Final
 
 import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
 from forecasting import live, pooling
-from forecasting.posterior import Posterior
+from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions
 from service.clock import now
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.models import Aggregate, Fit, FitStatus
 from service.questions import View
+
+log = logging.getLogger(__name__)
 
 BAYES: Final = "bayes"
 METHODS: Final = (BAYES, *pooling.POOLS)
@@ -59,21 +62,33 @@ class Aggregator:
         self._kept: dict[int, Posterior] = {}
 
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
-        """The latest fit accepted by a moment (None: now)."""
-        query = select(func.max(Fit.id)).where(Fit.status == FitStatus.accepted)
+        """The latest fit accepted by a moment (None: now).
+
+        One whose posterior cannot be read is passed over for the one before it, and logged.
+        """
+        query = select(Fit.id).where(Fit.status == FitStatus.accepted).order_by(Fit.id.desc())
         if known_at is not None:
             query = query.where(Fit.created_at <= known_at)
-        fit_id = await session.scalar(query)
-        if fit_id is None:
-            return Belief(None, prior())
-        if fit_id not in self._kept:
-            fit = await session.get_one(Fit, fit_id, options=[undefer(Fit.posterior)])
-            if fit.posterior is None:
-                raise LookupError(f"fit {fit_id} is accepted but has no posterior")
-            while len(self._kept) >= KEPT_POSTERIORS:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[fit_id] = Posterior.from_bytes(fit.posterior)
-        return Belief(fit_id, self._kept[fit_id])
+        for tried in count():
+            fit_id = await session.scalar(query.limit(1).offset(tried))
+            if fit_id is None:
+                break
+            posterior = self._kept.get(fit_id) or await self._load(session, fit_id)
+            if posterior is not None:
+                return Belief(fit_id, posterior)
+        return Belief(None, prior())
+
+    async def _load(self, session: AsyncSession, fit_id: int) -> Posterior | None:
+        stored = await session.scalar(select(Fit.posterior).where(Fit.id == fit_id))
+        try:
+            posterior = Posterior.from_bytes(stored or b"")
+        except PosteriorError as error:
+            log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the sentence says it all
+            return None
+        while len(self._kept) >= KEPT_POSTERIORS:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[fit_id] = posterior
+        return posterior
 
     def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
         """The Bayesian aggregate of a question from its stands at a moment."""
