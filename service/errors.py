@@ -125,7 +125,7 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
             current=error.current,
         )
     elif isinstance(error, ValidationException):
-        problem = _validation(error, path)
+        problem = _validation(error, request)
     elif isinstance(error, OperationalError):
         log.error("the database refused at %s %s: %s", request.method, path, error.orig)
         problem = ProblemDetails(
@@ -176,10 +176,18 @@ def _field_error(key: str, message: str) -> FieldError:
     return FieldError(field, message)
 
 
-def _validation(error: ValidationException, path: str) -> ProblemDetails:
+def _public(request: Request[Any, Any, Any], key: str) -> str:
+    """The name by which callers know a parameter, whatever Python calls it."""
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    return getattr(parameter and parameter.kwarg_definition, "name", None) or key
+
+
+def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> ProblemDetails:
     extra = error.extra if isinstance(error.extra, list) else []
     errors = [
-        _field_error(str(item.get("key", "body")), str(item.get("message", error.detail)))
+        _field_error(
+            _public(request, str(item.get("key", "body"))), str(item.get("message", error.detail))
+        )
         for item in extra
         if isinstance(item, dict)
     ]
@@ -189,6 +197,6 @@ def _validation(error: ValidationException, path: str) -> ProblemDetails:
         title=HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
         detail=said,
-        instance=path,
+        instance=request.url.path,
         errors=errors,
     )
