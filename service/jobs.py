@@ -41,6 +41,7 @@ class Sampler:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: ProcessPoolExecutor | None = None
+        self.child: int | None = None
 
     def sample(self, panel: Panel) -> Sampled:
         """Fit the model to a panel; never raises for what the sampler does."""
@@ -55,13 +56,12 @@ class Sampler:
             "draws": self._settings.fit_draws,
             "tune": self._settings.fit_tune,
         }
-        child = None
         try:
-            child = self._pool.submit(os.getpid).result()
+            self.child = self._pool.submit(os.getpid).result()
             return self._pool.submit(_sample, panel, options).result(timeout=limit)
         except TimeoutError:
-            if child is not None:
-                os.kill(child, signal.SIGKILL)
+            if self.child is not None:
+                os.kill(self.child, signal.SIGKILL)
             self.close()
             return Sampled(FitStatus.failed, f"the sampler did not finish within {limit:g} s")
         except BrokenProcessPool:
@@ -73,6 +73,7 @@ class Sampler:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+            self.child = None
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,272 @@
+"""Refits: when one is due, what a bad one costs, and how a good one comes into force."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+import time_machine
+from sqlalchemy import update
+
+from forecasting.panel import Panel, PanelQuestion
+from forecasting.posterior import Posterior
+from service import fits
+from service.aggregates import Aggregator
+from service.database import Database
+from service.fits import Need, Sampled
+from service.jobs import Sampler
+from service.models import Fit, FitStatus
+from service.settings import Settings
+
+OPENS = datetime(2026, 11, 1, tzinfo=UTC)
+QUIET, LONGEST = timedelta(seconds=5), timedelta(seconds=60)
+
+
+@pytest.fixture
+def need(on_database) -> Any:
+    def ask(at: datetime) -> Need:
+        async def work(database: Database) -> Need:
+            async with database.read() as session:
+                return await fits.need(session, quiet=QUIET, longest_wait=LONGEST, at=at)
+
+        return on_database(work)
+
+    return ask
+
+
+@pytest.fixture
+def record(on_database) -> Any:
+    """Store a fit to what is resolved now, with what became of its sampling."""
+
+    def store(sampled: Sampled) -> Fit:
+        async def work(database: Database) -> Fit:
+            async with database.read() as session:
+                job = await fits.read_job(session)
+            return await fits.record(database, Aggregator(0.8), job, sampled, seed=1)
+
+        return on_database(work)
+
+    return store
+
+
+def learned(trusted: int) -> Posterior:
+    """A posterior that trusts one account far more than anyone else."""
+    prior = Posterior.prior()
+    return Posterior(
+        **{
+            name: getattr(prior, name)
+            for name in ("t_w", "rho", "k0", "v0", "g0", "a0", "gamma", "alpha")
+        },
+        omega=np.full((prior.draws, 1), 3.0),
+        forecasters=(str(trusted),),
+        domains=prior.domains,
+        metadata={},
+    )
+
+
+def test_a_fit_is_due_when_resolutions_have_come_and_then_paused(
+    need, record, curator, question
+) -> None:
+    with time_machine.travel(OPENS, tick=False):
+        asked = [question(f"q{index}") for index in range(3)]
+        curator.forecast(asked[0], 0.4)
+    assert need(OPENS) == Need(behind=False, due=False, why=need(OPENS).why)
+    with time_machine.travel(OPENS + timedelta(hours=1), tick=False) as clock:
+        start = datetime.now(UTC)
+        curator.resolve(asked[0], "yes")
+        assert (need(start).behind, need(start).due) == (True, False)
+        assert need(start + QUIET).due
+        clock.shift(LONGEST - timedelta(seconds=1))
+        curator.resolve(asked[1], "no")
+        assert not need(datetime.now(UTC)).due
+        assert need(start + LONGEST).due
+        clock.shift(timedelta(minutes=5))
+        record(Sampled(FitStatus.accepted, posterior=Posterior.prior()))
+        later = datetime.now(UTC) + timedelta(days=1)
+        assert not need(later).behind
+        clock.shift(timedelta(minutes=5))
+        curator("DELETE", f"/questions/{asked[1]}/resolution")
+        assert need(later).due
+
+
+def test_a_refused_fit_rests_until_there_is_more_to_learn_from(
+    need, record, curator, question
+) -> None:
+    rain, snow = question("rain"), question("snow")
+    curator.resolve(rain, "yes")
+    later = datetime.now(UTC) + timedelta(days=1)
+    record(Sampled(FitStatus.refused, "R-hat is 1.3", diagnostics={"r_hat": 1.3}))
+    assert (need(later).behind, need(later).due) == (True, False)
+    assert "refused" in need(later).why
+    listed = curator.get("/fits").json()["items"]
+    assert [(fit["status"], fit["reason"]) for fit in listed] == [("refused", "R-hat is 1.3")]
+    assert listed[0]["diagnostics"] == {"r_hat": 1.3}
+    curator.resolve(snow, "yes")
+    assert need(later).due
+
+
+def test_a_failed_fit_is_tried_three_times(need, record, curator, question) -> None:
+    curator.resolve(question(), "yes")
+    later = datetime.now(UTC) + timedelta(days=1)
+    for _ in range(fits.FAILURES_BEFORE_REST):
+        assert need(later).due
+        record(Sampled(FitStatus.failed, "the sampler's process died"))
+    assert not need(later).due
+
+
+def test_an_accepted_fit_renews_the_open_questions_in_every_process(
+    record, account, curator, question
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    rain, snow, empty = question("rain"), question("snow"), question("empty")
+    for one in (rain, snow):
+        ann.forecast(one, 0.95)
+        bob.forecast(one, 0.05)
+    curator.resolve(snow, "yes")
+    before = {one: ann.get(f"/questions/{one}/aggregate").json() for one in (rain, snow)}
+    fit = record(Sampled(FitStatus.accepted, posterior=learned(ann.id)))
+    after = ann.get(f"/questions/{rain}/aggregate").json()
+    assert (after["fit_id"], after["fingerprint"]) == (fit.id, fit.fingerprint)
+    assert after["probability"] > before[rain]["probability"] + 0.1
+    causes = [
+        point["cause"] for point in ann.get(f"/questions/{rain}/aggregate/history").json()["items"]
+    ]
+    assert causes == ["forecast", "forecast", "fit"]
+    kept = ann.get(f"/questions/{snow}/aggregate").json()
+    assert kept["probability"] == before[snow]["probability"], "a fit knows the answer: too late"
+    assert ann.get(f"/questions/{empty}/aggregate").json()["fit_id"] == fit.id
+    weight = ann.get(f"/forecasters/{ann.id}").json()["weight"]
+    assert weight["lower"] > 1
+    archive = ann.get(f"/fits/{fit.id}/inference-data")
+    assert Posterior.from_bytes(archive.content).fingerprint == fit.fingerprint
+
+
+def test_a_bad_fit_leaves_the_last_good_one_in_use(record, account, curator, question) -> None:
+    ann, rain = account("ann"), question()
+    ann.forecast(rain, 0.9)
+    good = record(Sampled(FitStatus.accepted, posterior=learned(ann.id)))
+    bad = record(Sampled(FitStatus.failed, "the sampler's process died"))
+    assert bad.id > good.id
+    assert ann.forecast(rain, 0.8).json()["aggregate"]["fit_id"] == good.id
+
+
+def test_a_posterior_that_cannot_be_read_is_passed_over(
+    record, on_database, account, question
+) -> None:
+    ann, rain = account("ann"), question()
+    good = record(Sampled(FitStatus.accepted, posterior=learned(ann.id)))
+    broken = record(Sampled(FitStatus.accepted, posterior=learned(ann.id)))
+
+    async def corrupt(database: Database) -> None:
+        async with database.write() as session:
+            await session.execute(
+                update(Fit).where(Fit.id == broken.id).values(posterior=b"no archive")
+            )
+
+    on_database(corrupt)
+    assert ann.forecast(rain, 0.8).json()["aggregate"]["fit_id"] == good.id
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_refits_on_postgresql(settings, account, curator, question) -> None:
+    """The same worker that SQLite has end to end, with its jobs in the same database."""
+    people = [account(name) for name in ("ann", "bob", "eve")]
+    asked = [question(f"q{index}") for index in range(6)]
+    for index, one in enumerate(asked):
+        for person in people:
+            person.forecast(one, 0.3 + 0.1 * (index % 4))
+    environment = os.environ | {
+        "CREDENCE_DATABASE_URL": settings.database_url,
+        "CREDENCE_FIT_DEBOUNCE_SECONDS": "0.5",
+        "CREDENCE_FIT_CHECK_SECONDS": "1",
+    }
+    worker = subprocess.Popen([sys.executable, "-m", "service.cli", "worker"], env=environment)
+    try:
+        for index, one in enumerate(asked[:5]):
+            curator.resolve(one, "yes" if index % 2 else "no")
+        fit = _first_fit(curator)
+    finally:
+        worker.terminate()
+        ended = worker.wait(timeout=60)
+    assert (fit["status"], fit["resolutions"], fit["questions"]) == ("accepted", 5, 5)
+    assert curator.get(f"/questions/{asked[5]}/aggregate").json()["fit_id"] == fit["id"]
+    assert ended == 0
+
+
+def _first_fit(caller: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + 240
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        for fit in caller.get("/fits").json()["items"]:
+            if fit["resolutions"] == 5:
+                found: dict[str, Any] = fit
+                return found
+        pause.wait(0.3)
+    raise AssertionError("no fit came within 240 s")
+
+
+def panel(questions: int = 40) -> Panel:
+    people = [f"f{index}" for index in range(6)]
+    random = np.random.default_rng(5)
+    return Panel.of(
+        forecasts=[
+            (name, f"q{index}", np.nan, np.inf, float(random.uniform(0.05, 0.95)))
+            for index in range(questions)
+            for name in people
+        ],
+        questions=[
+            PanelQuestion(id=f"q{index}", outcome=float(index % 2)) for index in range(questions)
+        ],
+    )
+
+
+@pytest.fixture
+def bare(tmp_path) -> dict[str, Any]:
+    return {"database_url": f"sqlite:///{tmp_path / 'none.db'}"}
+
+
+def test_a_sampler_that_dies_or_hangs_costs_that_fit_only(bare) -> None:
+    sampler = Sampler(Settings(**bare, fit_timeout_seconds=1))
+    try:
+        hung = sampler.sample(panel())
+        assert (hung.status, hung.posterior) == (FitStatus.failed, None)
+        assert hung.reason == "the sampler did not finish within 1 s"
+    finally:
+        sampler.close()
+
+    sampler = Sampler(Settings(**bare))
+    killer = threading.Thread(target=_kill_child, args=(sampler,))
+    killer.start()
+    try:
+        died = sampler.sample(panel())
+        killer.join()
+        assert (died.status, died.reason) == (FitStatus.failed, "the sampler's process died")
+    finally:
+        sampler.close()
+
+
+def _kill_child(sampler: Sampler) -> None:
+    pause = threading.Event()
+    while sampler.child is None:
+        pause.wait(0.01)
+    os.kill(sampler.child, signal.SIGKILL)
+
+
+def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(bare) -> None:
+    sampler = Sampler(Settings(**bare, fit_draws=50, fit_tune=50, fit_chains=2))
+    try:
+        refused = sampler.sample(panel())
+        assert refused.status == FitStatus.refused
+        assert refused.reason
+        assert refused.diagnostics
+        nothing = sampler.sample(panel(questions=0))
+        assert nothing.status == FitStatus.accepted
+        assert nothing.posterior is not None
+    finally:
+        sampler.close()
