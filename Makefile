@@ -28,7 +28,7 @@ contracts: .venv/test.stamp
 
 benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/forecasting.py
-	$(BIN)/python benchmarks/service.py
+	$(BIN)/python benchmarks/submissions.py
 
 lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \

@@ -1,6 +1,7 @@
 """The `credence` command."""
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -21,17 +22,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.panel import Panel, PanelError
 from forecasting.posterior import Posterior
-from questions.load import SetError, find_sets, read_set
+from questions import lint
+from questions.draft import DraftError, draft
+from questions.load import SetError, find_sets, read_located, read_set
+from questions.schema import json_schema
 from service import accounts, batch, exchange, questions
 from service.aggregates import Aggregator
 from service.database import Database
-from service.errors import Problem
+from service.errors import Conflict, Problem
 from service.models import Role
 from service.settings import Settings, SettingsError
 
 Result = TypeVar("Result")
 
-EXPECTED: Final = (Problem, SetError, PanelError, SettingsError, OSError)
+EXPECTED: Final = (Problem, SetError, DraftError, PanelError, SettingsError, OSError)
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
@@ -328,6 +332,73 @@ def load_questions(path: Path) -> None:
         return await _load(database, path)
 
     _report(_with_database(work))
+
+
+@question_sets.command(
+    "lint", epilog="Example: credence questions lint questions/sets --format github"
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path),
+    help="The document's text, to check that no sentence of it was copied.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How to print the findings.",
+)
+def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
+    """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
+    with _sentences():
+        text = _text_of(document) if document else None
+        findings = [
+            finding
+            for written, locations in map(read_located, find_sets(path))
+            for finding in lint.lint(written, document=text, locations=locations)
+        ]
+    if form == "json" or findings:
+        click.echo(lint.render(findings, form))
+    click.echo(lint.summary(findings), err=True)
+    if lint.has_errors(findings):
+        raise SystemExit(1)
+
+
+def _text_of(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SetError(f"{document}: is not UTF-8 text: {error.reason}.") from error
+
+
+@question_sets.command("draft", epilog="Example: credence questions draft brief.md -o set.toml")
+@click.argument("document", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The set file to write; default: shown."
+)
+def draft_questions(document: Path, *, output: Path | None) -> None:
+    """Find a document's forward-looking claims and write a set for a person to complete.
+
+    `credence questions lint` then says what is missing.
+    """
+    with _sentences():
+        if output is not None and output.exists():
+            raise Conflict(f"{output} exists; a draft does not overwrite a set")
+        toml = draft(document)
+        if output is None:
+            click.echo(toml, nl=False)
+        else:
+            output.write_text(toml, encoding="utf-8")
+            click.echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
+
+
+@question_sets.command("schema", epilog="Example: credence questions schema > set.schema.json")
+def print_schema() -> None:
+    """Print the JSON Schema of set files, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 @main.command(epilog="Example: credence fit")
