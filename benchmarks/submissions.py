@@ -131,7 +131,7 @@ def serving(
     command: list[str], folder: str, address: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     started = time.perf_counter()
-    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(command, cwd=folder, stderr=None)
     try:
         while True:
             try:

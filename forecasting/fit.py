@@ -1,11 +1,10 @@
 """Fitting the pooling model, and refusing a fit that cannot be trusted.
 
-Importing this module is cheap; calling ``fit`` imports PyMC, nutpie and ArviZ.
+Importing this module is cheap; calling ``fit`` imports nutpie, Numba and ArviZ.
 """
 
 import dataclasses
 import platform
-import threading
 import warnings
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,16 +14,17 @@ import numpy as np
 
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
+from forecasting.training import TrainingRows
 
 if TYPE_CHECKING:
-    from forecasting.model import TrainingRows
+    from forecasting.density import Density
 
 MAX_R_HAT = 1.01
 MIN_ESS = 400
+TUNE = 500
+KEPT = 1000
 
-_SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
-_compiled: dict[tuple[tuple[int, int], Priors], Any] = {}
-_compiling = threading.Lock()
+_CORRELATED_UP_TO = 64
 
 
 class FitRefused(Exception):  # noqa: N818 - a refusal is a verdict on a fit, not a fault of the program
@@ -46,8 +46,8 @@ def fit(
     *,
     seed: int,
     chains: int = 4,
-    draws: int = 1000,
-    tune: int = 1000,
+    draws: int = KEPT,
+    tune: int = TUNE,
     progress: Callable[[str], None] | None = None,
     priors: Priors = PRIORS,
 ) -> Posterior:
@@ -73,8 +73,6 @@ def fit(
     """
     if chains < 2 or draws < 1 or tune < 1:  # noqa: PLR2004 - one chain cannot disagree
         raise ValueError(f"{chains} chains of {tune} + {draws}: at least 2 of 1 + 1 are needed")
-    from forecasting.model import FORECASTERS, TrainingRows  # noqa: PLC0415 - imports PyMC
-
     tell = progress or (lambda _: None)
     rows = TrainingRows.of(panel)
     made_of = {
@@ -89,25 +87,28 @@ def fit(
         return Posterior.prior(seed=seed).with_metadata(**made_of)
 
     tell("compiling")
-    compiled = _compile(rows.capacity, priors).with_data(**rows.data())
-    # Few forecasters with much data correlate, and adapting to that tripled the effective draws;
-    # with hundreds it tripled the cost and gained nothing.
-    small = rows.capacity[0] == FORECASTERS[0]
+    from forecasting.density import Density  # noqa: PLC0415 - imports Numba
+
+    density = Density(rows, priors)
+    density.evaluator()(density.start(seed))
+    # Few forecasters with much data correlate, and adapting to that triples the effective draws;
+    # with hundreds it costs more and gains nothing.
+    few = len(rows.forecasters) <= _CORRELATED_UP_TO
     diagnostics: dict[str, Any] = {}
     reason = ""
-    for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.97)), start=1):
+    for attempt, (length, accept) in enumerate(((1, 0.85), (2, 0.95)), start=1):
         tell(f"sampling, attempt {attempt}")
         sample = _sample(
-            compiled,
+            density,
             seed=seed,
             chains=chains,
             draws=length * draws,
             tune=length * tune,
             target_accept=accept,
-            low_rank_modified_mass_matrix=small or attempt > 1,
+            low_rank_modified_mass_matrix=few,
         )
         tell("checking")
-        used = _used(sample, rows)
+        used = density.named(sample.posterior["point"].to_numpy())
         diagnostics = _diagnose(used, sample) | {"attempt": attempt}
         reason = _fault(diagnostics)
         if not reason:
@@ -116,26 +117,26 @@ def fit(
     raise FitRefused(reason, diagnostics)
 
 
-def _compile(capacity: tuple[int, int], priors: Priors) -> Any:
-    """Return the compiled graph with room for so many forecasters and domains, made once."""
-    import nutpie  # noqa: PLC0415 - takes seconds
+def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> Any:
+    """Return ArviZ InferenceData of whole chains: ``point``, ``(chain, draw, parameter)``."""
+    with warnings.catch_warnings():
+        # ArviZ, which nutpie imports, announces its own refactoring on every import.
+        warnings.simplefilter("ignore", FutureWarning)
+        import nutpie  # noqa: PLC0415 - takes seconds
+        from nutpie.compiled_pyfunc import from_pyfunc  # noqa: PLC0415 - likewise
 
-    from forecasting.model import TrainingRows, build_model  # noqa: PLC0415 - imports PyMC
-
-    with _compiling:
-        if (capacity, priors) not in _compiled:
-            model = build_model(TrainingRows.blank(capacity), priors)
-            _compiled[capacity, priors] = nutpie.compile_pymc_model(model)
-        return _compiled[capacity, priors]
-
-
-def _sample(compiled: Any, *, chains: int, draws: int, **settings: Any) -> Any:
-    """Return ArviZ InferenceData of whole chains."""
-    import nutpie  # noqa: PLC0415 - takes seconds
-
+    model = from_pyfunc(
+        density.size,
+        density.evaluator,
+        lambda *_: lambda point: {"point": np.array(point)},
+        [np.dtype(np.float64)],
+        [(density.size,)],
+        ["point"],
+        make_initial_point_fn=density.start,
+    )
     try:
         sample = nutpie.sample(
-            compiled,
+            model,
             chains=chains,
             draws=draws,
             progress_bar=False,
@@ -157,15 +158,6 @@ def _sample(compiled: Any, *, chains: int, draws: int, **settings: Any) -> Any:
             {},
         )
     return sample
-
-
-def _used(sample: Any, rows: "TrainingRows") -> dict[str, Any]:
-    """Return the draws that aggregates use, ``(chain, draw, …)`` by name, without spare room."""
-    found = {name: sample.posterior[name].to_numpy() for name in _SCALARS}
-    room = {"log_gamma": len(rows.domains), "alpha": len(rows.domains)}
-    for name, size in (room | {"omega": len(rows.forecasters)}).items():
-        found[name] = sample.posterior[name].to_numpy()[..., :size]
-    return found
 
 
 def _diagnose(used: dict[str, Any], sample: Any) -> dict[str, Any]:
@@ -211,7 +203,7 @@ def _fault(figures: dict[str, Any]) -> str:
 
 
 def _stored(
-    used: dict[str, Any], rows: "TrainingRows", chains: int, metadata: dict[str, Any]
+    used: dict[str, Any], rows: TrainingRows, chains: int, metadata: dict[str, Any]
 ) -> Posterior:
     """Keep evenly spaced draws of every chain, about DRAWS in all."""
     length = used["t_w"].shape[1]
@@ -220,10 +212,8 @@ def _stored(
         name: values[:, kept].reshape(chains * kept.size, *values.shape[2:])
         for name, values in used.items()
     }
-    gamma = np.exp(thinned.pop("log_gamma"))
     return Posterior(
         **thinned,
-        gamma=gamma,
         forecasters=rows.forecasters,
         domains=rows.domains,
         metadata={"kind": "fit", "chains": chains} | metadata,
@@ -231,6 +221,5 @@ def _stored(
 
 
 def _versions() -> dict[str, str]:
-
-    libraries = ("numpy", "scipy", "pymc", "pytensor", "nutpie", "numba", "arviz")
+    libraries = ("numpy", "scipy", "pymc", "nutpie", "numba", "arviz")
     return {"python": platform.python_version()} | {name: version(name) for name in libraries}

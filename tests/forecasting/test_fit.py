@@ -1,7 +1,7 @@
 """The PyMC model and its fit: against the live formulas, and what is refused."""
 
 import dataclasses
-import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,16 @@ import pytest
 from scipy import stats
 
 from forecasting import fit as fitting
+from forecasting.density import Density
 from forecasting.fit import FitRefused, fit
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.pooling import logistic
-from forecasting.posterior import Posterior
+from forecasting.posterior import PRIORS, Posterior
 from forecasting.simulate import Simulation, simulate
+from forecasting.training import TrainingRows
+
+SHORT: dict[str, Any] = {"draws": 1000, "tune": 400}
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +28,14 @@ def simulation() -> Simulation:
 
 @pytest.fixture(scope="session")
 def fitted(simulation: Simulation) -> Posterior:
-    return fit(simulation.panel, seed=7)
+    return fit(simulation.panel, seed=7, **SHORT)
+
+
+@pytest.fixture(scope="session")
+def graph(simulation: Simulation) -> Any:
+    from forecasting.model import build_model  # noqa: PLC0415 - imports PyMC
+
+    return build_model(simulation.panel)
 
 
 def test_a_fit_records_what_made_it(simulation: Simulation, fitted: Posterior) -> None:
@@ -79,25 +90,16 @@ def test_the_same_data_and_seed_give_the_same_fingerprint_in_any_order(
         simulation.panel, **{name: getattr(simulation.panel, name)[order] for name in columns}
     )
     # Another panel in between: what a process fitted before must not matter.
-    fit(simulate(seed=1, questions=40, forecasters=5, per_question=5).panel, seed=1)
-    assert fit(shuffled, seed=7).fingerprint == fitted.fingerprint
+    fit(simulate(seed=1, questions=40, forecasters=5, per_question=5).panel, seed=1, **SHORT)
+    assert fit(shuffled, seed=7, **SHORT).fingerprint == fitted.fingerprint
 
 
-def test_the_graph_and_the_live_aggregate_agree(simulation: Simulation, fitted: Posterior) -> None:
+def test_the_graph_and_the_live_aggregate_agree(
+    simulation: Simulation, fitted: Posterior, graph: Any
+) -> None:
     """The graph's log-likelihood is the sum over snapshots of the live answers, draw by draw."""
-    from forecasting.model import build_model  # noqa: PLC0415 - imports PyMC
-
-    panel = simulation.panel
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        model = build_model(panel)
-        likelihood = model.compile_fn(
-            model.replace_rvs_by_values(model.potentials)[0],
-            inputs=model.value_vars,
-            mode="FAST_COMPILE",
-            point_fn=True,
-            on_unused_input="ignore",
-        )
+    panel, model = simulation.panel, graph
+    likelihood = _compiled(model, model.replace_rvs_by_values(model.potentials)[0])
     point = model.initial_point()
     shown = panel.snapshots()
     for draw in (0, 150, 399):
@@ -115,6 +117,37 @@ def test_the_graph_and_the_live_aggregate_agree(simulation: Simulation, fitted: 
             chance = answer if shown.outcome[snapshot] else 1.0 - answer
             expected += shown.weight[snapshot] * np.log(chance)
         assert float(likelihood(_at(point, one))) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_density_that_is_sampled_is_that_of_the_graph(
+    simulation: Simulation, graph: Any
+) -> None:
+    density = Density(TrainingRows.of(simulation.panel), PRIORS)
+    order = ["t_w_log__", "rho_log__", "k0_log__", "v0_log__", "g0", "a0", "log_gamma", "alpha"]
+    value = _compiled(graph, graph.logp())
+    variables = [graph[name.removesuffix("_log__")] for name in [*order, "omega"]]
+    gradient = _compiled(graph, graph.dlogp(variables))
+    initial = graph.initial_point()
+    for seed in range(3):
+        flat = 2.0 * density.start(seed)
+        point, place = {}, 0
+        for name in [*order, "omega"]:
+            point[name] = flat[place : place + initial[name].size].reshape(initial[name].shape)
+            place += initial[name].size
+        found, slope = density.evaluator()(flat)
+        assert place == density.size
+        assert found == pytest.approx(float(value(point)), rel=1e-9)
+        assert slope == pytest.approx(gradient(point), rel=1e-6, abs=1e-6)
+
+
+def _compiled(model: Any, output: Any) -> Any:
+    return model.compile_fn(
+        output,
+        inputs=model.value_vars,
+        mode="FAST_COMPILE",
+        point_fn=True,
+        on_unused_input="ignore",
+    )
 
 
 def _single(posterior: Posterior, draw: int) -> Posterior:
@@ -194,7 +227,6 @@ def test_a_sampler_that_dies_is_a_refusal(
     def dies(*_: object, **__: object) -> None:
         raise PanicException("poisoned sampler state")
 
-    monkeypatch.setattr(fitting, "_compile", lambda *_: _Compiled())
     monkeypatch.setattr(nutpie, "sample", dies)
     with pytest.raises(FitRefused, match="poisoned sampler state"):
         fit(simulation.panel, seed=1)
@@ -216,9 +248,9 @@ def test_one_chain_is_not_enough(simulation: Simulation) -> None:
         fit(simulation.panel, seed=1, chains=1)
 
 
-class _Compiled:
-    def with_data(self, **_: object) -> "_Compiled":
-        return self
+class _NoPoints:
+    def to_numpy(self) -> None:
+        return None
 
 
 def _without_sampling(
@@ -226,22 +258,19 @@ def _without_sampling(
 ) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
 
-    def sample(_: object, **settings: Any) -> None:
+    def sample(_: object, **settings: Any) -> Any:
         asked.append(settings)
+        return SimpleNamespace(posterior={"point": _NoPoints()})
 
-    monkeypatch.setattr(fitting, "_compile", lambda *_: _Compiled())
     monkeypatch.setattr(fitting, "_sample", sample)
-    monkeypatch.setattr(fitting, "_used", lambda *_: {})
+    monkeypatch.setattr(Density, "named", lambda *_: {})
     monkeypatch.setattr(fitting, "_diagnose", lambda *_: dict(figures))
     return asked
 
 
-def test_a_panel_is_what_the_graph_takes() -> None:
+def test_training_rows_are_sorted_and_whole() -> None:
     panel: Panel = simulate(seed=2, questions=40, forecasters=70, per_question=9, domains=9).panel
-    from forecasting.model import TrainingRows  # noqa: PLC0415 - imports PyMC
-
     rows = TrainingRows.of(panel)
-    assert rows.capacity == (512, 64)
     assert list(rows.forecasters) == sorted(rows.forecasters)
     assert rows.weight.sum() == pytest.approx(40.0)
     assert rows.end[-1] == rows.z.size == rows.forecaster.size
