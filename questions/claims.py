@@ -8,14 +8,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import unescape
-from html.parser import HTMLParser
 from itertools import zip_longest
 from typing import Final, Literal, NamedTuple
 
+from questions.documents import Markup, html_text
 from questions.prose import phrases
-
-Markup = Literal["text", "html"]
 
 MAX_HEADING_WORDS: Final = 12
 MAX_LABEL_WORDS: Final = 6
@@ -138,7 +135,7 @@ def find_claims(document: str, markup: Markup = "text") -> list[Claim]:
         >>> claim.hedge
         'may, if'
     """
-    text, offsets = _read_html(document) if markup == "html" else (document, range(len(document)))
+    text, offsets = html_text(document) if markup == "html" else (document, range(len(document)))
     claims = _gathered(list(_claims(text)))
     return [_moved(claim, offsets) for claim in claims]
 
@@ -183,12 +180,15 @@ def _is_claim(spoken: str, words: str) -> bool:
 
 def _lines(text: str) -> Iterator[_Line]:
     """Yield headings, list items and paragraphs, wrapped lines joined."""
+    rows = text.split("\n")
+    width = sorted(map(len, rows))[len(rows) * 9 // 10]
     open_line: _Line | None = None
     start = 0
-    for raw in text.split("\n"):
+    for raw, below in zip_longest(rows, rows[1:], fillvalue=""):
         end = start + len(raw)
         is_open = open_line is not None and open_line.kind != "heading"
-        kind = _kind(raw, text[open_line.start : open_line.end] if open_line and is_open else "")
+        before = text[open_line.start : open_line.end] if open_line and is_open else ""
+        kind = _kind(raw, before, runs_on=_runs_on(raw, below, width))
         if open_line and kind == "wrapped":
             open_line = open_line._replace(end=end)
         else:
@@ -200,12 +200,21 @@ def _lines(text: str) -> Iterator[_Line]:
         yield open_line
 
 
-def _kind(raw: str, before: str) -> Literal["heading", "item", "text", "wrapped"] | None:
+def _runs_on(raw: str, below: str, width: int) -> bool:
+    """Tell whether the line below goes on with this one, which had no room for its first word."""
+    if ITEM.match(below) or not below.strip():
+        return False
+    return below.lstrip()[0].islower() or len(f"{raw} {below.split(maxsplit=1)[0]}") > width
+
+
+def _kind(
+    raw: str, before: str, *, runs_on: bool
+) -> Literal["heading", "item", "text", "wrapped"] | None:
     """Tell what a line is, given the one that is still open above it."""
     line = raw.strip()
     if not any(map(str.isalnum, line)):
         return None
-    is_short = len(line.split()) <= MAX_HEADING_WORDS and line[-1] not in ".!?:;,"
+    is_short = len(line.split()) <= MAX_HEADING_WORDS and line[-1] not in ".!?:;," and not runs_on
     if MARKED.match(raw) or (LABEL.match(line) and is_short):
         return "heading"
     if ITEM.match(raw):
@@ -309,59 +318,3 @@ def _moved(claim: Claim, offsets: Sequence[int]) -> Claim:
 
     lead = moved(claim.lead) if claim.lead else None
     return replace(claim, places=tuple(map(moved, claim.places)), lead=lead)
-
-
-def _read_html(document: str) -> tuple[str, list[int]]:
-    reader = _HtmlText(document)
-    reader.feed(document)
-    reader.close()
-    return "".join(reader.characters), reader.offsets
-
-
-class _HtmlText(HTMLParser):
-    """The text of HTML with the offset of each of its characters; headings and items are marked."""
-
-    HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "nav"})
-    BLOCKS: Final = frozenset(
-        {"p", "div", "li", "ul", "ol", "br", "tr", "td", "th", "table", "section", "article",
-         "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "body", "main", "header", "footer"}
-    )  # fmt: skip
-
-    def __init__(self, document: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self.characters: list[str] = []
-        self.offsets: list[int] = []
-        self._hidden = 0
-        self._starts = [0, *(match.end() for match in re.finditer("\n", document))]
-
-    def handle_starttag(
-        self,
-        tag: str,
-        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - the parser calls it so
-    ) -> None:
-        self._hidden += tag in self.HIDDEN
-        if tag in self.BLOCKS:
-            mark = "# " if re.fullmatch("h[1-6]", tag) else "- " if tag == "li" else ""
-            self._add(f"\n{mark}", 0)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(self._hidden - (tag in self.HIDDEN), 0)
-        if tag in self.BLOCKS:
-            self._add("\n\n", 0)
-
-    def handle_data(self, data: str) -> None:
-        self._add(re.sub(r"\s", " ", data), 1)
-
-    def handle_entityref(self, name: str) -> None:
-        self._add(unescape(f"&{name};"), 0)
-
-    def handle_charref(self, name: str) -> None:
-        self._add(unescape(f"&#{name};"), 0)
-
-    def _add(self, text: str, step: int) -> None:
-        if self._hidden:
-            return
-        line, column = self.getpos()
-        start = self._starts[line - 1] + column
-        self.characters.extend(text)
-        self.offsets.extend(start + step * index for index in range(len(text)))

@@ -1,15 +1,17 @@
 """A first draft of a set from a document: its claims, each with a blank question."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
 from questions import prose
-from questions.claims import Claim, Markup, find_claims
+from questions.claims import Claim, Place, find_claims
+from questions.documents import DocumentError, Manuscript, read_document
+from questions.locations import scan
+from questions.proposals import LanguageModel, propose
 from questions.schema import (
     Document,
     Implication,
@@ -19,40 +21,37 @@ from questions.schema import (
     dump_set,
 )
 
-MARKUPS: Final[dict[str, Markup]] = {
-    ".txt": "text",
-    ".text": "text",
-    ".md": "text",
-    ".markdown": "text",
-    ".html": "html",
-    ".htm": "html",
-}
 SLUG_WORDS: Final = 4
-MAX_BYTES: Final = 1_000_000
 
 
-class DraftError(ValueError):
-    """A document that cannot be drafted from: one sentence that says why and what is allowed."""
-
-
-def draft(path: Path, *, today: date | None = None) -> str:
-    """Return a set in TOML, with an implication and a blank question for every claim found.
+def draft(
+    path: Path,
+    *,
+    today: date | None = None,
+    model: LanguageModel | None = None,
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> str:
+    """Return a set in TOML, with an implication and a question for every claim found.
 
     What a person has to write is marked TODO, which the lint reports. Above each implication a
-    comment says where in the document its claim stands, in characters from the start.
+    comment says where in the document its claim stands: in characters of `Manuscript.text`, and
+    for PDF on which page. Without a model all questions are blank; with one, it proposes what they
+    say. Every question is a draft that waits for a person.
 
     Args:
-        path: a document in Markdown, plain text or HTML, in UTF-8 and in English.
+        path: a document in English, in a format that `documents.read_document` reads.
         today: the day from which the dates of the blank questions are counted; the present day in
             UTC unless given.
+        model: the language model to ask for proposals, claim by claim; none unless given.
+        tell: is called with a sentence when a model was asked, on how it went, good or bad.
 
     Raises:
-        DraftError: the document cannot be read, or nothing in it looks forward.
+        DocumentError: the document cannot be read, or nothing in it looks forward.
     """
-    document, text = _read(path)
-    claims = find_claims(text, MARKUPS[path.suffix.lower()])
+    manuscript = read_document(path)
+    claims = find_claims(manuscript.text, manuscript.markup)
     if not claims:
-        raise DraftError(
+        raise DocumentError(
             f"{path}: no sentence looks forward; allowed: an English text that says what may "
             "happen, is expected, or is at risk."
         )
@@ -66,33 +65,16 @@ def draft(path: Path, *, today: date | None = None) -> str:
         defaults="TODO: what holds for every question; times are in UTC.",
         document=Document(
             title=path.stem,
-            sha256=sha256(document).hexdigest(),
+            sha256=manuscript.sha256,
             origin="TODO: where the document came from.",
             language="en",
         ),
         implications=tuple(map(_implication, slugs, claims)),
         questions=tuple(_question(slug, day) for slug in slugs),
     )
-    return _annotated(dump_set(question_set), claims, text)
-
-
-def _read(path: Path) -> tuple[bytes, str]:
-    if path.suffix.lower() not in MARKUPS:
-        allowed = ", ".join(MARKUPS)
-        raise DraftError(f"{path}: cannot be read as a document; allowed: {allowed}.")
-    try:
-        document = path.read_bytes()
-        if len(document) > MAX_BYTES:
-            raise DraftError(
-                f"{path}: is too large, {len(document)} bytes; allowed: {MAX_BYTES} bytes."
-            )
-        return document, document.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DraftError(
-            f"{path}: is not UTF-8 at byte {error.start}; allowed: UTF-8 text."
-        ) from error
-    except OSError as error:
-        raise DraftError(f"{path}: cannot be read ({error.strerror}).") from error
+    if model:
+        question_set = propose(question_set, claims, manuscript, model, tell)
+    return _annotated(dump_set(question_set), claims, manuscript)
 
 
 def _slug(text: str) -> str:
@@ -158,25 +140,27 @@ def _source(role: Literal["primary", "fallback"]) -> Source:
     return Source(name="TODO", url="https://todo.invalid/", role=role)
 
 
-def _annotated(toml: str, claims: list[Claim], text: str) -> str:
+def _annotated(toml: str, claims: list[Claim], manuscript: Manuscript) -> str:
     """Put a comment with its claim's places, and its words, above each implication."""
-    comments = map(_comment, claims, [text] * len(claims))
-    return "".join(
-        next(comments) + line if line.startswith("[[implications]]") else line
-        for line in toml.splitlines(keepends=True)
-    )
+    numbers = scan(toml)
+    lines = toml.split("\n")
+    for index, claim in reversed(list(enumerate(claims))):
+        number = numbers["implications", index]
+        lines[number - 1 : number - 1] = _comment(claim, manuscript)
+    return "\n".join(lines)
 
 
-def _comment(claim: Claim, text: str) -> str:
-    return "".join(_comment_lines(claim, text))
-
-
-def _comment_lines(claim: Claim, text: str) -> Iterator[str]:
-    for position, place in enumerate(claim.places):
-        label = "repeated at" if position else "claim at"
-        yield f"# {label} {place.start}-{place.end}: {_shown(text[slice(*place)])}\n"
+def _comment(claim: Claim, manuscript: Manuscript) -> Iterator[str]:
+    for number, place in enumerate(claim.places):
+        yield _line("repeated at" if number else "claim at", place, manuscript)
     if claim.lead:
-        yield f"# under {claim.lead.start}-{claim.lead.end}: {_shown(text[slice(*claim.lead)])}\n"
+        yield _line("under", claim.lead, manuscript)
+
+
+def _line(label: str, place: Place, manuscript: Manuscript) -> str:
+    page = manuscript.page(place.start)
+    where = f"{place.start}-{place.end}" + (f" (page {page})" if page else "")
+    return f"# {label} {where}: {_shown(manuscript.text[slice(*place)])}"
 
 
 def _shown(words: str) -> str:

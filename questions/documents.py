@@ -1,0 +1,267 @@
+"""Documents as they are read: Markdown, plain text, HTML, DOCX and PDF, each as one text."""
+
+import logging
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import unescape
+from html.parser import HTMLParser
+from io import BytesIO
+from itertools import accumulate
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+from zipfile import ZipFile, is_zipfile
+
+Markup = Literal["text", "html"]
+
+MAX_BYTES: Final = 20_000_000
+MAX_UNPACKED_BYTES: Final = 200_000_000
+MAX_CHARACTERS: Final = 1_000_000
+
+# What no UTF-8 file can hold, and what PDF fonts map to when they map wrongly.
+UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+class DocumentError(ValueError):
+    """A document that is of no use: one sentence that says why and what is allowed."""
+
+
+class Extract(NamedTuple):
+    """What a reader makes of a file; `pages` are the positions in `text` at which pages begin."""
+
+    text: str
+    markup: Markup = "text"
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manuscript:
+    """A document as it was read.
+
+    Attributes:
+        sha256: of the file's bytes.
+        text: what positions count in, in characters from the start. For plain text, Markdown and
+            HTML it is the file itself, decoded, its markup included. For DOCX and PDF it is the
+            text taken out of the file; for DOCX with `# ` before headings and `- ` before items.
+        markup: `html` when `text` is HTML.
+        pages: where each page of a PDF begins in `text`; empty for what has no pages.
+    """
+
+    sha256: str
+    text: str
+    markup: Markup = "text"
+    pages: tuple[int, ...] = ()
+
+    @property
+    def prose(self) -> str:
+        """The text without HTML's markup, such as the lint compares with."""
+        return html_text(self.text)[0] if self.markup == "html" else self.text
+
+    def page(self, position: int) -> int | None:
+        """Return the page, counted from 1, that a position stands on.
+
+        Examples:
+            >>> Manuscript("", "It may rain.", pages=(0, 7)).page(8)
+            2
+        """
+        return bisect_right(self.pages, position) if self.pages else None
+
+
+def read_document(path: Path) -> Manuscript:
+    """Read a document by the ending of its name.
+
+    Args:
+        path: `.txt`, `.text`, `.md`, `.markdown`, `.html` or `.htm` in UTF-8, `.docx`, or `.pdf`;
+            at most 20 MB with at most 1,000,000 characters of text.
+
+    Raises:
+        DocumentError: the document cannot be read, is protected, too large, or holds no text.
+    """
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        raise DocumentError(f"{path}: cannot be read as a document; allowed: {', '.join(READERS)}.")
+    content = _content(path)
+    extract = read(path, content)
+    if len(extract.text) > MAX_CHARACTERS:
+        raise DocumentError(
+            f"{path}: holds more text than can be looked through; "
+            f"allowed: {MAX_CHARACTERS} characters."
+        )
+    text = UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", extract.text)
+    return Manuscript(sha256(content).hexdigest(), text, extract.markup, extract.pages)
+
+
+def html_text(document: str) -> tuple[str, Sequence[int]]:
+    """Return the text of HTML and, for each of its characters, its position in the HTML.
+
+    Examples:
+        >>> html_text("<h1>Rain</h1>")[0].strip()
+        '# Rain'
+    """
+    reader = _HtmlText(document)
+    reader.feed(document)
+    reader.close()
+    return "".join(reader.characters), reader.offsets
+
+
+def _content(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DocumentError(f"{path}: is too large, {size} bytes; allowed: {MAX_BYTES} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DocumentError(
+            f"{path}: is not UTF-8 at byte {error.start}; allowed: UTF-8 text."
+        ) from error
+
+
+def _read_text(path: Path, content: bytes) -> Extract:
+    return Extract(_decoded(path, content))
+
+
+def _read_html(path: Path, content: bytes) -> Extract:
+    return Extract(_decoded(path, content), "html")
+
+
+def _read_docx(path: Path, content: bytes) -> Extract:
+    if not is_zipfile(BytesIO(content)):
+        raise DocumentError(
+            f"{path}: is not a DOCX document, or is protected by a password; allowed: DOCX "
+            "without a password."
+        )
+    try:
+        with ZipFile(BytesIO(content)) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+        html = _docx_html(content) if unpacked <= MAX_UNPACKED_BYTES else ""
+    except Exception as error:
+        raise DocumentError(
+            f"{path}: is damaged and cannot be read as DOCX; allowed: DOCX that a word processor "
+            "opens."
+        ) from error
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise DocumentError(
+            f"{path}: unpacks to {unpacked} bytes; allowed: {MAX_UNPACKED_BYTES} bytes."
+        )
+    return Extract(html_text(html)[0].strip())
+
+
+def _docx_html(content: bytes) -> str:
+    import mammoth  # noqa: PLC0415 - other documents need not wait for it to load
+
+    # Without this, every picture would be read and written into the HTML.
+    pictures = mammoth.images.img_element(lambda _image: {"src": ""})
+    return str(mammoth.convert_to_html(BytesIO(content), convert_image=pictures).value)
+
+
+def _read_pdf(path: Path, content: bytes) -> Extract:
+    try:
+        texts = _pdf_pages(content)
+    except Exception as error:
+        raise DocumentError(
+            f"{path}: is damaged and cannot be read as PDF; allowed: PDF that a viewer opens."
+        ) from error
+    if texts is None:
+        raise DocumentError(f"{path}: is protected by a password; allowed: PDF without one.")
+    if not any(map(str.isalnum, "".join(texts))):
+        raise DocumentError(
+            f"{path}: holds no text, only pictures of it or nothing; allowed: PDF with text, such "
+            "as text recognition adds."
+        )
+    starts = accumulate((len(text) + 1 for text in texts[:-1]), initial=0)
+    return Extract("\n".join(texts), pages=tuple(starts))
+
+
+def _pdf_pages(content: bytes) -> list[str] | None:
+    """Return the text of each page, up to one too many to look through; None if it is locked.
+
+    A file that bars printing, say, is encrypted without a password for reading, and opens.
+    """
+    import pypdf  # noqa: PLC0415 - other documents need not wait for it to load
+
+    # A damaged file is read or is refused in one sentence; details of the damage are for nobody.
+    logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL)
+    reader = pypdf.PdfReader(BytesIO(content))
+    try:
+        if reader.is_encrypted and not reader.decrypt(""):
+            return None
+    except pypdf.errors.DependencyError:
+        return None
+    texts: list[str] = []
+    size = 0
+    for page in reader.pages:
+        texts.append(page.extract_text())
+        size += len(texts[-1])
+        if size > MAX_CHARACTERS:
+            break
+    return texts
+
+
+READERS: Final[dict[str, Callable[[Path, bytes], Extract]]] = {
+    ".txt": _read_text,
+    ".text": _read_text,
+    ".md": _read_text,
+    ".markdown": _read_text,
+    ".html": _read_html,
+    ".htm": _read_html,
+    ".docx": _read_docx,
+    ".pdf": _read_pdf,
+}
+
+
+class _HtmlText(HTMLParser):
+    """The text of HTML with the offset of each of its characters; headings and items are marked."""
+
+    HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "nav"})
+    BLOCKS: Final = frozenset(
+        {"p", "div", "li", "ul", "ol", "br", "tr", "td", "th", "table", "section", "article",
+         "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "body", "main", "header", "footer"}
+    )  # fmt: skip
+
+    def __init__(self, document: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.characters: list[str] = []
+        self.offsets: list[int] = []
+        self._hidden = 0
+        self._starts = [0, *(match.end() for match in re.finditer("\n", document))]
+
+    def handle_starttag(
+        self,
+        tag: str,
+        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - the parser calls it so
+    ) -> None:
+        self._hidden += tag in self.HIDDEN
+        if tag in self.BLOCKS:
+            mark = "# " if re.fullmatch("h[1-6]", tag) else "- " if tag == "li" else ""
+            self._add(f"\n{mark}", 0)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(self._hidden - (tag in self.HIDDEN), 0)
+        if tag in self.BLOCKS:
+            self._add("\n\n", 0)
+
+    def handle_data(self, data: str) -> None:
+        self._add(re.sub(r"\s", " ", data), 1)
+
+    def handle_entityref(self, name: str) -> None:
+        self._add(unescape(f"&{name};"), 0)
+
+    def handle_charref(self, name: str) -> None:
+        self._add(unescape(f"&#{name};"), 0)
+
+    def _add(self, text: str, step: int) -> None:
+        if self._hidden:
+            return
+        line, column = self.getpos()
+        start = self._starts[line - 1] + column
+        self.characters.extend(text)
+        self.offsets.extend(start + step * index for index in range(len(text)))
