@@ -76,6 +76,7 @@ class Snapshots:
         question: index of the question, ``(snapshot,)``.
         outcome: 0 or 1, ``(snapshot,)``.
         weight: one over the number of the question's snapshots, ``(snapshot,)``.
+        at: the moment, or the round; nan for what stood last, ``(snapshot,)``.
         start: first row of each snapshot, ``(snapshot,)``.
         end: one past its last row, ``(snapshot,)``.
         forecaster: index of the forecaster, ``(row,)``, rows in the order of the snapshots.
@@ -86,6 +87,7 @@ class Snapshots:
     question: IntArray
     outcome: FloatArray
     weight: FloatArray
+    at: FloatArray
     start: IntArray
     end: IntArray
     forecaster: IntArray
@@ -388,20 +390,23 @@ class Panel:
         each of up to as many rounds; without times once. Moments at which nothing stood are left
         out, and a question with none left is shown once, as it last stood before it resolved.
         """
-        question, rows, weight = [], [], []
+        question, rows, weight, moments = [], [], [], []
         for index in np.flatnonzero(~np.isnan(self.outcome)).tolist():
-            shown = [self.standing(index, at) for at in self._moments(index, fractions)]
-            shown = [found for found in shown if found.size]
+            tried = [(at, self.standing(index, at)) for at in self._moments(index, fractions)]
+            shown = [found for _, found in tried if found.size]
+            times = [at for at, found in tried if found.size]
             if not shown:
                 before = np.nextafter(self.resolved[index], -math.inf)
                 last = np.fmin(np.fmin(self.closes[index], before), math.inf)
                 final = self.standing(index, math.inf if self.rounds else float(last))
                 shown = [final] if final.size else []
+                times = [_NAN] * len(shown)
             if not shown:
                 continue
             question += [index] * len(shown)
             weight += [1.0 / len(shown)] * len(shown)
             rows += shown
+            moments += times
         ends = np.cumsum([found.size for found in rows], dtype=np.int64)
         taken = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
         asked = np.array(question, dtype=np.int64)
@@ -409,6 +414,7 @@ class Panel:
             question=asked,
             outcome=self.outcome[asked],
             weight=np.array(weight, dtype=np.float64),
+            at=np.array(moments, dtype=np.float64),
             start=np.concatenate([[0], ends[:-1]]).astype(np.int64)[: asked.size],
             end=ends,
             forecaster=self.forecaster[taken],
