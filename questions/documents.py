@@ -1,7 +1,11 @@
-"""Documents as they are read: Markdown, plain text, HTML, DOCX and PDF, each as one text."""
+"""Documents as they are read: Markdown, plain text, HTML, DOCX and PDF, each as one text.
+
+`python -m questions.documents DOCUMENT` writes the text in which positions count.
+"""
 
 import logging
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -265,3 +269,17 @@ class _HtmlText(HTMLParser):
         start = self._starts[line - 1] + column
         self.characters.extend(text)
         self.offsets.extend(start + step * index for index in range(len(text)))
+
+
+def _main(arguments: Sequence[str]) -> str:
+    try:
+        (path,) = arguments
+        return read_document(Path(path)).text
+    except DocumentError as error:
+        sys.exit(str(error))
+    except ValueError:
+        sys.exit("usage: python -m questions.documents DOCUMENT")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(_main(sys.argv[1:]))

@@ -27,6 +27,7 @@ SLUG_WORDS: Final = 4
 def draft(
     path: Path,
     *,
+    slug: str | None = None,
     today: date | None = None,
     model: LanguageModel | None = None,
     tell: Callable[[str], None] = lambda _sentence: None,
@@ -40,6 +41,7 @@ def draft(
 
     Args:
         path: a document in English, in a format that `documents.read_document` reads.
+        slug: the set's slug, or words to make it of; those of the document's name unless given.
         today: the day from which the dates of the blank questions are counted; the present day in
             UTC unless given.
         model: the language model to ask for proposals, claim by claim; none unless given.
@@ -59,7 +61,7 @@ def draft(
     day = today or datetime.now(UTC).date()
     question_set = QuestionSet(
         version=1,
-        slug=_slug(path.stem),
+        slug=_slug(slug or path.stem),
         title="TODO: a title",
         description="TODO: what the document is, and what this set makes of it.",
         defaults="TODO: what holds for every question; times are in UTC.",
@@ -70,7 +72,7 @@ def draft(
             language="en",
         ),
         implications=tuple(map(_implication, slugs, claims)),
-        questions=tuple(_question(slug, day) for slug in slugs),
+        questions=tuple(_question(each, day) for each in slugs),
     )
     if model:
         question_set = propose(question_set, claims, manuscript, model, tell)

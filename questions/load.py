@@ -24,7 +24,7 @@ import msgspec
 from questions.locations import Location, Locations, Place, scan
 from questions.schema import QuestionFile, QuestionSet, question_hash
 
-__all__ = ["SetError", "find_sets", "question_hash", "read_located", "read_set"]
+__all__ = ["SetError", "find_sets", "question_hash", "read_located", "read_set", "slug_at"]
 
 HEAD: Final = "set.toml"
 MAX_BYTES: Final = 5_000_000
@@ -53,7 +53,7 @@ def find_sets(path: Path) -> list[Path]:
     and each TOML file, is one.
 
     Raises:
-        SetError: there is nothing at `path`, or no set in it.
+        SetError: there is nothing at `path`, no set in it, or two sets with one name.
     """
     if path.is_file() or (path / HEAD).is_file():
         return [path]
@@ -69,7 +69,29 @@ def find_sets(path: Path) -> list[Path]:
             f"{path}: holds no set; allowed: a folder with {HEAD}, or a folder of sets, "
             "each a folder with set.toml or a single .toml file."
         )
+    named: dict[str, Path] = {}
+    for item in found:
+        name = slug_at(item)
+        if name in named:
+            raise SetError(
+                f'{item}: has the slug "{name}" of another set, in {named[name]}; allowed: a slug '
+                "that one set has."
+            )
+        named[name] = item
     return found
+
+
+def slug_at(path: Path) -> str:
+    """Return the slug that a set at `path` has to have: the name of its folder or of its file.
+
+    Examples:
+        >>> slug_at(Path("sets/northfell/set.toml")), slug_at(Path("northfell.toml"))
+        ('northfell', 'northfell')
+    """
+    place = path.resolve()
+    if place.name == HEAD:
+        return place.parent.name
+    return place.name.removesuffix(".toml")
 
 
 def read_set(path: Path) -> QuestionSet:

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from io import BytesIO
@@ -14,6 +16,7 @@ from questions.claims import find_claims
 from questions.documents import MAX_BYTES, DocumentError, read_document
 from questions.draft import draft
 
+ROOT = Path(__file__).parents[2]
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
@@ -236,6 +239,17 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused(written: Written) -> N
             part.write(bytes(1_000_000))
     with pytest.raises(DocumentError, match=r"unpacks to 201\d+ bytes; allowed: 200000000 bytes"):
         read_document(written("a.docx", content.getvalue()))
+
+
+def test_the_command_writes_the_text_in_which_positions_count(written: Written) -> None:
+    path = written("report.pdf", pdf(PAGES))
+    command = [sys.executable, "-m", "questions.documents"]
+    done = subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.decode() == read_document(path).text
+    for wrong in ([], ["none.pdf"]):
+        failed = subprocess.run([*command, *wrong], cwd=ROOT, capture_output=True, check=False)
+        assert failed.returncode == 1
+        assert len(failed.stderr.splitlines()) == 1
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from questions.documents import DocumentError
 from questions.draft import draft
 from questions.lint import lint
-from questions.load import read_set
+from questions.load import read_set, slug_at
 from questions.schema import QuestionSet
 
 TEXT = """\
@@ -44,6 +44,13 @@ def test_a_draft_is_a_set_with_a_question_for_each_claim(document: Path, tmp_pat
     assert [item.hedge for item in drafted.implications] == ["may", "would", "would"]
     assert [question.implication for question in drafted.questions] == slugs
     assert all(question.draft for question in drafted.questions)
+
+
+def test_a_draft_is_named_for_the_place_where_it_will_stand(document: Path, tmp_path: Path) -> None:
+    for place in (tmp_path / "tunnel" / "set.toml", tmp_path / "bridge.toml"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(draft(document, slug=slug_at(place)), encoding="utf-8")
+        assert read_set(place).slug == slug_at(place)
 
 
 def test_comments_give_the_place_of_each_claim(document: Path) -> None:

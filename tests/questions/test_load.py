@@ -246,6 +246,17 @@ def test_sets_are_found_in_name_order(set_folder: Path, question_set: QuestionSe
     assert [read_set(path).slug for path in find_sets(sets)] == ["aquifer", "northfell"]
 
 
+def test_two_sets_with_one_slug_are_refused(set_folder: Path, question_set: QuestionSet) -> None:
+    other = set_folder.with_suffix(".toml")
+    other.write_text(dump_set(question_set), encoding="utf-8")
+    with pytest.raises(SetError) as caught:
+        find_sets(set_folder.parent)
+    assert str(caught.value) == (
+        f'{other}: has the slug "northfell" of another set, in {set_folder}; '
+        "allowed: a slug that one set has."
+    )
+
+
 def test_a_set_finds_itself(set_folder: Path) -> None:
     assert find_sets(set_folder) == [set_folder]
 

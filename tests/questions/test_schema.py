@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import jsonschema_rs
 import msgspec
@@ -26,6 +27,7 @@ from questions.schema import (
     question_hash,
 )
 
+SHIPPED = sorted((Path(__file__).parents[2] / "questions" / "sets").rglob("*.toml"))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
     lambda text: bool(text.strip())
 )
@@ -148,6 +150,37 @@ def test_what_is_written_is_read_back_equal(written: QuestionSet) -> None:
 def test_the_json_schema_accepts_what_is_written(written: QuestionSet) -> None:
     fields = tomllib.loads(dump_set(written))
     assert jsonschema_rs.is_valid(json_schema(), json.loads(msgspec.json.encode(fields)))
+
+
+def test_the_json_schema_is_one_and_can_be_written_as_json() -> None:
+    jsonschema_rs.meta.validate(json.loads(json.dumps(json_schema())))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_the_json_schema_accepts_the_shipped_files(file: Path) -> None:
+    fields = json.loads(msgspec.json.encode(tomllib.loads(file.read_text("utf-8"))))
+    validator = jsonschema_rs.validator_for(json_schema(), validate_formats=True)
+    assert [error.message for error in validator.iter_errors(fields)] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("slug", "Tunnel Opens"),
+        ("polarity", "yes"),
+        ("title", ""),
+        ("deadline_at", "2028-01-01"),
+        ("weight", 0),
+        ("sources", [{"name": "Register", "url": "register.example", "role": "primary"}]),
+    ],
+)
+def test_the_json_schema_refuses_what_the_structs_refuse(
+    field: str, value: Any, question_set: QuestionSet
+) -> None:
+    fields = msgspec.to_builtins(question_set)
+    fields["questions"][0][field] = value
+    validator = jsonschema_rs.validator_for(json_schema(), validate_formats=True)
+    assert not validator.is_valid(fields)
 
 
 def test_the_json_schema_refuses_an_unknown_field(question_set: QuestionSet) -> None:
