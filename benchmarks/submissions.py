@@ -131,9 +131,11 @@ def serving(
     command: list[str], folder: str, address: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     started = time.perf_counter()
-    server = subprocess.Popen(command, cwd=folder, stderr=None)
+    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
     try:
         while True:
+            if server.poll() is not None:
+                raise SystemExit(f"{command[1:3]} ended with {server.returncode}")
             try:
                 httpx.get(address)
                 break

@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 
 import click
 import numpy as np
-from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.panel import Panel, PanelError
@@ -86,7 +85,7 @@ def _sentences() -> Iterator[None]:
         yield
     except EXPECTED as error:
         raise Sentence(str(error)) from error
-    except (SQLAlchemyError, CommandError) as error:
+    except SQLAlchemyError as error:
         raise Sentence(f"the database: {_first_line(error)}") from error
 
 

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 import migrations
+from service.errors import Conflict
 
-BUSY_TIMEOUT_MS = 20_000
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+BUSY_TIMEOUT_MS: Final = 20_000
 
 
 class Database:
@@ -60,31 +60,48 @@ class Database:
             yield session
 
     async def migrate(self, revision: str = "head") -> None:
-        """Bring the schema to a revision (upwards)."""
+        """Bring the schema to a revision (upwards); Conflict when it does not know the one held."""
+        from alembic import command  # noqa: PLC0415  # slow to import, and only migrating needs it
+        from alembic.util import CommandError  # noqa: PLC0415  # as above
+
         async with self.engine.connect() as connection:
-            await connection.run_sync(lambda c: command.upgrade(migration_config(c), revision))
+            try:
+                await connection.run_sync(lambda c: command.upgrade(migration_config(c), revision))
+            except CommandError as error:
+                raise Conflict(f"the database cannot be migrated: {error}") from error
             await connection.commit()
 
     async def schema_is_current(self) -> bool:
         """Whether the database has exactly the newest schema."""
         async with self.engine.connect() as connection:
-            heads = await connection.run_sync(
-                lambda c: MigrationContext.configure(c).get_current_heads()
-            )
-        newest = ScriptDirectory.from_config(migration_config(None)).get_heads()
-        return set(heads) == set(newest)
+            if not await connection.run_sync(lambda c: inspect(c).has_table("alembic_version")):
+                return False
+            held = await connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+            return held.scalars().all() == [newest_revision()]
 
     async def close(self) -> None:
         """Give back every connection."""
         await self.engine.dispose()
 
 
-def migration_config(connection: Connection | None) -> Config:
+def newest_revision() -> str:
+    """The last revision, which its file's name starts with: YYYYMMDD_NN_slug.py."""
+    last = max(file.stem for file in _folder().glob("versions/[0-9]*.py"))
+    return "_".join(last.split("_")[:2])
+
+
+def migration_config(connection: Connection | None) -> "Config":
     """Alembic's configuration for these migrations on an open connection."""
+    from alembic.config import Config  # noqa: PLC0415  # slow to import
+
     config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("script_location", str(_folder()))
     config.attributes["connection"] = connection
     return config
+
+
+def _folder() -> Path:
+    return Path(migrations.__file__).parent
 
 
 def _configure_sqlite(engine: AsyncEngine) -> None:

@@ -68,7 +68,9 @@ def check(draft: Draft, at: datetime) -> None:
         raise Invalid("expires_at must be in the future", field="expires_at")
 
 
-async def submit(session: AsyncSession, actor: Actor, drafts: Sequence[Draft]) -> list[Forecast]:
+async def submit(
+    session: AsyncSession, actor: Actor, drafts: Sequence[Draft]
+) -> list[tuple[View, Forecast]]:
     """Append forecasts, all or none; the questions stay locked until the transaction ends."""
     actor.require(Role.forecaster, "forecast")
     await questions.lock(session, [draft.question_id for draft in drafts])
@@ -76,7 +78,7 @@ async def submit(session: AsyncSession, actor: Actor, drafts: Sequence[Draft]) -
     rows = []
     for draft in drafts:
         check(draft, at)
-        await _require_open(session, actor, draft.question_id, at)
+        view = await _require_open(session, actor, draft.question_id, at)
         row = Forecast(
             question_id=draft.question_id,
             account_id=actor.id,
@@ -87,16 +89,18 @@ async def submit(session: AsyncSession, actor: Actor, drafts: Sequence[Draft]) -
         )
         session.add(row)
         await session.flush()
-        rows.append(row)
+        rows.append((view, row))
     return rows
 
 
-async def withdraw(session: AsyncSession, actor: Actor, question_id: int) -> Withdrawal:
+async def withdraw(
+    session: AsyncSession, actor: Actor, question_id: int
+) -> tuple[View, Withdrawal]:
     """End the actor's standing forecast; Conflict if there is none."""
     actor.require(Role.forecaster, "withdraw a forecast")
     await questions.lock(session, [question_id])
     at = now()
-    await _require_open(session, actor, question_id, at)
+    view = await _require_open(session, actor, question_id, at)
     at = await _after_last(session, actor, question_id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
@@ -104,7 +108,7 @@ async def withdraw(session: AsyncSession, actor: Actor, question_id: int) -> Wit
     row = Withdrawal(question_id=question_id, account_id=actor.id, created_at=at)
     session.add(row)
     await session.flush()
-    return row
+    return view, row
 
 
 async def _require_open(
@@ -130,15 +134,15 @@ async def _after_last(
     session: AsyncSession, actor: Actor, question_id: int, at: datetime
 ) -> datetime:
     """A moment after all that the actor did here before, even if the clock went back."""
-    for table in (Forecast, Withdrawal):
-        last = await session.scalar(
-            select(func.max(table.created_at)).where(
-                table.question_id == question_id, table.account_id == actor.id
-            )
-        )
-        if last is not None and last >= at:
-            at = last + TICK
-    return at
+    made, withdrawn = (
+        select(func.max(table.created_at))
+        .where(table.question_id == question_id, table.account_id == actor.id)
+        .scalar_subquery()
+        for table in (Forecast, Withdrawal)
+    )
+    (last,) = await session.execute(select(made, withdrawn))
+    moments: list[datetime] = [moment + TICK for moment in last if moment is not None]
+    return max([at, *moments])
 
 
 async def stands(

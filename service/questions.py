@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -26,6 +37,7 @@ from service.models import (
     Resolution,
     RevisionTag,
     Role,
+    Utc,
 )
 
 
@@ -222,14 +234,27 @@ async def lock(session: AsyncSession, question_ids: Sequence[int]) -> None:
 
     On SQLite a write transaction holds the whole database already.
     """
-    for question_id in sorted(set(question_ids)):
-        await session.execute(
-            select(Question.id).where(Question.id == question_id).with_for_update()
-        )
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    await session.execute(
+        select(Question.id)
+        .where(Question.id.in_(question_ids))
+        .order_by(Question.id)
+        .with_for_update()
+    )
 
 
 def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
     """The questions with their revision, set, implication and resolution as known at a moment."""
+    if known_at is None:
+        return _views_query(known=False)
+    return _views_query(known=True).params(known_at=known_at)
+
+
+@cache
+def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
+    """Built once: putting the statement together costs more than running it."""
+    known_at = bindparam("known_at", type_=Utc) if known else None
     revision_number = _latest_number(QuestionRevision, known_at)
     resolution_number = _latest_number(Resolution, known_at)
     return (
@@ -252,7 +277,7 @@ def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
 
 
 def _latest_number(
-    table: type[QuestionRevision | Resolution], known_at: datetime | None
+    table: type[QuestionRevision | Resolution], known_at: BindParameter[datetime] | None
 ) -> ColumnElement[int]:
     other = aliased(table)
     query = select(func.max(other.number)).where(other.question_id == Question.id)

@@ -101,8 +101,7 @@ class QuestionForecasts(Controller):
         self, actor: Who, writing: Writing, aggregator: Pooling, question_id: QuestionId
     ) -> WithdrawnOut:
         """End my standing forecast; what I said before stays on record."""
-        row = await forecasts.withdraw(writing, actor, question_id)
-        view = await questions.get(writing, question_id)
+        view, row = await forecasts.withdraw(writing, actor, question_id)
         reading = await aggregator.publish_one(writing, view, cause="withdrawal", at=row.created_at)
         return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
 
@@ -142,8 +141,7 @@ async def _submit(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, drafts: list[Draft]
 ) -> list[Submitted]:
     answers = []
-    for row in await forecasts.submit(session, actor, drafts):
-        view = await questions.get(session, row.question_id)
+    for view, row in await forecasts.submit(session, actor, drafts):
         reading = await aggregator.publish_one(session, view, cause="forecast", at=row.created_at)
         answers.append(
             Submitted(
