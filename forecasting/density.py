@@ -12,6 +12,7 @@ from typing import Any
 
 import numba  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
+from scipy import optimize
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.posterior import Priors
@@ -28,7 +29,13 @@ class Density:
     """The posterior's log-density, over unconstrained parameters.
 
     A point is one array: the logs of t_w, rho, k0 and v0, then g0 and a0, then log gamma and alpha
-    by domain, then omega by forecaster.
+    by domain, then one value a forecaster, from which omega is unfolded::
+
+        omega = t_w b / (1 + t_w² c) + value / sqrt(1 + t_w² c)
+
+    where b and c are slope and information of the likelihood in the forecaster's log-weight, taken
+    once where all weigh the same. Given t_w, a value is then about standard normal whether a
+    forecaster has three forecasts or three thousand, and t_w moves freely.
 
     Attributes:
         size: the number of parameters.
@@ -46,6 +53,10 @@ class Density:
         self._ends = ends
         self._outcome = rows.outcome
         self._snapshots = (rows.domain, rows.outcome, rows.weight)
+        nothing = np.zeros(self._people)
+        self._slope, self._information = nothing, nothing
+        self._middle = self._find_middle()
+        self._slope, self._information = self._expand_around(self._middle)
 
     def evaluator(self) -> Callable[[FloatArray], tuple[float, FloatArray]]:
         """Return a function of a point that gives the log-density and its gradient there.
@@ -73,8 +84,13 @@ class Density:
 
         def evaluate(point: FloatArray) -> tuple[float, FloatArray]:
             slope = np.zeros(self.size)
-            value: float = _prior(point, slope, self._domains, prior)
-            return value + self._likelihood(point, slope, sums), slope
+            place = _SHARED + 2 * self._domains
+            unfolded = point.copy()
+            _unfold(point, self._slope, self._information, unfolded[place:])
+            value: float = _prior(unfolded, slope, self._domains, prior)
+            value += self._likelihood(unfolded, slope, sums)
+            value += _fold(point, self._slope, self._information, place, slope)
+            return value, slope
 
         return evaluate
 
@@ -97,7 +113,12 @@ class Density:
         return float(value)
 
     def start(self, seed: int) -> FloatArray:
-        """Return a point near the middle of the priors, scattered by the seed."""
+        """Return a point near the middle of the posterior, scattered by the seed."""
+        random = np.random.default_rng(seed)
+        return np.asarray(self._middle + random.uniform(-0.5, 0.5, self.size))
+
+    def _find_middle(self) -> FloatArray:
+        """Return the point of greatest density among those at which all forecasters weigh alike."""
         priors = self._priors
         middle = np.zeros(self.size)
         middle[_T_W] = math.log(0.67 * priors.t_w)
@@ -105,16 +126,43 @@ class Density:
         middle[_K0] = priors.k0_mean
         middle[_V0] = math.log(0.67 * priors.v0)
         middle[_G0], middle[_A0] = priors.g0_mean, priors.a0_mean
+        people = _SHARED + 2 * self._domains
         middle[_SHARED : _SHARED + self._domains] = priors.g0_mean
-        middle[_SHARED + self._domains : _SHARED + 2 * self._domains] = priors.a0_mean
-        random = np.random.default_rng(seed)
-        return np.asarray(middle + random.uniform(-0.5, 0.5, self.size))
+        middle[_SHARED + self._domains : people] = priors.a0_mean
+        evaluate = self.evaluator()
+
+        def loss(free: FloatArray) -> tuple[float, FloatArray]:
+            point = middle.copy()
+            point[_RHO:people] = free
+            value, slope = evaluate(point)
+            return -value, -slope[_RHO:people]
+
+        middle[_RHO:people] = optimize.minimize(
+            loss, middle[_RHO:people], jac=True, method="L-BFGS-B", options={"maxiter": 50}
+        ).x
+        return middle
+
+    def _expand_around(self, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return slope and information of the likelihood in each log-weight, ``(forecaster,)``."""
+        sums = np.empty((2, self._outcome.size))
+        fresh = np.exp(-np.exp(point[_RHO]) * self._levels)
+        skill, slope = np.ones(self._people), np.zeros(self._people)
+        _pool(skill, fresh, *self._rows, *self._ends, sums)
+        _answer(point, np.zeros(self.size), self._domains, *self._snapshots, sums)
+        _share(skill, fresh, self._levels, *self._rows, *self._ends, sums, slope)
+        # The expected squared slope is the information.
+        information = np.zeros(self._people)
+        _inform(fresh, *self._rows, *self._ends, self._snapshots[2], sums, information)
+        return slope, information
 
     def named(self, points: FloatArray) -> dict[str, FloatArray]:
         """Return the parameters at points ``(..., size)`` by their names in ``Posterior``."""
         domains = points[..., _SHARED : _SHARED + 2 * self._domains]
+        t_w = np.exp(points[..., _T_W])
+        spread = 1.0 + (t_w * t_w)[..., None] * self._information
+        values = points[..., _SHARED + 2 * self._domains :]
         return {
-            "t_w": np.exp(points[..., _T_W]),
+            "t_w": t_w,
             "rho": np.exp(points[..., _RHO]),
             "k0": np.exp(points[..., _K0]),
             "v0": np.exp(points[..., _V0]),
@@ -122,7 +170,7 @@ class Density:
             "a0": points[..., _A0],
             "gamma": np.exp(domains[..., : self._domains]),
             "alpha": domains[..., self._domains :],
-            "omega": points[..., _SHARED + 2 * self._domains :],
+            "omega": t_w[..., None] * self._slope / spread + values / np.sqrt(spread),
         }
 
 
@@ -255,6 +303,56 @@ def _share_in_python(
     return of_rho
 
 
+def _inform_in_python(
+    fresh: FloatArray,
+    forecaster: IntArray,
+    level: IntArray,
+    z: FloatArray,
+    start: IntArray,
+    end: IntArray,
+    weight: FloatArray,
+    of_sums: FloatArray,
+    information: FloatArray,
+) -> None:
+    """Add the squared slopes by each forecaster's log-weight where all weigh the same."""
+    for shot in range(start.size):
+        of_total, of_pull = of_sums[0, shot], of_sums[1, shot]
+        for row in range(start[shot], end[shot]):
+            part = fresh[level[row]] * (of_total + of_pull * z[row])
+            information[forecaster[row]] += part * part / weight[shot]
+
+
+def _unfold_in_python(
+    point: FloatArray, slope: FloatArray, information: FloatArray, value: FloatArray
+) -> None:
+    """Turn the last values of a point into omega, in place."""
+    t_w = math.exp(point[_T_W])
+    for who in range(value.size):
+        spread = 1.0 + t_w * t_w * information[who]
+        value[who] = t_w * slope[who] / spread + value[who] / math.sqrt(spread)
+
+
+def _fold_in_python(
+    point: FloatArray, slope: FloatArray, information: FloatArray, people: int, of_point: FloatArray
+) -> float:
+    """Turn slopes by omega into slopes by the values; return the log of the Jacobian."""
+    t_w = math.exp(point[_T_W])
+    log_jacobian = 0.0
+    for who in range(slope.size):
+        known = t_w * t_w * information[who]
+        spread = 1.0 + known
+        root = math.sqrt(spread)
+        log_jacobian -= 0.5 * math.log(spread)
+        moved = t_w * slope[who] * (1.0 - 2.0 * known / spread) / spread
+        moved -= point[people + who] * known / (spread * root)
+        of_point[_T_W] += of_point[people + who] * moved - known / spread
+        of_point[people + who] /= root
+    return log_jacobian
+
+
+_unfold: Any = numba.njit(nogil=True, error_model="numpy")(_unfold_in_python)
+_fold: Any = numba.njit(nogil=True, error_model="numpy")(_fold_in_python)
+_inform: Any = numba.njit(nogil=True, error_model="numpy")(_inform_in_python)
 _prior: Any = numba.njit(nogil=True)(_prior_in_python)
 _pool: Any = numba.njit(nogil=True)(_pool_in_python)
 _answer: Any = numba.njit(nogil=True, error_model="numpy")(_answer_in_python)

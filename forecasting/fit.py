@@ -92,11 +92,13 @@ def fit(
     density = Density(rows, priors)
     density.evaluator()(density.start(seed))
     # Few forecasters with much data correlate, and adapting to that triples the effective draws;
-    # with hundreds it costs more and gains nothing.
+    # with hundreds it costs more and gains nothing. There, gradients would set the steps of t_w far
+    # too short, and adapting to the draws alone gave it twice the effective draws.
     few = len(rows.forecasters) <= _CORRELATED_UP_TO
+    option = "low_rank_modified_mass_matrix" if few else "use_grad_based_mass_matrix"
     diagnostics: dict[str, Any] = {}
     reason = ""
-    for attempt, (length, accept) in enumerate(((1, 0.85), (2, 0.95)), start=1):
+    for attempt, (length, accept) in enumerate(((1, 0.8), (2, 0.95)), start=1):
         tell(f"sampling, attempt {attempt}")
         sample = _sample(
             density,
@@ -105,7 +107,7 @@ def fit(
             draws=length * draws,
             tune=length * tune,
             target_accept=accept,
-            low_rank_modified_mass_matrix=few,
+            **{option: few},
         )
         tell("checking")
         used = density.named(sample.posterior["point"].to_numpy())

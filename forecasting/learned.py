@@ -94,6 +94,7 @@ def reputation_weighted(panel: Panel) -> Learned:
     over 30 plus the summed coverage, at least 1e-6.
     """
     peer, coverage = np.zeros((2, len(panel.forecasters)))
+    timed = not panel.rounds and not np.isnan(panel.time).any()
     for rows, ends in _intervals(panel):
         question = panel.question[rows[0]]
         if np.isnan(panel.outcome[question]):
@@ -104,7 +105,7 @@ def reputation_weighted(panel: Panel) -> Learned:
             end=ends,
             probability=panel.probability[rows],
             outcome=float(panel.outcome[question]),
-            opens=math.nan if panel.rounds else float(panel.opens[question]),
+            opens=float(panel.opens[question]) if timed else math.nan,
             closes=float(panel.closes[question]),
             ends=float(panel.resolved[question]),
         )
@@ -116,8 +117,8 @@ def reputation_weighted(panel: Panel) -> Learned:
 
     def answer(crowd: Crowd) -> float:
         own = np.array([known.get(name, _LEAST) for name in crowd.forecasters])
-        weight = (np.exp(-crowd.age) * own) ** (_POWER / 2.0)
-        return float(weight @ crowd.probability / weight.sum())
+        power = _POWER / 2.0 * (np.log(own) - crowd.age)
+        return _weighted_mean(crowd.probability, np.exp(power - power.max()))
 
     return answer
 
@@ -140,8 +141,7 @@ def brier_weighted(panel: Panel) -> Learned:
 
     def answer(crowd: Crowd) -> float:
         own = np.array([known.get(name, typical) for name in crowd.forecasters])
-        inverse = 1.0 / np.maximum(own, _LEAST)
-        return float(inverse @ crowd.probability / inverse.sum())
+        return _weighted_mean(crowd.probability, 1.0 / np.maximum(own, _LEAST))
 
     return answer
 
@@ -163,6 +163,10 @@ def _means(panel: Panel) -> tuple[FloatArray, FloatArray, FloatArray]:
     running = np.concatenate([[0.0], np.cumsum(log_odds(shown.probability))])
     sums = running[shown.end] - running[shown.start]
     return sums / (shown.end - shown.start), shown.outcome, shown.weight
+
+
+def _weighted_mean(probability: FloatArray, weight: FloatArray) -> float:
+    return min(float(weight @ probability / weight.sum()), 1.0)
 
 
 def _logistic(

@@ -129,15 +129,38 @@ def test_the_density_that_is_sampled_is_that_of_the_graph(
     gradient = _compiled(graph, graph.dlogp(variables))
     initial = graph.initial_point()
     for seed in range(3):
-        flat = 2.0 * density.start(seed)
-        point, place = {}, 0
-        for name in [*order, "omega"]:
-            point[name] = flat[place : place + initial[name].size].reshape(initial[name].shape)
-            place += initial[name].size
+        flat = density.start(seed)
+        flat[0] += seed - 1.0  # skill from nearly equal to very unequal
+        named = density.named(flat)
+        point = {
+            name: np.reshape(np.log(named["gamma"]) if name == "log_gamma" else value, shape)
+            for name, value, shape in (
+                (name, named.get(name, flat[place]), np.shape(initial[name]))
+                for place, name in enumerate([*order, "omega"])
+            )
+        }
         found, slope = density.evaluator()(flat)
-        assert place == density.size
-        assert found == pytest.approx(float(value(point)), rel=1e-9)
-        assert slope == pytest.approx(gradient(point), rel=1e-6, abs=1e-6)
+        assert found == pytest.approx(float(value(point)) + _log_jacobian(density, flat), rel=1e-9)
+        omega = flat.size - len(simulation.panel.forecasters)
+        assert slope[1:omega] == pytest.approx(gradient(point)[1:omega], rel=1e-6, abs=1e-6)
+        for place in (0, omega, flat.size - 1):
+            step = np.zeros(flat.size)
+            step[place] = 1e-5
+            evaluate = density.evaluator()
+            rise = (evaluate(flat + step)[0] - evaluate(flat - step)[0]) / 2e-5
+            assert slope[place] == pytest.approx(rise, rel=1e-4, abs=1e-5)
+
+
+def _log_jacobian(density: Density, flat: Any) -> float:
+    """The log-determinant of omega by the values that unfold into it, by differences."""
+    omega = flat.size - density.named(flat)["omega"].size
+    total = 0.0
+    for place in range(omega, flat.size):
+        step = np.zeros(flat.size)
+        step[place] = 0.5
+        ends = [density.named(flat + sign * step)["omega"][place - omega] for sign in (1.0, -1.0)]
+        total += float(np.log(ends[0] - ends[1]))
+    return total
 
 
 def _compiled(model: Any, output: Any) -> Any:
