@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
@@ -15,8 +15,11 @@ from html.parser import HTMLParser
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from zipfile import ZipFile, is_zipfile
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 Markup = Literal["text", "html"]
 
@@ -175,7 +178,9 @@ def _read_pdf(path: Path, content: bytes) -> Extract:
             f"{path}: is damaged and cannot be read as PDF; allowed: PDF that a viewer opens."
         ) from error
     if texts is None:
-        raise DocumentError(f"{path}: is protected by a password; allowed: PDF without one.")
+        raise DocumentError(
+            f"{path}: is protected by a password or encrypted; allowed: PDF without protection."
+        )
     if not any(map(str.isalnum, "".join(texts))):
         raise DocumentError(
             f"{path}: holds no text, only pictures of it or nothing; allowed: PDF with text, such "
@@ -186,7 +191,7 @@ def _read_pdf(path: Path, content: bytes) -> Extract:
 
 
 def _pdf_pages(content: bytes) -> list[str] | None:
-    """Return the text of each page, up to one too many to look through; None if it is locked.
+    """Return the text of each page, or None if the file is locked.
 
     A file that bars printing, say, is encrypted without a password for reading, and opens.
     """
@@ -194,20 +199,23 @@ def _pdf_pages(content: bytes) -> list[str] | None:
 
     # A damaged file is read or is refused in one sentence; details of the damage are for nobody.
     logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL)
-    reader = pypdf.PdfReader(BytesIO(content))
     try:
-        if reader.is_encrypted and not reader.decrypt(""):
-            return None
-    except pypdf.errors.DependencyError:
+        reader = pypdf.PdfReader(BytesIO(content))
+        is_locked = reader.is_encrypted and not reader.decrypt("")
+        return None if is_locked else list(_up_to_one_too_many(reader))
+    except pypdf.errors.DependencyError:  # the cipher is one that a further package would know
         return None
-    texts: list[str] = []
+
+
+def _up_to_one_too_many(reader: "PdfReader") -> Iterator[str]:
+    """Yield the texts of the pages until they hold more than can be looked through."""
     size = 0
     for page in reader.pages:
-        texts.append(page.extract_text())
-        size += len(texts[-1])
         if size > MAX_CHARACTERS:
-            break
-    return texts
+            return
+        text = page.extract_text()
+        size += len(text)
+        yield text
 
 
 READERS: Final[dict[str, Callable[[Path, bytes], Extract]]] = {

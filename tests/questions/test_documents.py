@@ -187,6 +187,13 @@ NO_DOCX = "is not a DOCX document, or is protected by a password; allowed: DOCX 
 NO_TEXT = "holds no text, only pictures of it or nothing; allowed: PDF with text, such as text "
 
 
+def with_aes(content: bytes) -> bytes:
+    """Name the cipher that most PDF writers use today."""
+    filters = b"/CF << /StdCF << /CFM /AESV2 /Length 16 >> >> /StmF /StdCF /StrF /StdCF"
+    assert b"/V 2" in content
+    return content.replace(b"/V 2", b"/V 4 " + filters).replace(b"/R 3", b"/R 4")
+
+
 def empty_zip() -> bytes:
     content = BytesIO()
     with ZipFile(content, "w") as parts:
@@ -208,7 +215,9 @@ def empty_zip() -> bytes:
         ("a.docx", docx(PARAGRAPHS)[:-400], NO_DOCX),
         ("a.pdf", b"%PDF-1.7\nnothing", "is damaged and cannot be read as PDF; allowed: PDF that"),
         ("a.pdf", b"", "is damaged and cannot be read as PDF; allowed: PDF that"),
-        ("a.pdf", LOCKED, "is protected by a password"),
+        ("a.pdf", LOCKED, "is protected by a password or encrypted; allowed: PDF without pro"),
+        ("a.pdf", with_aes(LOCKED), "is protected by a password or encrypted"),
+        ("a.pdf", with_aes(pdf(PAGES, password="")), "is protected by a password or encrypted"),
         ("a.pdf", pdf(([],)), NO_TEXT),
     ],
 )
