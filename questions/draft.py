@@ -21,6 +21,9 @@ from questions.schema import (
     dump_set,
 )
 
+# What `draft` raises, by a name of its own for those who catch it.
+DraftError = DocumentError
+
 SLUG_WORDS: Final = 4
 
 
@@ -57,16 +60,17 @@ def draft(
             f"{path}: no sentence looks forward; allowed: an English text that says what may "
             "happen, is expected, or is at risk."
         )
+    name = path.stem.encode(errors="replace").decode()
     slugs = _slugs(claims)
     day = today or datetime.now(UTC).date()
     question_set = QuestionSet(
         version=1,
-        slug=_slug(slug or path.stem),
+        slug=_slug(slug or name),
         title="TODO: a title",
         description="TODO: what the document is, and what this set makes of it.",
         defaults="TODO: what holds for every question; times are in UTC.",
         document=Document(
-            title=path.stem,
+            title=name,
             sha256=manuscript.sha256,
             origin="TODO: where the document came from.",
             language="en",

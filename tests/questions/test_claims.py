@@ -60,6 +60,25 @@ def test_what_looks_forward_is_found_and_what_looks_back_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "narrow",
+    [
+        "Nothing was said of it.\nFreight may move from\nroad to rail, and the\nferry stays.",
+        "Nothing was said of it.\nFreight may move from\nNorhaven to the north of\nthe land.",
+    ],
+)
+def test_the_first_line_of_a_narrow_column_is_no_heading(narrow: str) -> None:
+    (claim,) = find_claims(narrow)
+    assert told(narrow, [claim])[0].startswith("Freight may move from ")
+    assert claim.places[0].end == len(narrow)
+    assert claim.section == "opening"
+
+
+def test_a_heading_stands_above_its_text_without_a_blank_line() -> None:
+    document = "Traffic in the north\nFreight may move from road to rail, and the ferry stays."
+    assert [claim.section for claim in find_claims(document)] == ["Traffic in the north"]
+
+
 def test_sections_are_named_by_number_and_letter() -> None:
     assert [claim.section for claim in find_claims(REPORT)] == [*["2A"] * 5, *["2B"] * 2]
 

@@ -1,3 +1,4 @@
+import os
 import re
 import tomllib
 from datetime import date
@@ -98,6 +99,12 @@ def test_a_document_that_says_nothing_of_the_future_is_refused(tmp_path: Path) -
     path.write_text("Nothing here.")
     with pytest.raises(DocumentError, match=r"a\.md: no sentence looks forward; allowed: "):
         draft(path)
+
+
+def test_a_file_name_that_is_no_text_does_not_hinder_the_draft(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.md")
+    path.write_text(TEXT)
+    assert tomllib.loads(draft(path).encode().decode())["document"]["title"] == "caf?"
 
 
 def test_a_document_that_is_not_there_is_refused(tmp_path: Path) -> None:
