@@ -1,8 +1,10 @@
 import json
+import socket
 import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,13 +70,13 @@ def model(endpoint: Endpoint) -> Iterator[LanguageModel]:
             endpoint.keys.append(self.headers["Authorization"])
             endpoint.paths.append(self.path)
             if endpoint.hangs:
-                # Headers and a first byte, so that no single read is what takes too long.
+                # A trickle that goes on, so that no single read is what takes too long.
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(b"{")
-                self.wfile.flush()
-                endpoint.released.wait()
+                with suppress(OSError):
+                    while not endpoint.released.wait(0.02):
+                        self.wfile.write(b" ")
                 return
             answer = endpoint.answer()
             self.send_response(endpoint.status)
@@ -278,6 +280,14 @@ def test_a_model_that_hangs_is_left_after_its_time(
         'The model "small" did not answer within 0.2 seconds; the draft is without proposals.'
     ]
     assert len(endpoint.asked) == 1
+
+
+def test_an_endpoint_that_is_not_there_is_told_in_a_sentence(document: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    question_set, told = drafted(document, LanguageModel(f"http://127.0.0.1:{port}/v1", "small"))
+    assert len(question_set.questions) == 1
+    assert told == ['The model "small" cannot be reached; the draft is without proposals.']
 
 
 def test_what_was_proposed_before_the_trouble_is_kept(
