@@ -142,21 +142,20 @@ def propose(
         tell: is called once.
     """
     asked = _Asked(question_set, claims, manuscript, model)
+    trouble = ""
     try:
         asyncio.run(asked.ask())
     except _SilentError as error:
-        trouble = f"{error}; "
-    else:
-        trouble = ""
-    count = len(asked.filled)
-    tell(
-        f'The model "{model.name}" {trouble}{"has" if trouble else "proposed"} '
-        f"{count} of {len(claims)} questions, and a person has to judge each of them."
-        if count
-        else f'The model "{model.name}" {trouble or "gave no usable answer; "}'
-        "the draft is without proposals."
-    )
+        trouble = str(error)
+    tell(f'The model "{model.name}" {_outcome(trouble, len(asked.filled), len(claims))}')
     return asked.question_set
+
+
+def _outcome(trouble: str, proposed: int, claims: int) -> str:
+    if not proposed:
+        return f"{trouble or 'gave no usable answer'}; the draft is without proposals."
+    before = f"{trouble}; before that it " if trouble else ""
+    return f"{before}proposed {proposed} of {claims} questions, each for a person to judge."
 
 
 class _Asked:

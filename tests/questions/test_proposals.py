@@ -5,7 +5,7 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -148,9 +148,7 @@ def test_a_good_answer_becomes_a_question_that_waits_for_a_person(
     assert question.draft
     assert implication.paraphrase == proposal["paraphrase"]
     assert implication.slug == question.slug == blank(document)["implications"][0]["slug"]
-    assert told == [
-        'The model "small" proposed 1 of 1 questions, and a person has to judge each of them.'
-    ]
+    assert told == ['The model "small" proposed 1 of 1 questions, each for a person to judge.']
     assert not [f for f in lint(question_set) if f.question and f.severity == "error"]
 
 
@@ -295,10 +293,19 @@ def test_what_was_proposed_before_the_trouble_is_kept(
 ) -> None:
     document.write_text(f"{TEXT}\nThe ferry may stop.\n\nThe port could lose its cranes.\n")
     endpoint.contents = [json.dumps(proposal), "no"]
-    question_set, told = drafted(document, LanguageModel(model.base_url, "small", attempts=1))
+    model = replace(model, attempts=1)
+    question_set, told = drafted(document, model)
     titles = [question.title for question in question_set.questions]
     assert titles == [proposal["title"], *["Will TODO before January 1, 2028?"] * 2]
-    assert told[0].startswith('The model "small" proposed 1 of 3 questions')
+    assert told == ['The model "small" proposed 1 of 3 questions, each for a person to judge.']
+    endpoint.asked.clear()
+    document.write_text(f"{document.read_text()}\nFares may rise.\n")
+    assert drafted(document, model)[1] == [
+        (
+            'The model "small" gave no usable answer for 3 claims in a row; before that it '
+            "proposed 1 of 4 questions, each for a person to judge."
+        )
+    ]
 
 
 def test_a_model_that_is_never_of_use_is_not_asked_for_ever(
