@@ -22,8 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from forecasting.panel import Panel, PanelError
 from forecasting.posterior import Posterior
 from questions import lint
-from questions.draft import DraftError, draft
+from questions.documents import DocumentError, read_document
+from questions.draft import draft
 from questions.load import SetError, find_sets, read_located, read_set
+from questions.proposals import LanguageModel
 from questions.schema import json_schema
 from service import accounts, batch, exchange, questions
 from service.aggregates import Aggregator
@@ -34,7 +36,7 @@ from service.settings import Settings, SettingsError
 
 Result = TypeVar("Result")
 
-EXPECTED: Final = (Problem, SetError, DraftError, PanelError, SettingsError, OSError)
+EXPECTED: Final = (Problem, SetError, DocumentError, PanelError, SettingsError, OSError)
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
@@ -340,7 +342,7 @@ def load_questions(path: Path) -> None:
 @click.option(
     "--document",
     type=click.Path(path_type=Path),
-    help="The document's text, to check that no sentence of it was copied.",
+    help="The document (text, Markdown, HTML, DOCX, PDF): no sentence of it may be copied.",
 )
 @click.option(
     "--format",
@@ -353,24 +355,17 @@ def load_questions(path: Path) -> None:
 def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
     """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
     with _sentences():
-        text = _text_of(document) if document else None
+        text = read_document(document).text if document else None
         findings = [
             finding
             for written, locations in map(read_located, find_sets(path))
             for finding in lint.lint(written, document=text, locations=locations)
         ]
-    if form == "json" or findings:
-        click.echo(lint.render(findings, form))
-    click.echo(lint.summary(findings), err=True)
+    click.echo(lint.render(findings, form))
+    if form != "text":
+        click.echo(lint.summary(findings), err=True)
     if lint.has_errors(findings):
         raise SystemExit(1)
-
-
-def _text_of(document: Path) -> str:
-    try:
-        return document.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SetError(f"{document}: is not UTF-8 text: {error.reason}.") from error
 
 
 @question_sets.command("draft", epilog="Example: credence questions draft brief.md -o set.toml")
@@ -381,17 +376,33 @@ def _text_of(document: Path) -> str:
 def draft_questions(document: Path, *, output: Path | None) -> None:
     """Find a document's forward-looking claims and write a set for a person to complete.
 
+    With a language model set (CREDENCE_LLM_...) it also proposes what the questions say.
     `credence questions lint` then says what is missing.
     """
     with _sentences():
         if output is not None and output.exists():
             raise Conflict(f"{output} exists; a draft does not overwrite a set")
-        toml = draft(document)
+        model = _language_model(Settings.from_environment())
+        toml = draft(
+            document,
+            slug=output.stem if output else None,
+            model=model,
+            tell=lambda said: click.echo(said, err=True),
+        )
         if output is None:
             click.echo(toml, nl=False)
         else:
             output.write_text(toml, encoding="utf-8")
             click.echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
+
+
+def _language_model(settings: Settings) -> LanguageModel | None:
+    if not settings.llm_base_url:
+        return None
+    try:
+        return LanguageModel(settings.llm_base_url, settings.llm_model, settings.llm_key)
+    except ValueError as error:
+        raise SettingsError(f"the language model of CREDENCE_LLM_...: {error}") from None
 
 
 @question_sets.command("schema", epilog="Example: credence questions schema > set.schema.json")
@@ -461,6 +472,49 @@ def export_folder(folder: Path, *, slug: str | None) -> None:
     click.echo(f"{folder}: {len(panel.questions)} questions, {len(panel.probability)} forecasts")
 
 
+@main.command(epilog="Example: credence backtest data/replication_surveys -o table.csv")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the table here.")
+@click.option(
+    "--kind",
+    type=click.Choice(["replay", "folds"]),
+    help="As known at each time, or folds over questions; default: replay where possible.",
+)
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
+def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int) -> None:
+    """Compare the model with every pool on a folder's resolved questions, without leaks.
+
+    Scores are means over the same questions; the difference's interval resamples questions.
+    """
+    from forecasting import backtest as backtesting  # noqa: PLC0415  # slow to import
+
+    with _sentences():
+        settings = Settings.from_environment()
+        if output is not None:
+            _require_folder_of(output)
+        panel = Panel.read(folder)
+        try:
+            done = backtesting.backtest(
+                panel,
+                seed=settings.fit_seed,
+                folds=folds,
+                kind=kind,
+                progress=lambda said: click.echo(said, err=True),
+            )
+        except ValueError as error:
+            raise Sentence(str(error)) from error
+        rows = done.rows()
+        click.echo(f"{done.kind}, {rows[0].questions} questions, {done.refused} refused fits")
+        click.echo(f"{'method':<28}{'log':>8}{'brier':>8}{'slope':>8}{'behind bayes by':>18}  95%")
+        for row in rows:
+            click.echo(
+                f"{row.method:<28}{row.log:8.4f}{row.brier:8.4f}{row.slope:8.2f}"
+                f"{row.behind:18.4f}  [{row.lower:.4f}, {row.upper:.4f}]"
+            )
+        if output is not None:
+            done.write(output)
+
+
 @main.command(epilog="Example: credence aggregate data/replication_surveys -o aggregates.csv")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -474,8 +528,7 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
     """
     with _sentences():
         settings = Settings.from_environment()
-        if not output.resolve().parent.is_dir():
-            raise Sentence(f"{output}: there is no folder to write it in")
+        _require_folder_of(output)
         panel = Panel.read(folder)
         posterior = _posterior(panel, settings)
         rows = batch.aggregate(
@@ -483,6 +536,11 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
         )
         batch.write(output, rows)
     click.echo(f"{output}: {len(rows)} rows")
+
+
+def _require_folder_of(output: Path) -> None:
+    if not output.resolve().parent.is_dir():
+        raise Sentence(f"{output}: there is no folder to write it in")
 
 
 def _posterior(panel: Panel, settings: Settings) -> Posterior:

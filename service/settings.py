@@ -30,8 +30,8 @@ class SettingsError(ValueError):
     """A setting has a value that it cannot have."""
 
 
-def _about(default: float | str, about: str, *, least: float = 0) -> Any:
-    return field(default=default, metadata={"about": about, "least": least})
+def _about(default: float | str, about: str, *, least: float = 0, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"about": about, "least": least})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +41,22 @@ class Settings:
     database_url: str = _about(
         "sqlite:///credence.db",
         "the database, as a SQLAlchemy URL: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+        secret=True,
     )
     jobs_database_url: str = _about(
         "",
         "where the job engine keeps its state; empty: beside the SQLite file, or in the same "
         "PostgreSQL database",
+        secret=True,
     )
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
     interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
     max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
+    llm_base_url: str = _about(
+        "", "an OpenAI-compatible endpoint that proposes questions when drafting; empty: none"
+    )
+    llm_model: str = _about("", "what that endpoint calls its model")
+    llm_key: str = _about("", "the key for that endpoint; never shown", secret=True)
     fit_seed: int = _about(20250613, "the seed of every fit")
     fit_chains: int = _about(4, "chains that a fit samples", least=2)
     fit_draws: int = _about(1000, "draws that each chain keeps", least=50)

@@ -88,3 +88,9 @@ def test_the_jobs_go_beside_the_sqlite_file_or_into_the_same_postgresql() -> Non
     assert same.jobs_url == "postgresql+psycopg://ann:hunter2@host/credence"
     own = Settings(jobs_database_url="sqlite:///elsewhere.db")
     assert own.jobs_url == "sqlite:///elsewhere.db"
+
+
+def test_no_secret_is_shown_where_settings_are_printed() -> None:
+    settings = Settings(database_url="postgresql://ann:hush@db/credence", llm_key="whisper")
+    assert "hush" not in repr(settings)
+    assert "whisper" not in repr(settings)
