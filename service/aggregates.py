@@ -141,7 +141,7 @@ class Aggregator:
     ) -> Reading:
         """Publish the aggregate of one locked question as of a moment, and read it."""
         (row,) = await self.publish(session, [view], cause=cause, at=at)
-        return _reading(row, at)
+        return reading_of(row, at)
 
     async def current(self, session: AsyncSession, views: Sequence[View]) -> dict[int, Reading]:
         """The present Bayesian aggregate of each question.
@@ -162,8 +162,8 @@ class Aggregator:
         for view in views:
             row = published.get(view.id)
             same_fit = row is not None and row.fit_id == belief.fit_id
-            if row is not None and _holds(row, view, at) and (same_fit or view.resolved):
-                readings[view.id] = _reading(row, at)
+            if row is not None and holds(row, view, at) and (same_fit or view.resolved):
+                readings[view.id] = reading_of(row, at)
             else:
                 missing.append(view)
         found = await _stands(session, missing, at)
@@ -193,8 +193,8 @@ class Aggregator:
             .order_by(Aggregate.id.desc())
             .limit(1)
         )
-        if row is not None and _holds(row, view, moment):
-            return _reading(row, moment)
+        if row is not None and holds(row, view, moment):
+            return reading_of(row, moment)
         belief = await self.belief(session, moment)
         return self.read(view, found[view.id], moment, belief)
 
@@ -252,7 +252,7 @@ async def _stands(
     return found | await forecasts.stands(session, sorted(ended), known_at=at)
 
 
-def _holds(row: Aggregate, view: View, at: datetime) -> bool:
+def holds(row: Aggregate, view: View, at: datetime) -> bool:
     """Whether nothing has happened to the question since an aggregate was published.
 
     A resolved question keeps the aggregate published with its resolution: a later fit has learned
@@ -287,7 +287,8 @@ def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> Ag
     )
 
 
-def _reading(row: Aggregate, at: datetime) -> Reading:
+def reading_of(row: Aggregate, at: datetime) -> Reading:
+    """A published aggregate, read at a moment at which it holds."""
     return Reading(
         method=BAYES,
         probability=row.probability,

@@ -385,19 +385,6 @@ def _questions_of_set() -> ScalarSelect[int]:
     )
 
 
-async def implications(
-    session: AsyncSession, set_id: int, *, after: int, limit: int
-) -> list[Implication]:
-    """The next implications after a position, in the document's order."""
-    rows = await session.scalars(
-        select(Implication)
-        .where(Implication.set_id == set_id, Implication.position > after)
-        .order_by(Implication.position)
-        .limit(limit)
-    )
-    return list(rows)
-
-
 async def revisions(
     session: AsyncSession, question_id: int, *, after: int, limit: int
 ) -> list[QuestionRevision]:

@@ -3,23 +3,49 @@
 from typing import Annotated
 
 from litestar import Controller, get
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
-from service import questions
+from service import questions, scoreboard
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
+    AsOf,
     Cursor,
     Limit,
+    Pooling,
     Reading,
     Who,
     page_of,
     position,
+    utc,
 )
-from service.schemas import ImplicationOut, Page, SetOut
+from service.clock import now
+from service.schemas import (
+    HistoryOut,
+    ImplicationOut,
+    Moment,
+    Page,
+    ReadingPoint,
+    SetDetail,
+    SetOut,
+)
 
 Slug = Annotated[
     str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
+]
+
+ImplicationSlug = Annotated[
+    str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the implication's slug")
+]
+Since = Annotated[
+    Moment | None,
+    QueryParameter(
+        description="hold readings against this moment (ISO 8601 with offset); "
+        "default: 7 days before"
+    ),
+]
+Points = Annotated[
+    int, QueryParameter(ge=2, le=60, description="how many moments, 2 to 60; default 12")
 ]
 
 
@@ -39,25 +65,60 @@ class Sets(Controller):
         return page_of(rows, limit, lambda row: SetOut.of(*row), lambda row: row[0].id)
 
     @get("/{slug:str}", summary="Get a set")
-    async def one(self, actor: Who, reading: Reading, slug: Slug) -> SetOut:
-        """A set with its document and set-wide rules."""
+    async def one(
+        self, actor: Who, reading: Reading, aggregator: Pooling, slug: Slug, as_of: AsOf = None
+    ) -> SetDetail:
+        """A set with its document, its rules, and where the document's implications stand."""
         del actor
         found = await questions.find_set(reading, slug)
-        return SetOut.of(found, await questions.count(reading, found.id))
+        at = utc(as_of)
+        lines = await scoreboard.board(reading, aggregator, found, as_of=at)
+        return SetDetail.on(
+            found,
+            await questions.count(reading, found.id),
+            at or now(),
+            scoreboard.summary(lines),
+        )
 
     @get("/{slug:str}/implications", summary="List a set's implications")
     async def implications(
         self,
         actor: Who,
         reading: Reading,
+        aggregator: Pooling,
         slug: Slug,
+        as_of: AsOf = None,
+        since: Since = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[ImplicationOut]:
-        """What the document says may follow, in the document's order."""
+        """What the document says may follow, in its order, with what forecasters believe of it."""
         del actor
         found = await questions.find_set(reading, slug)
-        rows = await questions.implications(
-            reading, found.id, after=position(cursor) or 0, limit=limit + 1
+        lines = await scoreboard.board(
+            reading, aggregator, found, as_of=utc(as_of), since=utc(since)
         )
-        return page_of(rows, limit, ImplicationOut.of, lambda row: row.position)
+        after = position(cursor) or 0
+        following = [one for one in lines if one.implication.position > after]
+        return page_of(
+            following[: limit + 1], limit, ImplicationOut.of, lambda one: one.implication.position
+        )
+
+    @get("/{slug:str}/implications/{implication:str}/history", summary="Get a reading's history")
+    async def history(
+        self,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        slug: Slug,
+        implication: ImplicationSlug,
+        as_of: AsOf = None,
+        points: Points = 12,
+    ) -> HistoryOut:
+        """What was believed of an implication at evenly spaced moments since it was first asked."""
+        del actor
+        found = await questions.find_set(reading, slug)
+        known = await scoreboard.past(
+            reading, aggregator, found, implication, as_of=utc(as_of), points=points
+        )
+        return HistoryOut(implication, [ReadingPoint.of(point) for point in known])

@@ -9,7 +9,8 @@ from litestar.routes import HTTPRoute
 from sqlalchemy import inspect, select, text
 
 from forecasting.posterior import Posterior
-from service import accounts
+from questions.schema import Document, Implication, QuestionSet
+from service import accounts, questions
 from service.clock import now
 from service.database import Database
 from service.models import Account, Fit, FitStatus, Role
@@ -32,6 +33,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/sets"): READ,
     ("GET", "/api/v1/sets/{slug:str}"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications"): READ,
+    ("GET", "/api/v1/sets/{slug:str}/implications/{implication:str}/history"): READ,
     ("GET", "/api/v1/questions"): READ,
     ("GET", "/api/v1/questions/{question_id:int}"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
@@ -99,13 +101,43 @@ def fit(on_database) -> int:
 
 
 @pytest.fixture
-def ask(client, account, curator, question, fit) -> Callable[..., dict[Any, int]]:
+def written(on_database) -> str:
+    """Load a set with one implication; its slug."""
+    one = QuestionSet(
+        version=1,
+        slug="almanac",
+        title="Almanac",
+        description="The sky.",
+        defaults="UTC.",
+        document=Document(title="Almanac", origin="our own"),
+        implications=(
+            Implication(
+                slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
+            ),
+        ),
+    )
+
+    async def load(database: Database) -> None:
+        async with database.write() as session:
+            await questions.load(session, one)
+
+    on_database(load)
+    return one.slug
+
+
+@pytest.fixture
+def ask(client, account, curator, question, fit, written) -> Callable[..., dict[Any, int]]:
     """Ask every endpoint something that it would answer; the statuses by endpoint."""
     ann = account("ann")
     open_one, held, unresolved, resolved = map(question, ("open", "held", "unresolved", "resolved"))
     curator.resolve(resolved, "yes")
     told = {"probability": 0.3}
-    fills = {"slug:str": "tests", "forecaster_id:int": ann.id, "fit_id:int": fit}
+    fills = {
+        "slug:str": written,
+        "implication:str": "wet",
+        "forecaster_id:int": ann.id,
+        "fit_id:int": fit,
+    }
     fills["file_path:path"] = "swagger-ui.css"
     bodies: dict[Any, tuple[int, Any]] = {
         ("POST", "/api/v1/questions/{question_id:int}/forecasts"): (open_one, told),

@@ -1,0 +1,409 @@
+"""The scoreboard: what forecasters now believe of each thing that a document said may follow.
+
+How questions make a reading, and what it assumes, is in docs/scoreboard.md.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from sqlalchemy import func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import aggregates, forecasts
+from service.aggregates import Aggregator, Reading
+from service.clock import now
+from service.errors import Invalid, NotFound
+from service.models import (
+    Aggregate,
+    Forecast,
+    Implication,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    Resolution,
+)
+from service.questions import View
+
+SINCE: Final = timedelta(days=7)
+EVEN: Final = 0.5
+
+Fact = TypeVar("Fact", QuestionRevision, Resolution)
+
+
+class Lean(StrEnum):
+    """Where an implication stands."""
+
+    confirmed = "confirmed"
+    contradicted = "contradicted"
+    open = "open"
+    overtaken = "overtaken"
+    not_asked = "not_asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A probability that things go as the document implies, with its interval, all in [0, 1]."""
+
+    probability: float
+    lower: float
+    upper: float
+
+    def turned(self) -> "Bound":
+        """The same, said of the opposite."""
+        return Bound(1 - self.probability, 1 - self.upper, 1 - self.lower)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A question of an implication at a moment; `read` is None where it is not read."""
+
+    view: View
+    aggregate: Reading
+    read: Bound | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An implication at a moment: its questions, and what they say together."""
+
+    at: datetime
+    watched: list[Watch]
+
+    @property
+    def reading(self) -> Bound | None:
+        """The weighted mean of what is read, and of the interval's ends; None if nothing is.
+
+        Ends averaged are those of perfectly dependent errors, so more questions never make the
+        interval narrower than its parts are on average.
+        """
+        parts = [(one.view.revision.weight, one.read) for one in self.watched if one.read]
+        total = sum(weight for weight, _ in parts)
+        if not parts:
+            return None
+        return Bound(
+            *(
+                sum(weight * getattr(read, end) for weight, read in parts) / total
+                for end in ("probability", "lower", "upper")
+            )
+        )
+
+    @property
+    def questions(self) -> int:
+        """How many questions are read."""
+        return sum(one.read is not None for one in self.watched)
+
+    @property
+    def resolved(self) -> int:
+        """How many of those have their answer."""
+        return sum(one.read is not None and one.view.outcome is not None for one in self.watched)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An implication on the scoreboard: its reading, and the one before that it is held against."""
+
+    implication: Implication
+    point: Point
+    before: Point
+    forecasters: int
+
+    @property
+    def moved(self) -> float | None:
+        """How much more probable it is than before; None if it was not read at both moments."""
+        present, past = self.point.reading, self.before.reading
+        return present.probability - past.probability if present and past else None
+
+    @property
+    def lean(self) -> Lean:
+        """Where the implication stands: the premise first, then the reading's interval."""
+        reading = self.point.reading
+        if self.implication.premise == Lean.overtaken:
+            return Lean.overtaken
+        if not self.point.watched:
+            return Lean.not_asked
+        if reading and reading.lower > EVEN:
+            return Lean.confirmed
+        if reading and reading.upper < EVEN:
+            return Lean.contradicted
+        return Lean.open
+
+
+class Ledger:
+    """Every revision and resolution of a set's questions: what was asked at any moment."""
+
+    def __init__(
+        self,
+        found: QuestionSet,
+        implications: Sequence[Implication],
+        revisions: Iterable[tuple[Question, QuestionRevision]],
+        resolutions: Iterable[Resolution],
+    ) -> None:
+        self.implications = implications
+        self._set = found
+        self._slugs = {one.id: one.slug for one in implications}
+        self._questions: dict[int, Question] = {}
+        self._revisions: dict[int, list[QuestionRevision]] = defaultdict(list)
+        self._resolutions: dict[int, list[Resolution]] = defaultdict(list)
+        for question, revision in revisions:
+            self._questions[question.id] = question
+            self._revisions[question.id].append(revision)
+        for resolution in resolutions:
+            self._resolutions[resolution.question_id].append(resolution)
+
+    def first_asked_at(self, implication_id: int) -> datetime | None:
+        """When the implication first had a question; drafts ask nothing."""
+        return min(
+            (
+                one.created_at
+                for held in self._revisions.values()
+                for one in held
+                if one.implication_id == implication_id and not one.draft
+            ),
+            default=None,
+        )
+
+    def views(self, at: datetime, implication_id: int | None = None) -> list[View]:
+        """The questions as known at a moment, drafts left out, in the order of their ids."""
+        found = []
+        for question_id in sorted(self._questions):
+            revision = _latest(self._revisions[question_id], at)
+            if revision is None or revision.draft or revision.implication_id is None:
+                continue
+            if implication_id in {None, revision.implication_id}:
+                found.append(
+                    View(
+                        self._questions[question_id],
+                        revision,
+                        self._set.slug,
+                        self._slugs[revision.implication_id],
+                        _latest(self._resolutions[question_id], at),
+                    )
+                )
+        return found
+
+
+async def board(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    found: QuestionSet,
+    *,
+    as_of: datetime | None = None,
+    since: datetime | None = None,
+) -> list[Line]:
+    """Every implication of a set in the document's order, as known at a moment (None: now).
+
+    Args:
+        as_of: the moment; later facts never change the answer.
+        since: the earlier moment that readings are held against; default: 7 days before.
+    """
+    at = _moment(found, as_of)
+    earlier = at - SINCE if since is None else since
+    if earlier > at:
+        raise Invalid("since must not be after as_of", field="since")
+    ledger = await _ledger(session, found)
+    present = await _watched(session, aggregator, {at: ledger.views(at)}, is_now=as_of is None)
+    past = await _watched(session, aggregator, {earlier: ledger.views(earlier)})
+    people = await _forecasters(session, present[at], at)
+    return [
+        Line(
+            implication,
+            point := _point(present, at, implication),
+            _point(past, earlier, implication),
+            len({who for one in point.watched if one.read for who in people[one.view.id]}),
+        )
+        for implication in ledger.implications
+    ]
+
+
+async def past(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    found: QuestionSet,
+    slug: str,
+    *,
+    as_of: datetime | None,
+    points: int,
+) -> list[Point]:
+    """The reading of an implication at evenly spaced moments, from when it was first asked.
+
+    Args:
+        slug: the implication's; NotFound names it.
+        as_of: the last moment; None: now.
+        points: how many moments, at least 2; fewer only if it was not asked by then.
+    """
+    at = _moment(found, as_of)
+    ledger = await _ledger(session, found)
+    implication = next((one for one in ledger.implications if one.slug == slug), None)
+    if implication is None:
+        raise NotFound(f"set {found.slug!r} has no implication {slug!r}")
+    first = ledger.first_asked_at(implication.id)
+    if first is None or first > at:
+        return []
+    step = (at - first) / (points - 1)
+    moments = [first + step * number for number in range(points - 1)] + [at]
+    watched = await _watched(
+        session,
+        aggregator,
+        {moment: ledger.views(moment, implication.id) for moment in moments},
+        is_now=as_of is None,
+    )
+    return [_point(watched, moment, implication) for moment in moments]
+
+
+def summary(lines: Iterable[Line]) -> dict[Lean, int]:
+    """How many implications lean each way; every lean is there."""
+    counted = Counter(line.lean for line in lines)
+    return {lean: counted[lean] for lean in Lean}
+
+
+def read(view: View, aggregate: Reading) -> Bound | None:
+    """What a question says of its implication, polarity applied; None where it says nothing.
+
+    A neutral question says nothing, nor does one that nobody has forecast, nor one that was
+    resolved without a yes or a no.
+    """
+    held = _answered(view) if view.resolved else _forecast(aggregate)
+    if held is None or view.revision.polarity == "neutral":
+        return None
+    return held.turned() if view.revision.polarity == "contradicts" else held
+
+
+def _answered(view: View) -> Bound | None:
+    outcome = view.outcome
+    return None if outcome is None else Bound(outcome, outcome, outcome)
+
+
+def _forecast(aggregate: Reading) -> Bound | None:
+    ends = (aggregate.probability, aggregate.lower, aggregate.upper)
+    known = [end for end in ends if end is not None]
+    return Bound(*known) if aggregate.forecasters and len(known) == len(ends) else None
+
+
+def _moment(found: QuestionSet, as_of: datetime | None) -> datetime:
+    at = now()
+    if as_of is None:
+        return at
+    if as_of > at:
+        raise Invalid("as_of must not be in the future", field="as_of")
+    if as_of < found.created_at:
+        raise NotFound(f"set {found.slug!r} did not exist at {as_of.isoformat()}")
+    return as_of
+
+
+async def _ledger(session: AsyncSession, found: QuestionSet) -> Ledger:
+    implications = await session.scalars(
+        select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
+    )
+    linked = select(QuestionRevision.question_id).where(
+        QuestionRevision.implication_id.in_(
+            select(Implication.id).where(Implication.set_id == found.id)
+        )
+    )
+    revisions = await session.execute(
+        select(Question, QuestionRevision)
+        .join(QuestionRevision, QuestionRevision.question_id == Question.id)
+        .where(Question.id.in_(linked))
+        .order_by(QuestionRevision.number)
+    )
+    resolutions = await session.scalars(
+        select(Resolution).where(Resolution.question_id.in_(linked)).order_by(Resolution.number)
+    )
+    return Ledger(
+        found, implications.all(), [(one, other) for one, other in revisions], resolutions
+    )
+
+
+async def _watched(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    views: dict[datetime, list[View]],
+    *,
+    is_now: bool = False,
+) -> dict[datetime, list[Watch]]:
+    """The questions at each moment with what was published of them; `is_now`: the last is now."""
+    past = dict(views)
+    readings: dict[datetime, dict[int, Reading]] = {}
+    if is_now:
+        at = max(views)
+        readings[at] = await aggregator.current(session, past.pop(at))
+    readings |= await _known(session, aggregator, past)
+    return {
+        at: [
+            Watch(view, aggregate := readings[at][view.id], read(view, aggregate)) for view in found
+        ]
+        for at, found in views.items()
+    }
+
+
+async def _known(
+    session: AsyncSession, aggregator: Aggregator, views: dict[datetime, list[View]]
+) -> dict[datetime, dict[int, Reading]]:
+    """The aggregates as known at each moment: as published then, else computed as of then."""
+    published = await _published(session, views)
+    readings: dict[datetime, dict[int, Reading]] = {at: {} for at in views}
+    missing: list[tuple[datetime, View]] = []
+    for at, found in views.items():
+        for view in found:
+            row = published.get((at, view.id))
+            if row is not None and aggregates.holds(row, view, at):
+                readings[at][view.id] = aggregates.reading_of(row, at)
+            else:
+                missing.append((at, view))
+    stands = await forecasts.stands(session, sorted({view.id for _, view in missing}))
+    beliefs = {at: await aggregator.belief(session, at) for at in {at for at, _ in missing}}
+    for at, view in missing:
+        readings[at][view.id] = aggregator.read(view, stands[view.id], at, beliefs[at])
+    return readings
+
+
+async def _published(
+    session: AsyncSession, views: dict[datetime, list[View]]
+) -> dict[tuple[datetime, int], Aggregate]:
+    moments = [at for at, found in views.items() if found]
+    if not moments:
+        return {}
+    latest = union_all(
+        *(
+            select(literal(place).label("place"), func.max(Aggregate.id).label("aggregate_id"))
+            .where(
+                Aggregate.question_id.in_([view.id for view in views[at]]),
+                Aggregate.created_at <= at,
+            )
+            .group_by(Aggregate.question_id)
+            for place, at in enumerate(moments)
+        )
+    ).subquery()
+    rows = await session.execute(
+        select(latest.c.place, Aggregate).join(latest, latest.c.aggregate_id == Aggregate.id)
+    )
+    return {(moments[place], row.question_id): row for place, row in rows}
+
+
+async def _forecasters(
+    session: AsyncSession, watched: Sequence[Watch], at: datetime
+) -> dict[int, set[int]]:
+    """Who had forecast each question by a moment."""
+    people: dict[int, set[int]] = defaultdict(set)
+    ids = [one.view.id for one in watched if one.read]
+    rows = await session.execute(
+        select(Forecast.question_id, Forecast.account_id)
+        .where(Forecast.question_id.in_(ids), Forecast.created_at <= at)
+        .distinct()
+    )
+    for question_id, account_id in rows:
+        people[question_id].add(account_id)
+    return people
+
+
+def _point(watched: dict[datetime, list[Watch]], at: datetime, implication: Implication) -> Point:
+    return Point(
+        at, [one for one in watched[at] if one.view.revision.implication_id == implication.id]
+    )
+
+
+def _latest(facts: Sequence[Fact], at: datetime) -> Fact | None:
+    return next((one for one in reversed(facts) if one.created_at <= at), None)
