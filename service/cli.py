@@ -6,12 +6,13 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,7 +25,7 @@ from forecasting.posterior import Posterior
 from questions import lint
 from questions.documents import DocumentError, read_document
 from questions.draft import draft
-from questions.load import SetError, find_sets, read_located, read_set
+from questions.load import SetError, find_sets, read_located, read_set, slug_at
 from questions.proposals import LanguageModel
 from questions.schema import json_schema
 from service import accounts, batch, exchange, questions
@@ -113,16 +114,20 @@ def _with_database(
 
     with _sentences():
         settings = Settings.from_environment()
-        if not create:
-            _require_file(settings)
+        if settings.url.get_backend_name() == "sqlite":
+            _require_file(str(settings.url.database), create=create)
         return asyncio.run(run(settings))
 
 
-def _require_file(settings: Settings) -> None:
-    """SQLite would make an empty database of a name that was misspelt."""
-    file = str(settings.url.database)
-    if settings.url.get_backend_name() == "sqlite" and not Path(file).exists():
+def _require_file(file: str, *, create: bool) -> None:
+    """Refuse a file that is no database, and a missing one: the name may be misspelt."""
+    if not create and not Path(file).exists():
         raise Sentence(f"there is no database {file}; run `credence init`")
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise Sentence(f"the database {file}: {error}") from error
 
 
 @click.group(
@@ -355,7 +360,7 @@ def load_questions(path: Path) -> None:
 def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
     """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
     with _sentences():
-        text = read_document(document).text if document else None
+        text = read_document(document).prose if document else None
         findings = [
             finding
             for written, locations in map(read_located, find_sets(path))
@@ -385,7 +390,7 @@ def draft_questions(document: Path, *, output: Path | None) -> None:
         model = _language_model(Settings.from_environment())
         toml = draft(
             document,
-            slug=output.stem if output else None,
+            slug=slug_at(output) if output else None,
             model=model,
             tell=lambda said: click.echo(said, err=True),
         )
