@@ -5,10 +5,11 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import PathParameter, QueryParameter
 
-from service import questions
+from service import provenance, questions
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
+    AsOf,
     Cursor,
     Limit,
     Pooling,
@@ -17,11 +18,12 @@ from service.api.parameters import (
     Who,
     page_of,
     position,
+    utc,
 )
 from service.clock import now
 from service.models import LARGEST_ID
 from service.questions import State
-from service.schemas import Page, QuestionDetail, QuestionOut, RevisionOut
+from service.schemas import Page, ProvenanceOut, QuestionDetail, QuestionOut, RevisionOut
 
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]
 
@@ -94,3 +96,16 @@ class Questions(Controller):
             reading, view.id, after=position(cursor) or 0, limit=limit + 1
         )
         return page_of(rows, limit, RevisionOut.of, lambda row: row.number)
+
+    @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
+    async def provenance(
+        self,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        as_of: AsOf = None,
+    ) -> ProvenanceOut:
+        """From the aggregate to its fit, forecasts, question, implication, document, evidence."""
+        chain = await provenance.trace(reading, aggregator, actor, question_id, as_of=utc(as_of))
+        return ProvenanceOut.of(chain)

@@ -37,6 +37,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/questions"): READ,
     ("GET", "/api/v1/questions/{question_id:int}"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/provenance"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/forecasts"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
     ("DELETE", "/api/v1/questions/{question_id:int}/forecasts/current"): WITHDRAW,

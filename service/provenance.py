@@ -1,0 +1,112 @@
+"""Where an aggregate comes from: fit, forecasts, question, implication, document and evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forecasting import live
+from service import aggregates, forecasts, questions
+from service.accounts import Actor
+from service.aggregates import BAYES, Aggregator, Belief, Reading
+from service.clock import now
+from service.forecasts import Entry, Stand
+from service.models import Account, Fit, Forecast, Implication, QuestionSet
+from service.questions import View
+
+MOST_SHARES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A forecast that counts, and its share of the forecasters' weight, in [0, 1]."""
+
+    entry: Entry
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The way from an aggregate back to the document, and on to the evidence.
+
+    `fit` is None where the prior answered. `shares` holds the heaviest forecasts first, at most
+    200; `left_out` counts the others.
+    """
+
+    view: View
+    aggregate: Reading
+    fit: Fit | None
+    shares: list[Share]
+    left_out: int
+    implication: Implication | None
+    in_set: QuestionSet
+
+
+async def trace(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    as_of: datetime | None = None,
+) -> Chain:
+    """What led to the Bayesian aggregate of a question as known at a moment (None: now)."""
+    view = await questions.get(session, question_id, actor=actor)
+    await aggregates.require_known(session, view, as_of)
+    if as_of is not None:
+        view = await questions.get(session, question_id, known_at=as_of, actor=actor)
+    moment = as_of or now()
+    reading = await aggregator.as_known_at(session, view, method=BAYES, at=as_of)
+    fit = await session.get(Fit, reading.fit_id) if reading.fit_id else None
+    belief = (
+        await aggregator.belief(session, fit.created_at)
+        if fit
+        else Belief(None, aggregates.prior())
+    )
+    found = await forecasts.stands(session, [view.id], known_at=moment)
+    standing = forecasts.standing_at(found[view.id], view, moment)
+    shares = await _shares(session, view, standing, belief)
+    implication_id = view.revision.implication_id
+    return Chain(
+        view=view,
+        aggregate=reading,
+        fit=fit,
+        shares=shares[:MOST_SHARES],
+        left_out=len(shares[MOST_SHARES:]),
+        implication=await session.get(Implication, implication_id) if implication_id else None,
+        in_set=await session.get_one(QuestionSet, view.question.set_id),
+    )
+
+
+async def _shares(
+    session: AsyncSession, view: View, standing: Sequence[Stand], belief: Belief
+) -> list[Share]:
+    """Each standing forecast with its share, the heaviest first."""
+    influence = live.influence(
+        belief.posterior,
+        [str(one.account_id) for one in standing],
+        [one.probability for one in standing],
+        [one.start for one in standing],
+        domain=view.revision.domain,
+    )
+    shares = {
+        (one.account_id, one.start): float(share)
+        for one, share in zip(standing, influence, strict=True)
+    }
+    rows = await session.execute(
+        select(Forecast, Account.name, Account.bot)
+        .join(Account, Account.id == Forecast.account_id)
+        .where(
+            Forecast.question_id == view.id,
+            Forecast.account_id.in_([one.account_id for one in standing]),
+        )
+        .order_by(Forecast.id)
+    )
+    entries = {(row[0].account_id, row[0].created_at.timestamp()): Entry(*row) for row in rows}
+    return sorted(
+        (Share(entries[key], share) for key, share in shares.items()),
+        key=lambda one: (-one.share, one.entry.forecast.id),
+    )
