@@ -283,7 +283,7 @@ async def _publish(
         found = await forecasts.stands(session, list(batch))
         query = questions.views_query(None).where(Question.id.in_(batch))
         for view in await questions.views(session, query.order_by(Question.id)):
-            for moment in [*_moments(batch[view.id], at), at]:
+            for moment in [*_moments(batch[view.id], made[view.id], at), at]:
                 belief = await aggregator.belief(session, moment) if moment >= first_fit else prior
                 session.add(
                     aggregator.row(view, found[view.id], cause="import", at=moment, belief=belief)
@@ -291,9 +291,10 @@ async def _publish(
     await session.flush()
 
 
-def _moments(one: Asked, at: datetime) -> list[datetime]:
+def _moments(one: Asked, made: Sequence[datetime], at: datetime) -> list[datetime]:
+    """Fractions of a question's life; without calendar times, when its forecasts were stored."""
     if one.closes_at is None or one.settled_at is None:
-        return []
+        return [made[-1]]
     ends = min(one.closes_at, at)
     return sorted({one.opens_at + (ends - one.opens_at) * share for share in FRACTIONS})
 

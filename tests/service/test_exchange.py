@@ -294,3 +294,23 @@ def test_an_empty_installation_is_written_out_as_no_questions(write_out, on_data
             return list(await session.scalars(select(QuestionSet)))
 
     assert on_database(sets) == []
+
+
+def test_an_import_with_outcomes_shows_how_calibrated_its_crowd_was(on_database, account) -> None:
+    reader = account("administrator", Role.administrator)
+    questions = [PanelQuestion(id=f"q{index}", outcome=float(index % 2)) for index in range(6)]
+    forecasts = [
+        (name, f"q{index}", math.nan, math.inf, 0.8 if index % 2 else 0.3)
+        for index in range(6)
+        for name in ("ann", "bob")
+    ]
+    panel = Panel.of(forecasts=forecasts, questions=questions)
+
+    async def read_in(database: Database) -> None:
+        async with database.write() as session:
+            await exchange.read_in(session, Aggregator(0.8), panel, "weather")
+
+    on_database(read_in)
+    found = reader.get("/calibration", set="weather").json()
+    assert found["questions"] == 6
+    assert found["brier"] < 0.25
