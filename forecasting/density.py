@@ -28,14 +28,15 @@ _T_W, _RHO, _K0, _V0, _G0, _A0 = range(_SHARED)
 class Density:
     """The posterior's log-density, over unconstrained parameters.
 
-    A point is one array: the logs of t_w, rho, k0 and v0, then g0 and a0, then log gamma and alpha
-    by domain, then one value a forecaster, from which omega is unfolded::
+    A point is one array: t with t_w = abs(t), the logs of rho, k0 and v0, then g0 and a0, then log
+    gamma and alpha by domain, then one value a forecaster, from which omega is unfolded::
 
-        omega = t_w b / (1 + t_w² c) + value / sqrt(1 + t_w² c)
+        omega sign(t) = t b / (1 + t² c) + value / sqrt(1 + t² c)
 
     where b and c are slope and information of the likelihood in the forecaster's log-weight, taken
-    once where all weigh the same. Given t_w, a value is then about standard normal whether a
-    forecaster has three forecasts or three thousand, and t_w moves freely.
+    once where all weigh the same. Given t, a value is then about standard normal whether a
+    forecaster has three forecasts or three thousand. The sign of t
+    means nothing, but lets it pass through 0, where its logarithm would linger.
 
     Attributes:
         size: the number of parameters.
@@ -100,16 +101,16 @@ class Density:
         omega, of_omega = point[people:], slope[people:]
         # A step too far overflows, and the sampler takes a density of nan for a divergence.
         with np.errstate(over="ignore", invalid="ignore"):
-            t_w, rho = np.exp(point[:_K0])
-            skill, fresh = np.exp(t_w * omega), np.exp(-rho * self._levels)
+            t, rho = point[_T_W], np.exp(point[_RHO])
+            skill, fresh = np.exp(t * omega), np.exp(-rho * self._levels)
         of_skill = np.zeros(self._people)
         _pool(skill, fresh, *self._rows, *self._ends, sums)
         value = _answer(point, slope, self._domains, *self._snapshots, sums)
         of_rho = _share(skill, fresh, self._levels, *self._rows, *self._ends, sums, of_skill)
         with np.errstate(over="ignore", invalid="ignore"):
             slope[_RHO] += rho * of_rho
-            slope[_T_W] += t_w * (omega @ of_skill)
-            of_omega += t_w * of_skill
+            slope[_T_W] += omega @ of_skill
+            of_omega += t * of_skill
         return float(value)
 
     def start(self, seed: int) -> FloatArray:
@@ -121,7 +122,7 @@ class Density:
         """Return the point of greatest density among those at which all forecasters weigh alike."""
         priors = self._priors
         middle = np.zeros(self.size)
-        middle[_T_W] = math.log(0.67 * priors.t_w)
+        middle[_T_W] = 0.67 * priors.t_w
         middle[_RHO] = math.log(math.log(2.0) / priors.rho)
         middle[_K0] = priors.k0_mean
         middle[_V0] = math.log(0.67 * priors.v0)
@@ -158,8 +159,9 @@ class Density:
     def named(self, points: FloatArray) -> dict[str, FloatArray]:
         """Return the parameters at points ``(..., size)`` by their names in ``Posterior``."""
         domains = points[..., _SHARED : _SHARED + 2 * self._domains]
-        t_w = np.exp(points[..., _T_W])
+        t_w = np.abs(points[..., _T_W])
         spread = 1.0 + (t_w * t_w)[..., None] * self._information
+        sign = np.where(points[..., _T_W] < 0.0, -1.0, 1.0)[..., None]
         values = points[..., _SHARED + 2 * self._domains :]
         return {
             "t_w": t_w,
@@ -170,7 +172,7 @@ class Density:
             "a0": points[..., _A0],
             "gamma": np.exp(domains[..., : self._domains]),
             "alpha": domains[..., self._domains :],
-            "omega": t_w[..., None] * self._slope / spread + values / np.sqrt(spread),
+            "omega": t_w[..., None] * self._slope / spread + sign * values / np.sqrt(spread),
         }
 
 
@@ -180,10 +182,11 @@ def _prior_in_python(
     """Return the log-density of the priors on the unconstrained scale, adding to its slope."""
     t_w, rho, k0_mean, k0_sd, v0, g0_mean, g0_sd, a0_mean, a0_sd, gamma_sd, alpha_sd = prior
     value = 0.0
-    for place, scale in ((_T_W, t_w), (_V0, v0)):
-        square = (math.exp(point[place]) / scale) ** 2
-        value += math.log(2.0 / scale) - 0.5 * _LOG_TAU - 0.5 * square + point[place]
-        slope[place] += 1.0 - square
+    value += math.log(2.0 / t_w) - 0.5 * _LOG_TAU - 0.5 * (point[_T_W] / t_w) ** 2
+    slope[_T_W] -= point[_T_W] / t_w**2
+    square = (math.exp(point[_V0]) / v0) ** 2
+    value += math.log(2.0 / v0) - 0.5 * _LOG_TAU - 0.5 * square + point[_V0]
+    slope[_V0] += 1.0 - square
     drop = rho * math.exp(point[_RHO])
     value += math.log(rho) - drop + point[_RHO]
     slope[_RHO] += 1.0 - drop
@@ -326,26 +329,26 @@ def _unfold_in_python(
     point: FloatArray, slope: FloatArray, information: FloatArray, value: FloatArray
 ) -> None:
     """Turn the last values of a point into omega, in place."""
-    t_w = math.exp(point[_T_W])
+    t = point[_T_W]
     for who in range(value.size):
-        spread = 1.0 + t_w * t_w * information[who]
-        value[who] = t_w * slope[who] / spread + value[who] / math.sqrt(spread)
+        spread = 1.0 + t * t * information[who]
+        value[who] = t * slope[who] / spread + value[who] / math.sqrt(spread)
 
 
 def _fold_in_python(
     point: FloatArray, slope: FloatArray, information: FloatArray, people: int, of_point: FloatArray
 ) -> float:
     """Turn slopes by omega into slopes by the values; return the log of the Jacobian."""
-    t_w = math.exp(point[_T_W])
+    t = point[_T_W]
     log_jacobian = 0.0
     for who in range(slope.size):
-        known = t_w * t_w * information[who]
+        known = t * t * information[who]
         spread = 1.0 + known
         root = math.sqrt(spread)
         log_jacobian -= 0.5 * math.log(spread)
-        moved = t_w * slope[who] * (1.0 - 2.0 * known / spread) / spread
-        moved -= point[people + who] * known / (spread * root)
-        of_point[_T_W] += of_point[people + who] * moved - known / spread
+        moved = slope[who] * (1.0 - 2.0 * known / spread) / spread
+        moved -= point[people + who] * t * information[who] / (spread * root)
+        of_point[_T_W] += of_point[people + who] * moved - t * information[who] / spread
         of_point[people + who] /= root
     return log_jacobian
 

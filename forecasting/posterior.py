@@ -72,8 +72,8 @@ class Priors:
     k0_mean: float = 0.0
     k0_sd: float = 1.0
     v0: float = 1.0
-    g0_mean: float = 0.3
-    g0_sd: float = 0.4
+    g0_mean: float = 0.5
+    g0_sd: float = 0.5
     a0_mean: float = 0.0
     a0_sd: float = 0.5
     gamma_sd: float = 0.3
