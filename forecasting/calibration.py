@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import log_odds, logistic, probabilities
@@ -149,12 +148,16 @@ def recalibration(probability: FloatArray, outcome: FloatArray) -> tuple[float, 
         gradient = design.T @ (logistic(logit) - outcome) + precision * offset
         return float(value), gradient
 
+    from scipy import optimize  # noqa: PLC0415 - a second of every server's start
+
     found = optimize.minimize(loss, prior_mean, jac=True, method="BFGS").x
     return float(found[0]), float(found[1])
 
 
 def _isotonic(yes: NDArray[Any], count: NDArray[Any]) -> FloatArray:
     """Return the non-decreasing frequencies closest to ``yes / count``, weighted by ``count``."""
+    from scipy import optimize  # noqa: PLC0415 - as above
+
     found = optimize.isotonic_regression(yes / count, weights=count.astype(np.float64))
     return np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)
 
