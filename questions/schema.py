@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 SCHEMA_VERSION: Final = 1
+UNWEIGHTED: Final = 1.0
 MOMENTS: Final = ("window_starts_at", "deadline_at", "opens_at", "closes_at", "resolves_by")
 
 # An escaped quote that could be mistaken neither for the end of a multi-line string nor, with its
@@ -125,7 +126,7 @@ class Question(Record, frozen=True, kw_only=True):
     closes_at: Moment
     resolves_by: Moment
     sources: tuple[Source, ...] = ()
-    weight: Weight = 1.0
+    weight: Weight = UNWEIGHTED
     tail: bool = False
     draft: bool = False
 
@@ -239,7 +240,7 @@ def question_hash(question: Question) -> str:
 
     The same instant in another time zone hashes alike, and so does a field left at its default.
     """
-    return sha256(msgspec.json.encode(_in_utc(question), order="sorted")).hexdigest()
+    return sha256(msgspec.json.encode(_plainest(question), order="sorted")).hexdigest()
 
 
 def dump_set(question_set: QuestionSet) -> str:
@@ -248,9 +249,11 @@ def dump_set(question_set: QuestionSet) -> str:
     return "\n".join(_table(fields, ())) + "\n"
 
 
-def _in_utc(question: Question) -> Question:
+def _plainest(question: Question) -> Question:
+    """Say the same in one way: moments in UTC, a default as the very object that is left out."""
     moments = {name: getattr(question, name).astimezone(UTC) for name in MOMENTS}
-    return msgspec.structs.replace(question, **moments)
+    weight = UNWEIGHTED if question.weight == UNWEIGHTED else question.weight
+    return msgspec.structs.replace(question, weight=weight, **moments)
 
 
 def _table(fields: dict[str, Any], path: tuple[str, ...]) -> Iterator[str]:

@@ -137,6 +137,8 @@ class QuestionSet(Base):
     description: Mapped[str]
     defaults: Mapped[str]
     document: Mapped[dict[str, Any]]
+    review: Mapped[dict[str, Any] | None]
+    waivers: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     created_at: Mapped[datetime]
 
 
@@ -159,18 +161,25 @@ class Implication(Base):
 
 
 class Question(Base):
-    """A question; all that can change about it is in its revisions."""
+    """A question; all that can change about it is in its revisions.
+
+    `file_hash` is of what the set's file said of it when last loaded; empty if it never did.
+    """
 
     __tablename__ = "question"
     __table_args__ = (UniqueConstraint("set_id", "slug"),)
 
     set_id: Mapped[int] = mapped_column(ForeignKey("question_set.id"))
     slug: Mapped[str] = mapped_column(String(200))
+    file_hash: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 
 class QuestionRevision(Base):
-    """The text, dates and links of a question from `created_at` until the next revision."""
+    """The text, dates and links of a question from `created_at` until the next revision.
+
+    `account_id` is the curator's whose it is; empty if the set's file says so.
+    """
 
     __tablename__ = "question_revision"
     __table_args__ = (UniqueConstraint("question_id", "number"),)
@@ -190,12 +199,15 @@ class QuestionRevision(Base):
     domain: Mapped[str]
     tags: Mapped[list[str]]
     weight: Mapped[float]
+    tail: Mapped[bool] = mapped_column(default=False)
     draft: Mapped[bool]
     window_starts_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
     opens_at: Mapped[datetime]
     closes_at: Mapped[datetime | None]
     resolves_by: Mapped[datetime | None]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    reason: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -39,6 +39,8 @@ from service.models import (
     Role,
     Utc,
 )
+
+FILE_CHANGED: Final = "The set's file changed."
 
 
 class State(StrEnum):
@@ -111,8 +113,9 @@ class Loaded:
 async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
     """Bring a set into the database: new questions are created, changed ones get a revision.
 
-    Loading again changes nothing. Questions that the file no longer has are kept, and so is
-    every forecast.
+    Loading again changes nothing: a question is revised only if the file says something else of it
+    than when it was last loaded, so a curator's edits stay until then. Questions that the file no
+    longer has are kept, and so is every forecast.
     """
     at = now()
     stored = await _load_head(session, written, at)
@@ -122,21 +125,23 @@ async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
     for question in written.questions:
         content_hash = question_hash(question)
         found = held.get(question.slug)
-        if found is not None and found.content_hash == content_hash:
-            continue
         if found is None:
             row = Question(set_id=stored.id, slug=question.slug, created_at=at)
             session.add(row)
             await session.flush()
-            question_id, number = row.id, 1
+            number, reason = 1, ""
             created += 1
         else:
-            question_id, number = found.question_id, found.number + 1
+            row, held_revision = found
+            if content_hash in {row.file_hash, held_revision.content_hash}:
+                row.file_hash = content_hash
+                continue
+            number, reason = held_revision.number + 1, FILE_CHANGED
             revised += 1
-        await add_revision(
-            session,
-            _revision(question, question_id, number, content_hash, implications, at),
-        )
+        row.file_hash = content_hash
+        made = revision(question, row.id, number, content_hash, implications, at)
+        made.reason = reason
+        await add_revision(session, made)
     unchanged = len(written.questions) - created - revised
     return Loaded(written.slug, created, revised, unchanged)
 
@@ -150,6 +155,8 @@ async def _load_head(session: AsyncSession, written: WrittenSet, at: datetime) -
     stored.description = written.description
     stored.defaults = written.defaults
     stored.document = msgspec.to_builtins(written.document)
+    stored.review = msgspec.to_builtins(written.review)
+    stored.waivers = [msgspec.to_builtins(one) for one in written.waivers]
     await session.flush()
     return stored
 
@@ -177,17 +184,19 @@ async def _load_implications(
     return {slug: row.id for slug, row in held.items()}
 
 
-async def _held_revisions(session: AsyncSession, set_id: int) -> dict[str, QuestionRevision]:
+async def _held_revisions(
+    session: AsyncSession, set_id: int
+) -> dict[str, tuple[Question, QuestionRevision]]:
     rows = await session.execute(
-        select(Question.slug, QuestionRevision)
+        select(Question, QuestionRevision)
         .join(QuestionRevision, QuestionRevision.question_id == Question.id)
         .where(Question.set_id == set_id)
         .order_by(QuestionRevision.number)
     )
-    return dict(rows.all())
+    return {question.slug: (question, held) for question, held in rows}
 
 
-def _revision(
+def revision(
     question: WrittenQuestion,
     question_id: int,
     number: int,
@@ -195,6 +204,7 @@ def _revision(
     implications: dict[str, int],
     at: datetime,
 ) -> QuestionRevision:
+    """A revision that says what the question says, not yet added."""
     return QuestionRevision(
         question_id=question_id,
         number=number,
@@ -211,6 +221,7 @@ def _revision(
         domain=question.domain,
         tags=list(question.tags),
         weight=question.weight,
+        tail=question.tail,
         draft=question.draft,
         window_starts_at=question.window_starts_at,
         deadline_at=question.deadline_at,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from service.aggregates import Reading
+from service.curation import Revised
 from service.forecasters import Record
 from service.forecasts import Entry
 from service.models import (
@@ -68,6 +69,26 @@ class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
     occurred_at: Moment | None = None
     evidence_url: StoredText = ""
     note: StoredText = ""
+
+
+class NewQuestion(msgspec.Struct, forbid_unknown_fields=True):
+    """A question to add to a set; `question` has the fields of a question in a set's file."""
+
+    question: dict[str, Any]
+    reason: StoredText = ""
+
+
+class NewClosing(msgspec.Struct, forbid_unknown_fields=True):
+    """An early close: the revision that the curator saw, and why."""
+
+    based_on: Id
+    reason: StoredText
+
+
+class NewRevision(NewClosing, kw_only=True):
+    """An edit: `changes` has the fields to change, as in a set's file, with their new values."""
+
+    changes: dict[str, Any]
 
 
 class SetOut(msgspec.Struct):
@@ -328,7 +349,10 @@ class QuestionOut(msgspec.Struct):
 
 
 class QuestionDetail(QuestionOut):
-    """A question with everything that a forecaster needs to know."""
+    """A question with everything that a forecaster needs to know.
+
+    `reason` says why it was last revised, at `revised_at`.
+    """
 
     why: str
     background: str
@@ -337,10 +361,12 @@ class QuestionDetail(QuestionOut):
     fine_print: str
     sources: list[dict[str, Any]]
     weight: float
+    tail: bool
     window_starts_at: datetime | None
     deadline_at: datetime | None
     revision: int
     revised_at: datetime
+    reason: str
 
     @classmethod
     def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionDetail":
@@ -379,17 +405,26 @@ def _question(view: View, reading: Reading, at: datetime) -> dict[str, Any]:
 
 
 class RevisionOut(msgspec.Struct):
-    """A revision of a question."""
+    """A revision of a question; `revised_by` is null where the set's file says so.
+
+    `changed` names the fields that differ from the revision before.
+    """
 
     number: int
     title: str
     created_at: datetime
     content_hash: str
+    revised_by: str | None
+    reason: str
+    changed: list[str]
 
     @classmethod
-    def of(cls, row: QuestionRevision) -> "RevisionOut":
-        """From the row."""
-        return cls(row.number, row.title, row.created_at, row.content_hash)
+    def of(cls, one: Revised) -> "RevisionOut":
+        """From the revision with its author and what it changed."""
+        row = one.revision
+        return cls(
+            row.number, row.title, row.created_at, row.content_hash, one.by, row.reason, one.changed
+        )
 
 
 class ShareOut(msgspec.Struct):
@@ -448,6 +483,7 @@ class SourceRevision(msgspec.Struct):
     title: str
     polarity: str
     why: str
+    reason: str
     created_at: datetime
 
     @classmethod

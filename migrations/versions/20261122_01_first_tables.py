@@ -58,6 +58,8 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("defaults", sa.Text(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("review", sa.JSON(), nullable=True),
+        sa.Column("waivers", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_question_set")),
@@ -100,6 +102,7 @@ def upgrade() -> None:
         "question",
         sa.Column("set_id", sa.Integer(), nullable=False),
         sa.Column("slug", sa.String(length=200), nullable=False),
+        sa.Column("file_hash", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["set_id"], ["question_set.id"], name=op.f("fk_question_set_id")),
@@ -194,14 +197,20 @@ def upgrade() -> None:
         sa.Column("domain", sa.Text(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
+        sa.Column("tail", sa.Boolean(), nullable=False),
         sa.Column("draft", sa.Boolean(), nullable=False),
         sa.Column("window_starts_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("opens_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closes_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolves_by", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_question_revision_account_id")
+        ),
         sa.ForeignKeyConstraint(
             ["implication_id"], ["implication.id"], name=op.f("fk_question_revision_implication_id")
         ),

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from litestar import Controller, get
-from litestar.params import PathParameter, QueryParameter
+from litestar import Controller, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import provenance, questions
+from service import curation, provenance, questions
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
+    AppRequest,
     AsOf,
     Cursor,
     Limit,
@@ -16,14 +17,24 @@ from service.api.parameters import (
     Reading,
     SetSlug,
     Who,
+    Writing,
     page_of,
     position,
+    strictly,
     utc,
 )
 from service.clock import now
 from service.models import LARGEST_ID
 from service.questions import State
-from service.schemas import Page, ProvenanceOut, QuestionDetail, QuestionOut, RevisionOut
+from service.schemas import (
+    NewClosing,
+    NewRevision,
+    Page,
+    ProvenanceOut,
+    QuestionDetail,
+    QuestionOut,
+    RevisionOut,
+)
 
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]
 
@@ -90,12 +101,59 @@ class Questions(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[RevisionOut]:
-        """Every revision, the first first."""
+        """Every revision, the first first: whose it is, why, and which fields it changed."""
         view = await questions.get(reading, question_id, actor=actor)
-        rows = await questions.revisions(
+        rows = await curation.revisions(
             reading, view.id, after=position(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, RevisionOut.of, lambda row: row.number)
+        return page_of(rows, limit, RevisionOut.of, lambda one: one.revision.number)
+
+    @post("/{question_id:int}/revisions", summary="Revise a question (curators)")
+    async def revise(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        data: JSONBody[SkipValidation[NewRevision]],
+    ) -> QuestionDetail:
+        """Change fields by a new revision with a reason; publish a draft with `draft` false."""
+        data = await strictly(request, NewRevision)
+        view = await curation.revise(
+            writing,
+            aggregator,
+            actor,
+            question_id,
+            based_on=data.based_on,
+            reason=data.reason,
+            changes=data.changes,
+        )
+        readings = await aggregator.current(writing, [view])
+        return QuestionDetail.of(view, readings[view.id], now())
+
+    @post("/{question_id:int}/closing", summary="Close a question early (curators)")
+    async def close(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        data: JSONBody[SkipValidation[NewClosing]],
+    ) -> QuestionDetail:
+        """Take no more forecasts from now on, by a revision with a reason."""
+        data = await strictly(request, NewClosing)
+        view = await curation.close(
+            writing,
+            aggregator,
+            actor,
+            question_id,
+            based_on=data.based_on,
+            reason=data.reason,
+        )
+        readings = await aggregator.current(writing, [view])
+        return QuestionDetail.of(view, readings[view.id], now())
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
     async def provenance(

@@ -2,21 +2,24 @@
 
 from typing import Annotated
 
-from litestar import Controller, get
-from litestar.params import PathParameter, QueryParameter
+from litestar import Controller, Response, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import questions, scoreboard
+from service import curation, questions, scoreboard
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
+    AppRequest,
     AsOf,
     Cursor,
     Limit,
     Pooling,
     Reading,
     Who,
+    Writing,
     page_of,
     position,
+    strictly,
     utc,
 )
 from service.clock import now
@@ -24,7 +27,9 @@ from service.schemas import (
     HistoryOut,
     ImplicationOut,
     Moment,
+    NewQuestion,
     Page,
+    QuestionDetail,
     ReadingPoint,
     SetDetail,
     SetOut,
@@ -122,3 +127,28 @@ class Sets(Controller):
             reading, aggregator, found, implication, as_of=utc(as_of), points=points
         )
         return HistoryOut(implication, [ReadingPoint.of(point) for point in known])
+
+    @post("/{slug:str}/questions", summary="Add a question (curators)")
+    async def ask(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        slug: Slug,
+        data: JSONBody[SkipValidation[NewQuestion]],
+    ) -> QuestionDetail:
+        """Ask something more of the set's document, in the format of a set's file."""
+        data = await strictly(request, NewQuestion)
+        view = await curation.ask(writing, actor, slug, data.question, data.reason)
+        readings = await aggregator.current(writing, [view])
+        return QuestionDetail.of(view, readings[view.id], now())
+
+    @get("/{slug:str}/export", media_type="application/toml", summary="Export a set (curators)")
+    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
+        """The set as one TOML file that loads again, drafts included."""
+        return Response(
+            await curation.export(reading, actor, slug),
+            media_type="application/toml",
+            headers={"Content-Disposition": 'attachment; filename="set.toml"'},
+        )

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 from sqlalchemy import inspect, select, text
 
 from forecasting.posterior import Posterior
-from questions.schema import Document, Implication, QuestionSet
+from questions.schema import Document, Implication, Question, QuestionSet
 from service import accounts, questions
 from service.clock import now
 from service.database import Database
@@ -34,9 +36,13 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/sets/{slug:str}"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications/{implication:str}/history"): READ,
+    ("POST", "/api/v1/sets/{slug:str}/questions"): RESOLVE,
+    ("GET", "/api/v1/sets/{slug:str}/export"): UNRESOLVE,
     ("GET", "/api/v1/questions"): READ,
     ("GET", "/api/v1/questions/{question_id:int}"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
+    ("POST", "/api/v1/questions/{question_id:int}/revisions"): RESOLVE,
+    ("POST", "/api/v1/questions/{question_id:int}/closing"): RESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/provenance"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/forecasts"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
@@ -101,9 +107,30 @@ def fit(on_database) -> int:
     return int(on_database(store))
 
 
+def drought(slug: str) -> Question:
+    return Question(
+        slug=slug,
+        implication="wet",
+        polarity="contradicts",
+        why="It is dry.",
+        kind="binary",
+        title="Will there be a drought?",
+        background="There was one.",
+        background_as_of=date(2026, 11, 1),
+        criteria="Yes if there is.",
+        fine_print="None.",
+        domain="sky",
+        window_starts_at=datetime(2026, 11, 1, tzinfo=UTC),
+        deadline_at=datetime(2027, 12, 1, tzinfo=UTC),
+        opens_at=datetime(2026, 11, 1, tzinfo=UTC),
+        closes_at=datetime(2027, 12, 1, tzinfo=UTC),
+        resolves_by=datetime(2028, 1, 1, tzinfo=UTC),
+    )
+
+
 @pytest.fixture
-def written(on_database) -> str:
-    """Load a set with one implication; its slug."""
+def almanac(on_database, curator) -> dict[str, int]:
+    """Load a set with one implication; the ids of its questions."""
     one = QuestionSet(
         version=1,
         slug="almanac",
@@ -116,6 +143,7 @@ def written(on_database) -> str:
                 slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
             ),
         ),
+        questions=(drought("revised"), drought("closed")),
     )
 
     async def load(database: Database) -> None:
@@ -123,18 +151,19 @@ def written(on_database) -> str:
             await questions.load(session, one)
 
     on_database(load)
-    return one.slug
+    listed = curator.get("/questions", set="almanac").json()["items"]
+    return {question["slug"]: question["id"] for question in listed}
 
 
 @pytest.fixture
-def ask(client, account, curator, question, fit, written) -> Callable[..., dict[Any, int]]:
+def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[Any, int]]:
     """Ask every endpoint something that it would answer; the statuses by endpoint."""
     ann = account("ann")
     open_one, held, unresolved, resolved = map(question, ("open", "held", "unresolved", "resolved"))
     curator.resolve(resolved, "yes")
     told = {"probability": 0.3}
     fills = {
-        "slug:str": written,
+        "slug:str": "almanac",
         "implication:str": "wet",
         "forecaster_id:int": ann.id,
         "fit_id:int": fit,
@@ -149,6 +178,18 @@ def ask(client, account, curator, question, fit, written) -> Callable[..., dict[
             {"outcome": "yes"},
         ),
         ("DELETE", "/api/v1/questions/{question_id:int}/resolution"): (resolved, None),
+        ("POST", "/api/v1/sets/{slug:str}/questions"): (
+            open_one,
+            {"question": msgspec.to_builtins(drought("asked"))},
+        ),
+        ("POST", "/api/v1/questions/{question_id:int}/revisions"): (
+            almanac["revised"],
+            {"based_on": 1, "reason": "To say why.", "changes": {"why": "It is very dry."}},
+        ),
+        ("POST", "/api/v1/questions/{question_id:int}/closing"): (
+            almanac["closed"],
+            {"based_on": 1, "reason": "It is settled."},
+        ),
     }
 
     def ask(headers: dict[str, str]) -> dict[Any, int]:

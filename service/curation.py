@@ -1,0 +1,327 @@
+"""What curators do to questions: ask, revise, close early; and a set written out as a file again.
+
+A question that should not have been asked is retired by resolving it as annulled.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
+from questions.schema import Question as WrittenQuestion
+from questions.schema import QuestionSet as WrittenSet
+from service import questions
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.clock import now
+from service.errors import Conflict, Invalid
+from service.models import (
+    Account,
+    Forecast,
+    Implication,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    Role,
+)
+from service.questions import State, View
+
+LONGEST_REASON: Final = 2_000
+FIELDS: Final = tuple(
+    name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}
+)
+COLUMNS: Final = {name: "implication_id" if name == "implication" else name for name in FIELDS}
+NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `(.+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A revision, whose it is (None: the set's file), and what it changed of the one before."""
+
+    revision: QuestionRevision
+    by: str | None
+    changed: list[str]
+
+
+async def ask(
+    session: AsyncSession, actor: Actor, set_slug: str, told: dict[str, Any], reason: str
+) -> View:
+    """Add a question to a set; raises Invalid for what a file could not say either."""
+    actor.require(Role.curator, "ask a question")
+    _check_reason(reason)
+    found = await questions.find_set(session, set_slug)
+    await session.execute(
+        select(QuestionSet.id).where(QuestionSet.id == found.id).with_for_update()
+    )
+    written, content_hash = _read(told)
+    held = await session.scalar(
+        select(Question.id).where(Question.set_id == found.id, Question.slug == written.slug)
+    )
+    if held is not None:
+        raise Conflict(
+            f"set {set_slug!r} already has a question {written.slug!r}", current={"id": held}
+        )
+    at = now()
+    row = Question(set_id=found.id, slug=written.slug, created_at=at)
+    session.add(row)
+    await session.flush()
+    revision = questions.revision(
+        written, row.id, 1, content_hash, await _implications(session, found.id, written), at
+    )
+    revision.account_id, revision.reason = actor.id, reason
+    await questions.add_revision(session, revision)
+    return await questions.get(session, row.id)
+
+
+async def revise(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    based_on: int,
+    reason: str,
+    changes: dict[str, Any],
+) -> View:
+    """Change fields of a question by a new revision.
+
+    Args:
+        based_on: the number of the revision that the curator saw; Conflict if it is not the latest.
+        reason: why, for forecasters to read; required.
+        changes: fields of the file's format with their new values.
+    """
+    view, at = await _revisable(session, actor, question_id, based_on, reason)
+    return await _append(session, aggregator, actor, view, reason, changes, at)
+
+
+async def close(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    based_on: int,
+    reason: str,
+) -> View:
+    """Close an open question now, by a revision."""
+    view, at = await _revisable(session, actor, question_id, based_on, reason)
+    state = view.state(at)
+    if state is not State.open:
+        raise Conflict(
+            f"question {question_id} is {state}; only an open one can be closed",
+            current={"state": state},
+        )
+    return await _append(session, aggregator, actor, view, reason, {"closes_at": at}, at)
+
+
+async def revisions(
+    session: AsyncSession, question_id: int, *, after: int, limit: int
+) -> list[Revised]:
+    """The next revisions of a question after a number, the first first, with what they changed."""
+    rows = await session.execute(
+        select(QuestionRevision, Account.name)
+        .outerjoin(Account, Account.id == QuestionRevision.account_id)
+        .where(QuestionRevision.question_id == question_id, QuestionRevision.number >= after)
+        .order_by(QuestionRevision.number)
+        .limit(limit + 1)
+    )
+    known: list[tuple[QuestionRevision, str | None]] = [(row, by) for row, by in rows]
+    found = [Revised(row, by, _changed(before, row)) for (before, _), (row, by) in pairwise(known)]
+    first = [Revised(row, by, []) for row, by in known[:1] if row.number > after]
+    return [*first, *found][:limit]
+
+
+async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
+    """A set as one TOML file, as it is now, drafts too; Conflict if it never was such a file."""
+    actor.require(Role.curator, "export a set")
+    found = await questions.find_set(session, set_slug)
+    implications = await session.scalars(
+        select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
+    )
+    query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
+    told = {
+        "version": SCHEMA_VERSION,
+        "slug": found.slug,
+        "title": found.title,
+        "description": found.description,
+        "defaults": found.defaults,
+        "document": found.document,
+        "review": found.review,
+        "waivers": found.waivers,
+        "implications": [_told(one) for one in implications],
+        "questions": [_written(view) for view in await questions.views(session, query)],
+    }
+    try:
+        return dump_set(msgspec.convert(told, WrittenSet))
+    except msgspec.ValidationError as error:
+        raise Conflict(
+            f"set {set_slug!r} holds what a set's file cannot say, as it was not made from one: "
+            f"{error}"
+        ) from error
+
+
+async def _revisable(
+    session: AsyncSession, actor: Actor, question_id: int, based_on: int, reason: str
+) -> tuple[View, datetime]:
+    """The locked question, if it may be revised, and the moment."""
+    actor.require(Role.curator, "revise a question")
+    if not reason.strip():
+        raise Invalid("reason must say why, for forecasters to read", field="reason")
+    _check_reason(reason)
+    await questions.lock(session, [question_id])
+    view = await questions.get(session, question_id, actor=actor)
+    number = view.revision.number
+    if based_on != number:
+        raise Conflict(
+            f"question {question_id} is at revision {number}, not {based_on}; look at it again",
+            current={"revision": number},
+        )
+    at = now()
+    if view.resolved is not None:
+        raise Conflict(
+            f"question {question_id} is resolved; take that back before revising it",
+            current={"state": view.state(at)},
+        )
+    return view, at
+
+
+async def _append(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    view: View,
+    reason: str,
+    changes: dict[str, Any],
+    at: datetime,
+) -> View:
+    told = _written(view) | msgspec.to_builtins(changes)
+    written, content_hash = _read(told)
+    if content_hash == view.revision.content_hash:
+        raise Invalid("changes must change something", field="changes")
+    if written.slug != view.question.slug:
+        raise Invalid("slug must stay: files and links know the question by it", field="slug")
+    has_forecasts = await session.scalar(
+        select(Forecast.id).where(Forecast.question_id == view.id).limit(1)
+    )
+    if has_forecasts:
+        _require_kept(view, written, at)
+    implications = await _implications(session, view.question.set_id, written)
+    number = view.revision.number + 1
+    row = questions.revision(written, view.id, number, content_hash, implications, at)
+    row.account_id, row.reason = actor.id, reason
+    await questions.add_revision(session, row)
+    revised = await questions.get(session, view.id)
+    if has_forecasts:
+        await aggregator.publish(session, [revised], cause="revision", at=at)
+    return revised
+
+
+def _require_kept(view: View, written: WrittenQuestion, at: datetime) -> None:
+    """Refuse a revision that would make forecasts that were taken no longer count."""
+    if written.draft:
+        raise Invalid("draft must stay false once there are forecasts", field="draft")
+    if written.opens_at != view.revision.opens_at:
+        raise Invalid("opens_at must stay once there are forecasts", field="opens_at")
+    if written.closes_at != view.revision.closes_at and written.closes_at < at:
+        raise Invalid(
+            "closes_at must not move into the past once there are forecasts", field="closes_at"
+        )
+
+
+async def _implications(
+    session: AsyncSession, set_id: int, written: WrittenQuestion
+) -> dict[str, int]:
+    rows = await session.execute(
+        select(Implication.slug, Implication.id).where(
+            Implication.set_id == set_id, Implication.slug == written.implication
+        )
+    )
+    found: dict[str, int] = dict(rows.all())
+    if not found:
+        raise Invalid(
+            f"implication must be one of the set's, not {written.implication!r}",
+            field="implication",
+        )
+    return found
+
+
+def _changed(before: QuestionRevision, after: QuestionRevision) -> list[str]:
+    return [
+        name
+        for name, column in COLUMNS.items()
+        if getattr(before, column) != getattr(after, column)
+    ]
+
+
+def _told(row: Implication) -> dict[str, Any]:
+    names = ("slug", "section", "paraphrase", "hedge", "actors", "premise", "premise_note")
+    return {name: getattr(row, name) for name in (*names, "uncovered")}
+
+
+def _written(view: View) -> dict[str, Any]:
+    """A question as a file would say it, in JSON's types."""
+    own = {"slug": view.question.slug, "implication": view.implication_slug, "kind": "binary"}
+    rest = {name: getattr(view.revision, name) for name in FIELDS if name not in own}
+    told: dict[str, Any] = msgspec.to_builtins(own | rest)
+    return told
+
+
+def _read(told: dict[str, Any]) -> tuple[WrittenQuestion, str]:
+    """A question and the hash of what it says; Invalid as a file's loading would refuse it."""
+    if any("\0" in text for text in _texts(told)):
+        raise Invalid("a text must not hold the character NUL", field="body")
+    try:
+        written = msgspec.convert(told, WrittenQuestion)
+        return written, question_hash(written)
+    except msgspec.ValidationError as error:
+        raise _refused(str(error)) from error
+    except OverflowError as error:
+        raise Invalid("a time must be in the years 1 to 9999 of UTC", field="body") from error
+
+
+def _texts(told: object) -> Iterator[str]:
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict | list):
+        for inner in told.values() if isinstance(told, dict) else told:
+            yield from _texts(inner)
+
+
+def _refused(message: str) -> Invalid:
+    """What msgspec says of a question in the sentence of the format, with the field."""
+    said, _, place = message.partition(" - at `$")
+    place = place.strip("`.")
+    if named := NAMED.fullmatch(said):
+        field = ".".join(part for part in (place, named[2]) if part)
+        missing = named[1].startswith("missing")
+        return Invalid(f"{field} is {'missing' if missing else 'an unknown field'}", field=field)
+    if not place and (order := re.match(r"(\w+) must ", said)):
+        return Invalid(said, field=order[1])
+    allowed = _allowed(place)
+    return Invalid(f"{place} must be {allowed}" if allowed else message, field=place or "body")
+
+
+def _allowed(place: str) -> str | None:
+    """What the format says of a field, such as `sources[0].url`; None if it says nothing."""
+    outer, _, inner = place.partition("].")
+    hints = get_type_hints(Source if inner else WrittenQuestion, include_extras=True)
+    kind = hints.get(inner or outer.partition("[")[0])
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    if get_origin(kind) is Annotated:
+        return str(get_args(kind)[1].description)
+    return {str: "a text", bool: "true or false"}.get(kind) if isinstance(kind, type) else None
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
