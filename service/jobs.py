@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import datetime, timedelta
 from multiprocessing import get_context, parent_process
 from typing import Any, Final, TypeVar
@@ -32,6 +33,10 @@ KEPT_RECORDS: Final = timedelta(hours=1)
 Result = TypeVar("Result")
 
 
+class Stopped(Exception):  # noqa: N818  # an order that was followed, not an error
+    """The sampler was told to stop; what it was doing is not a fit's fault."""
+
+
 class Sampler:
     """A child process that samples, kept warm because compiling the model takes half a minute.
 
@@ -42,9 +47,12 @@ class Sampler:
         self._settings = settings
         self._pool: ProcessPoolExecutor | None = None
         self.child: int | None = None
+        self._stopped = threading.Event()
 
     def sample(self, panel: Panel) -> Sampled:
-        """Fit the model to a panel; never raises for what the sampler does."""
+        """Fit the model to a panel; raises Stopped, but nothing for what the sampler does."""
+        if self._stopped.is_set():
+            raise Stopped
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 1, mp_context=get_context("spawn"), initializer=_die_with_parent
@@ -60,13 +68,24 @@ class Sampler:
             self.child = self._pool.submit(os.getpid).result()
             return self._pool.submit(_sample, panel, options).result(timeout=limit)
         except TimeoutError:
-            if self.child is not None:
-                os.kill(self.child, signal.SIGKILL)
+            self._kill()
             self.close()
             return Sampled(FitStatus.failed, f"the sampler did not finish within {limit:g} s")
         except BrokenProcessPool:
+            if self._stopped.is_set():
+                raise Stopped from None
             self.close()
             return Sampled(FitStatus.failed, "the sampler's process died")
+
+    def stop(self) -> None:
+        """End whatever is being sampled, at once."""
+        self._stopped.set()
+        self._kill()
+
+    def _kill(self) -> None:
+        if self.child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
 
     def close(self) -> None:
         """End the child process, if there is one."""
@@ -187,6 +206,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         log.info("the worker is ready")
         stop.wait()
     finally:
+        sampler.stop()
         DBOS.destroy()
         sampler.close()
 

@@ -20,7 +20,7 @@ from service import fits
 from service.aggregates import Aggregator
 from service.database import Database
 from service.fits import Need, Sampled
-from service.jobs import Sampler
+from service.jobs import Sampler, Stopped
 from service.models import Fit, FitStatus
 from service.settings import Settings
 
@@ -251,11 +251,27 @@ def test_a_sampler_that_dies_or_hangs_costs_that_fit_only(bare) -> None:
         sampler.close()
 
 
-def _kill_child(sampler: Sampler) -> None:
+def test_a_sampler_that_is_told_to_stop_does_so_at_once_and_blames_no_fit(bare) -> None:
+    sampler = Sampler(Settings(**bare))
+    stopper = threading.Thread(target=lambda: (_when_started(sampler), sampler.stop()))
+    stopper.start()
+    try:
+        with pytest.raises(Stopped):
+            sampler.sample(panel())
+    finally:
+        stopper.join()
+        sampler.close()
+
+
+def _when_started(sampler: Sampler) -> int:
     pause = threading.Event()
     while sampler.child is None:
         pause.wait(0.01)
-    os.kill(sampler.child, signal.SIGKILL)
+    return sampler.child
+
+
+def _kill_child(sampler: Sampler) -> None:
+    os.kill(_when_started(sampler), signal.SIGKILL)
 
 
 def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(bare) -> None:
