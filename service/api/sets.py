@@ -150,5 +150,5 @@ class Sets(Controller):
         return Response(
             await curation.export(reading, actor, slug),
             media_type="application/toml",
-            headers={"Content-Disposition": 'attachment; filename="set.toml"'},
+            headers={"Content-Disposition": f'attachment; filename="{slug}.toml"'},
         )
