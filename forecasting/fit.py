@@ -98,7 +98,7 @@ def fit(
     option = "low_rank_modified_mass_matrix" if few else "use_grad_based_mass_matrix"
     diagnostics: dict[str, Any] = {}
     reason = ""
-    for attempt, (length, accept) in enumerate(((1, 0.85), (2, 0.92)), start=1):
+    for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.98)), start=1):
         tell(f"sampling, attempt {attempt}")
         sample = _sample(
             density,
