@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: serve test lint types contracts check benchmarks lock clean
+.PHONY: serve test lint types contracts check benchmarks model-checks lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init
@@ -27,8 +27,11 @@ contracts: .venv/test.stamp
 	$(BIN)/lint-imports
 
 benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
-	$(BIN)/python benchmarks/forecasting.py
+	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/submissions.py
+
+model-checks: .venv/test.stamp ## Simulation-based calibration of the model (many minutes)
+	$(BIN)/python benchmarks/model_checks.py
 
 lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
