@@ -1,6 +1,7 @@
 """Aggregating a folder of forecasts without a database."""
 
 import csv
+import io
 import math
 import os
 import tempfile
@@ -67,13 +68,20 @@ def _figure(
 
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Write the rows as CSV with a header; on an error the file that was there stays."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all; on an error the file that was there stays."""
     path = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(Row._fields)
-            writer.writerows(rows)
+            file.write(text)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

@@ -387,6 +387,8 @@ def draft_questions(document: Path, *, output: Path | None) -> None:
     with _sentences():
         if output is not None and output.exists():
             raise Conflict(f"{output} exists; a draft does not overwrite a set")
+        if output is not None:
+            _require_folder_of(output)
         model = _language_model(Settings.from_environment())
         toml = draft(
             document,
@@ -397,7 +399,7 @@ def draft_questions(document: Path, *, output: Path | None) -> None:
         if output is None:
             click.echo(toml, nl=False)
         else:
-            output.write_text(toml, encoding="utf-8")
+            batch.write_whole(output, toml)
             click.echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
 
 
