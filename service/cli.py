@@ -488,7 +488,8 @@ def export_folder(folder: Path, *, slug: str | None) -> None:
     help="As known at each time, or folds over questions; default: replay where possible.",
 )
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
-def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int) -> None:
+@click.option("--seed", default=0, show_default=True, help="Of the folds, fits and resampling.")
+def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int, seed: int) -> None:
     """Compare the model with every pool on a folder's resolved questions, without leaks.
 
     Scores are means over the same questions; the difference's interval resamples questions.
@@ -496,14 +497,13 @@ def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int)
     from forecasting import backtest as backtesting  # noqa: PLC0415  # slow to import
 
     with _sentences():
-        settings = Settings.from_environment()
         if output is not None:
             _require_folder_of(output)
         panel = Panel.read(folder)
         try:
             done = backtesting.backtest(
                 panel,
-                seed=settings.fit_seed,
+                seed=seed,
                 folds=folds,
                 kind=kind,
                 progress=lambda said: click.echo(said, err=True),
