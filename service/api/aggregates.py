@@ -20,7 +20,8 @@ from service.api.parameters import (
     utc,
 )
 from service.api.questions import QuestionId
-from service.schemas import AggregateOut, AggregatePoint, Page
+from service.schemas.aggregates import AggregateOut, AggregatePoint
+from service.schemas.common import Page
 
 
 class Aggregates(Controller):

@@ -18,7 +18,8 @@ from service.api.parameters import (
 )
 from service.errors import NotFound
 from service.models import LARGEST_ID
-from service.schemas import FitOut, Page
+from service.schemas.common import Page
+from service.schemas.fits import FitOut
 
 FitId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the fit's id")]
 

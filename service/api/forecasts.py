@@ -26,12 +26,12 @@ from service.api.parameters import (
 )
 from service.api.questions import QuestionId
 from service.forecasts import Draft
-from service.schemas import (
-    AggregateOut,
+from service.schemas.aggregates import AggregateOut
+from service.schemas.common import Page
+from service.schemas.forecasts import (
     ForecastOut,
     NewForecast,
     NewForecastOn,
-    Page,
     Submitted,
     SubmittedMany,
     WithdrawnOut,

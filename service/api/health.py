@@ -7,7 +7,7 @@ from litestar.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.parameters import AppRequest
-from service.schemas import Health
+from service.schemas.fits import Health
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.errors import Invalid
 from service.models import LARGEST_ID
-from service.schemas import Moment, Page
+from service.schemas.common import Moment, Page
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")

@@ -26,11 +26,11 @@ from service.api.parameters import (
 from service.clock import now
 from service.models import LARGEST_ID
 from service.questions import State
-from service.schemas import (
+from service.schemas.common import Page
+from service.schemas.provenance import ProvenanceOut
+from service.schemas.questions import (
     NewClosing,
     NewRevision,
-    Page,
-    ProvenanceOut,
     QuestionDetail,
     QuestionOut,
     RevisionOut,

@@ -8,7 +8,7 @@ from service.api.parameters import AppRequest, Pooling, Who, Writing, strictly, 
 from service.api.questions import QuestionId
 from service.clock import now
 from service.models import Outcome
-from service.schemas import NewResolution, QuestionDetail
+from service.schemas.questions import NewResolution, QuestionDetail
 
 
 class Resolutions(Controller):

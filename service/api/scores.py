@@ -21,7 +21,8 @@ from service.api.parameters import (
 )
 from service.api.questions import QuestionId
 from service.models import LARGEST_ID
-from service.schemas import CalibrationOut, ForecasterOut, Page, ScoreOut, StandingOut
+from service.schemas.common import Page
+from service.schemas.scores import CalibrationOut, ForecasterOut, ScoreOut, StandingOut
 
 Kind = Literal["brier", "log", "baseline", "peer"]
 

@@ -23,17 +23,9 @@ from service.api.parameters import (
     utc,
 )
 from service.clock import now
-from service.schemas import (
-    HistoryOut,
-    ImplicationOut,
-    Moment,
-    NewQuestion,
-    Page,
-    QuestionDetail,
-    ReadingPoint,
-    SetDetail,
-    SetOut,
-)
+from service.schemas.common import Moment, Page
+from service.schemas.questions import NewQuestion, QuestionDetail
+from service.schemas.sets import HistoryOut, ImplicationOut, ReadingPoint, SetDetail, SetOut
 
 Slug = Annotated[
     str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")

@@ -1,0 +1,1 @@
+"""Every struct that the API takes or gives, a file a noun."""

@@ -1,0 +1,30 @@
+"""What the structs share: pages of lists and the types of fields."""
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from service.models import LARGEST_ID
+
+Item = TypeVar("Item")
+
+Probability = Annotated[
+    float, Meta(ge=0, le=1, description="a number from 0 to 1; 0 and 1 are taken as stated")
+]
+Moment = Annotated[
+    datetime, Meta(tz=True, description="ISO 8601 with an offset, such as 2027-01-01T00:00:00Z")
+]
+StoredText = Annotated[
+    str, Meta(pattern=r"^[^\x00]*$", description="any text without the character NUL")
+]
+Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
+NewOutcome = Literal["yes", "no", "ambiguous", "annulled"]
+
+
+class Page(msgspec.Struct, Generic[Item]):
+    """A page of a list; `next` is the cursor of the following page, null on the last."""
+
+    items: list[Item]
+    next: str | None

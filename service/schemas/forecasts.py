@@ -1,0 +1,74 @@
+"""Forecasts, as the API takes and gives them."""
+
+from datetime import datetime
+
+import msgspec
+
+from service.forecasts import Entry
+from service.schemas.aggregates import AggregateOut
+from service.schemas.common import Id, Moment, Probability, StoredText
+
+
+class NewForecast(msgspec.Struct, forbid_unknown_fields=True):
+    """A forecast to submit."""
+
+    probability: Probability
+    rationale: StoredText = ""
+    expires_at: Moment | None = None
+
+
+class NewForecastOn(NewForecast, kw_only=True):
+    """A forecast to submit in bulk, with its question."""
+
+    question_id: Id
+
+
+class ForecastOut(msgspec.Struct):
+    """A forecast as it was submitted."""
+
+    id: int
+    question_id: int
+    forecaster_id: int
+    forecaster: str
+    bot: bool
+    probability: float
+    rationale: str
+    expires_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, entry: Entry) -> "ForecastOut":
+        """From the forecast and its forecaster."""
+        row = entry.forecast
+        return cls(
+            row.id,
+            row.question_id,
+            row.account_id,
+            entry.account_name,
+            entry.bot,
+            row.probability,
+            row.rationale,
+            row.expires_at,
+            row.created_at,
+        )
+
+
+class Submitted(msgspec.Struct):
+    """A stored forecast and the aggregate that it led to, from the same transaction."""
+
+    forecast: ForecastOut
+    aggregate: AggregateOut
+
+
+class SubmittedMany(msgspec.Struct):
+    """Every stored forecast of a bulk and the aggregates that they led to."""
+
+    items: list[Submitted]
+
+
+class WithdrawnOut(msgspec.Struct):
+    """A withdrawal and the aggregate that it led to."""
+
+    question_id: int
+    withdrawn_at: datetime
+    aggregate: AggregateOut

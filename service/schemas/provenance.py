@@ -1,0 +1,142 @@
+"""What an aggregate rests on, as the API gives it."""
+
+from datetime import datetime
+
+import msgspec
+
+from service.models import Fit, Implication, QuestionRevision, QuestionSet
+from service.provenance import Chain, Share
+from service.schemas.aggregates import AggregateOut
+from service.schemas.questions import ResolutionOut
+
+
+class ShareOut(msgspec.Struct):
+    """A forecast that counts; the shares of all that count add up to 1."""
+
+    id: int
+    forecaster_id: int
+    forecaster: str
+    bot: bool
+    probability: float
+    created_at: datetime
+    share: float
+
+    @classmethod
+    def of(cls, one: Share) -> "ShareOut":
+        """From a forecast with its share."""
+        entry = one.entry
+        row = entry.forecast
+        return cls(
+            row.id,
+            row.account_id,
+            entry.account_name,
+            entry.bot,
+            row.probability,
+            row.created_at,
+            one.share,
+        )
+
+
+class SourceFit(msgspec.Struct):
+    """The fit whose posterior weighed the forecasts; `/fits/{id}` says more."""
+
+    id: int
+    fingerprint: str
+    data_hash: str
+    seed: int
+    resolutions: int
+    forecasts: int
+    forecasters: int
+    finished_at: datetime
+
+    @classmethod
+    def of(cls, row: Fit | None) -> "SourceFit | None":
+        """From the row; None from none."""
+        if row is None:
+            return None
+        values = {name: getattr(row, name) for name in cls.__struct_fields__[:-1]}
+        return cls(**values, finished_at=row.created_at)
+
+
+class SourceRevision(msgspec.Struct):
+    """The question as it was worded when it was answered."""
+
+    number: int
+    content_hash: str
+    title: str
+    polarity: str
+    why: str
+    reason: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: QuestionRevision) -> "SourceRevision":
+        """From the row."""
+        return cls(*(getattr(row, name) for name in cls.__struct_fields__))
+
+
+class SourceImplication(msgspec.Struct):
+    """What the question watches, and where in the document it is."""
+
+    slug: str
+    section: str
+    paraphrase: str
+    hedge: str
+    premise: str
+    premise_note: str
+
+    @classmethod
+    def of(cls, row: Implication | None) -> "SourceImplication | None":
+        """From the row; None from none."""
+        return cls(*(getattr(row, name) for name in cls.__struct_fields__)) if row else None
+
+
+class SourceDocument(msgspec.Struct):
+    """The document that the set was written from; null where the set does not say."""
+
+    set: str
+    title: str | None
+    date: str | None
+    sha256: str | None
+    origin: str | None
+
+    @classmethod
+    def of(cls, row: QuestionSet) -> "SourceDocument":
+        """From the set."""
+        return cls(row.slug, *(row.document.get(name) for name in cls.__struct_fields__[1:]))
+
+
+class ProvenanceOut(msgspec.Struct):
+    """The way from an aggregate to the document, and to the evidence once there is some.
+
+    `fit` is null where the prior answered. `forecasts` are those that count, the heaviest first, at
+    most 200; `forecasts_left_out` counts the others.
+    """
+
+    question_id: int
+    as_of: datetime
+    aggregate: AggregateOut
+    fit: SourceFit | None
+    forecasts: list[ShareOut]
+    forecasts_left_out: int
+    revision: SourceRevision
+    implication: SourceImplication | None
+    document: SourceDocument
+    resolution: ResolutionOut | None
+
+    @classmethod
+    def of(cls, chain: Chain) -> "ProvenanceOut":
+        """From the chain."""
+        view = chain.view
+        return cls(
+            question_id=view.id,
+            as_of=chain.aggregate.as_of,
+            aggregate=AggregateOut.of(view.id, chain.aggregate),
+            fit=SourceFit.of(chain.fit),
+            forecasts=[ShareOut.of(one) for one in chain.shares],
+            forecasts_left_out=chain.left_out,
+            revision=SourceRevision.of(view.revision),
+            implication=SourceImplication.of(chain.implication),
+            document=SourceDocument.of(chain.in_set),
+            resolution=ResolutionOut.of(view.resolved),
+        )

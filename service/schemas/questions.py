@@ -1,0 +1,162 @@
+"""Questions, revisions and resolutions, as the API takes and gives them."""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from service.aggregates import Reading
+from service.curation import Revised
+from service.models import Resolution
+from service.questions import View
+from service.schemas.aggregates import AggregateOut
+from service.schemas.common import Id, Moment, NewOutcome, StoredText
+
+
+class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
+    """What a curator says became of a question."""
+
+    outcome: NewOutcome
+    occurred_at: Moment | None = None
+    evidence_url: StoredText = ""
+    note: StoredText = ""
+
+
+class NewQuestion(msgspec.Struct, forbid_unknown_fields=True):
+    """A question to add to a set; `question` has the fields of a question in a set's file."""
+
+    question: dict[str, Any]
+    reason: StoredText = ""
+
+
+class NewClosing(msgspec.Struct, forbid_unknown_fields=True):
+    """An early close: the revision that the curator saw, and why."""
+
+    based_on: Id
+    reason: StoredText
+
+
+class NewRevision(NewClosing, kw_only=True):
+    """An edit: `changes` has the fields to change, as in a set's file, with their new values."""
+
+    changes: dict[str, Any]
+
+
+class ResolutionOut(msgspec.Struct):
+    """A resolution that holds."""
+
+    outcome: str
+    occurred_at: datetime
+    evidence_url: str
+    note: str
+    resolved_at: datetime
+
+    @classmethod
+    def of(cls, row: Resolution | None) -> "ResolutionOut | None":
+        """From the row; None from none."""
+        if row is None:
+            return None
+        return cls(row.outcome, row.occurred_at, row.evidence_url, row.note, row.created_at)
+
+
+class QuestionOut(msgspec.Struct):
+    """A question as it stands in a list."""
+
+    id: int
+    set: str
+    slug: str
+    implication: str | None
+    polarity: str
+    title: str
+    domain: str
+    tags: list[str]
+    state: str
+    opens_at: datetime
+    closes_at: datetime | None
+    resolves_by: datetime | None
+    resolution: ResolutionOut | None
+    aggregate: AggregateOut
+
+    @classmethod
+    def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionOut":
+        """From a view of the question, its present aggregate and the moment."""
+        return cls(**_question(view, reading, at))
+
+
+class QuestionDetail(QuestionOut):
+    """A question with everything that a forecaster needs to know.
+
+    `reason` says why it was last revised, at `revised_at`.
+    """
+
+    why: str
+    background: str
+    background_as_of: date | None
+    criteria: str
+    fine_print: str
+    sources: list[dict[str, Any]]
+    weight: float
+    tail: bool
+    window_starts_at: datetime | None
+    deadline_at: datetime | None
+    revision: int
+    revised_at: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionDetail":
+        """From a view of the question, its present aggregate and the moment."""
+        revision = view.revision
+        own = set(cls.__struct_fields__) - set(QuestionOut.__struct_fields__)
+        copied = {
+            name: getattr(revision, name) for name in own if name not in {"revision", "revised_at"}
+        }
+        return cls(
+            **_question(view, reading, at),
+            **copied,
+            revision=revision.number,
+            revised_at=revision.created_at,
+        )
+
+
+def _question(view: View, reading: Reading, at: datetime) -> dict[str, Any]:
+    revision = view.revision
+    return {
+        "id": view.id,
+        "set": view.set_slug,
+        "slug": view.question.slug,
+        "implication": view.implication_slug,
+        "polarity": revision.polarity,
+        "title": revision.title,
+        "domain": revision.domain,
+        "tags": revision.tags,
+        "state": str(view.state(at)),
+        "opens_at": revision.opens_at,
+        "closes_at": revision.closes_at,
+        "resolves_by": revision.resolves_by,
+        "resolution": ResolutionOut.of(view.resolved),
+        "aggregate": AggregateOut.of(view.id, reading),
+    }
+
+
+class RevisionOut(msgspec.Struct):
+    """A revision of a question; `revised_by` is null where the set's file says so.
+
+    `changed` names the fields that differ from the revision before.
+    """
+
+    number: int
+    title: str
+    created_at: datetime
+    content_hash: str
+    revised_by: str | None
+    reason: str
+    changed: list[str]
+
+    @classmethod
+    def of(cls, one: Revised) -> "RevisionOut":
+        """From the revision with its author and what it changed."""
+        row = one.revision
+        return cls(
+            row.number, row.title, row.created_at, row.content_hash, one.by, row.reason, one.changed
+        )

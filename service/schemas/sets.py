@@ -1,0 +1,182 @@
+"""Sets, implications and their readings, as the API gives them."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from service.models import QuestionSet
+from service.schemas.aggregates import AggregateOut
+from service.scoreboard import Bound, Lean, Line, Point, Watch
+
+
+class SetOut(msgspec.Struct):
+    """A set of questions and the document that it came from."""
+
+    id: int
+    slug: str
+    title: str
+    description: str
+    defaults: str
+    document: dict[str, Any]
+    questions: int
+
+    @classmethod
+    def of(cls, row: QuestionSet, questions: int) -> "SetOut":
+        """From the row and the number of its questions."""
+        return cls(
+            row.id, row.slug, row.title, row.description, row.defaults, row.document, questions
+        )
+
+
+class SummaryOut(msgspec.Struct):
+    """How many implications of a document lean which way."""
+
+    confirmed: int
+    contradicted: int
+    open: int
+    overtaken: int
+    not_asked: int
+
+
+class SetDetail(SetOut):
+    """A set and how its document fares."""
+
+    as_of: datetime
+    summary: SummaryOut
+
+    @classmethod
+    def on(
+        cls, row: QuestionSet, questions: int, as_of: datetime, leaning: dict[Lean, int]
+    ) -> "SetDetail":
+        """From the row, the number of its questions and where its implications stand."""
+        return cls(
+            **msgspec.structs.asdict(SetOut.of(row, questions)),
+            as_of=as_of,
+            summary=SummaryOut(**{str(lean): count for lean, count in leaning.items()}),
+        )
+
+
+class BoundOut(msgspec.Struct):
+    """The probability that things go as the document implies, polarity applied."""
+
+    probability: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, found: Bound | None) -> "BoundOut | None":
+        """From what was read; None from none."""
+        return cls(found.probability, found.lower, found.upper) if found else None
+
+
+class WatchOut(msgspec.Struct):
+    """A question of an implication; `read` is null where it has no part in the reading."""
+
+    id: int
+    slug: str
+    title: str
+    polarity: str
+    weight: float
+    state: str
+    outcome: str | None
+    aggregate: AggregateOut
+    read: BoundOut | None
+
+    @classmethod
+    def of(cls, one: Watch, at: datetime) -> "WatchOut":
+        """From the question as known at a moment."""
+        view, held = one.view, one.view.resolved
+        return cls(
+            id=view.id,
+            slug=view.question.slug,
+            title=view.revision.title,
+            polarity=view.revision.polarity,
+            weight=view.revision.weight,
+            state=str(view.state(at)),
+            outcome=held.outcome if held else None,
+            aggregate=AggregateOut.of(view.id, one.aggregate),
+            read=BoundOut.of(one.read),
+        )
+
+
+class EvidenceOut(msgspec.Struct):
+    """How much stands behind a reading.
+
+    `questions` are those read, `resolved` those of them with their answer, `forecasters` the
+    people and bots who have forecast any of them.
+    """
+
+    questions: int
+    resolved: int
+    forecasters: int
+
+
+class ReadingPoint(msgspec.Struct):
+    """The reading of an implication at one moment; null where nothing could be read."""
+
+    as_of: datetime
+    reading: BoundOut | None
+    questions: int
+    resolved: int
+
+    @classmethod
+    def of(cls, point: Point) -> "ReadingPoint":
+        """From the implication at the moment."""
+        return cls(point.at, BoundOut.of(point.reading), point.questions, point.resolved)
+
+
+class HistoryOut(msgspec.Struct):
+    """The reading of an implication at evenly spaced moments, the oldest first."""
+
+    implication: str
+    points: list[ReadingPoint]
+
+
+class ImplicationOut(msgspec.Struct):
+    """One thing that the document says may follow, and what forecasters believe of it.
+
+    `moved` is how much more probable it is than at `since`, where `before` was read.
+    """
+
+    slug: str
+    position: int
+    section: str
+    paraphrase: str
+    hedge: str
+    actors: list[str]
+    premise: str
+    premise_note: str
+    uncovered: str
+    as_of: datetime
+    lean: Lean
+    reading: BoundOut | None
+    since: datetime
+    before: BoundOut | None
+    moved: float | None
+    evidence: EvidenceOut
+    questions: list[WatchOut]
+
+    @classmethod
+    def of(cls, line: Line) -> "ImplicationOut":
+        """From its line on the scoreboard."""
+        row, point = line.implication, line.point
+        return cls(
+            slug=row.slug,
+            position=row.position,
+            section=row.section,
+            paraphrase=row.paraphrase,
+            hedge=row.hedge,
+            actors=row.actors,
+            premise=row.premise,
+            premise_note=row.premise_note,
+            uncovered=row.uncovered,
+            as_of=point.at,
+            lean=line.lean,
+            reading=BoundOut.of(point.reading),
+            since=line.before.at,
+            before=BoundOut.of(line.before.reading),
+            moved=line.moved,
+            evidence=EvidenceOut(point.questions, point.resolved, line.forecasters),
+            questions=[WatchOut.of(one, point.at) for one in point.watched],
+        )
