@@ -1,0 +1,43 @@
+"""The `credence` command: a file a noun."""
+
+import logging
+
+import click
+
+from service.cli.accounts import account
+from service.cli.command import Commands
+from service.cli.exchange import export_folder, import_folder
+from service.cli.forecasting import aggregate, backtest, fit
+from service.cli.installation import init, serve, worker
+from service.cli.questions import question_sets
+
+
+@click.group(
+    "credence",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="credence-forecasts")
+def main() -> None:
+    """Credence: from a brief to resolvable questions, pooled forecasts and scores.
+
+    The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for loud in ("alembic", "arviz", "dbos"):
+        logging.getLogger(loud).setLevel(logging.WARNING)
+
+
+for command in (
+    init,
+    serve,
+    worker,
+    account,
+    question_sets,
+    import_folder,
+    export_folder,
+    fit,
+    aggregate,
+    backtest,
+):
+    main.add_command(command)

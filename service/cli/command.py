@@ -1,0 +1,119 @@
+"""What every command shares: one sentence for an error, and work on the database."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from forecasting.panel import PanelError
+from questions.documents import DocumentError
+from questions.load import SetError
+from service.database import Database
+from service.errors import Problem
+from service.settings import Settings, SettingsError
+
+Result = TypeVar("Result")
+
+EXPECTED: Final = (Problem, SetError, DocumentError, PanelError, SettingsError, OSError)
+
+
+class Sentence(click.ClickException):
+    """An error that ends the command with one sentence on standard error."""
+
+    def show(self, file: Any = None) -> None:
+        """Write the sentence alone."""
+        del file
+        click.echo(f"credence: {self.message}", err=True)
+
+
+class Misuse(Sentence):
+    """The command was called in a way that it does not know."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """The whole command: a wrong use of it also ends with one sentence."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Read the command's own options."""
+        with _usage():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the options of a command below this one, and run it."""
+        with _usage():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "credence"
+        said = " ".join(error.format_message().split()).rstrip(".")
+        raise Misuse(f"{said}; see `{path} --help`") from error
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn the errors that callers can do something about into sentences."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise Sentence(str(error)) from error
+    except SQLAlchemyError as error:
+        raise Sentence(f"the database: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    said = str(origin).strip().splitlines()
+    unmigrated = re.search(r"no such table|relation .* does not exist", str(origin))
+    hint = "; has `credence init` run?" if unmigrated else ""
+    return f"{said[0] if said else type(origin).__name__}{hint}"
+
+
+def with_database(
+    work: Callable[[Database, Settings], Awaitable[Result]], *, create: bool = False
+) -> Result:
+    """Run a piece of work on the database of the settings, and turn errors into sentences."""
+
+    async def run(settings: Settings) -> Result:
+        database = Database(settings.url)
+        try:
+            return await work(database, settings)
+        finally:
+            await database.close()
+
+    with sentences():
+        settings = Settings.from_environment()
+        if settings.url.get_backend_name() == "sqlite":
+            _require_file(str(settings.url.database), create=create)
+        return asyncio.run(run(settings))
+
+
+def _require_file(file: str, *, create: bool) -> None:
+    """Refuse a file that is no database, and a missing one: the name may be misspelt."""
+    if not create and not Path(file).exists():
+        raise Sentence(f"there is no database {file}; run `credence init`")
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise Sentence(f"the database {file}: {error}") from error
+
+
+def require_folder_of(output: Path) -> None:
+    """Refuse a file whose folder does not exist, before any work is done for it."""
+    if not output.resolve().parent.is_dir():
+        raise Sentence(f"{output}: there is no folder to write it in")

@@ -1,0 +1,52 @@
+"""`credence import` and `export`."""
+
+from pathlib import Path
+
+import click
+
+from forecasting.panel import Panel
+from service import exchange
+from service.aggregates import Aggregator
+from service.cli.command import with_database
+from service.database import Database
+from service.settings import Settings
+
+
+@click.command(
+    "import", epilog="Example: credence import data/replication_surveys --set replication"
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--set", "slug", help="Slug of the new set; default: the folder's name.")
+def import_folder(folder: Path, *, slug: str | None) -> None:
+    """Import a folder of forecasts (forecasts.csv, questions.csv) as a set of its own.
+
+    All or nothing, and safe to repeat. Its forecasters become accounts named SET:FORECASTER.
+    """
+
+    async def work(database: Database, settings: Settings) -> exchange.Imported:
+        panel = Panel.read(folder)
+        name = slug or exchange.slug_of(folder)
+        aggregator = Aggregator(settings.interval_level)
+        async with database.write() as session:
+            return await exchange.read_in(session, aggregator, panel, name)
+
+    done = with_database(work)
+    click.echo(
+        f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
+        f"{done.forecasts} forecasts of {done.forecasters} forecasters imported"
+    )
+
+
+@click.command("export", epilog="Example: credence export out --set russia-iran")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--set", "slug", help="Only this set.")
+def export_folder(folder: Path, *, slug: str | None) -> None:
+    """Export forecasts as a folder with forecasts.csv and questions.csv."""
+
+    async def work(database: Database, _settings: Settings) -> Panel:
+        panel = await exchange.write_out(database, slug)
+        panel.write(folder)
+        return panel
+
+    panel = with_database(work)
+    click.echo(f"{folder}: {len(panel.questions)} questions, {len(panel.probability)} forecasts")

@@ -1,0 +1,121 @@
+"""`credence fit`, `aggregate` and `backtest`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from forecasting.panel import Panel
+from forecasting.posterior import Posterior
+from service import batch
+from service.cli.command import Sentence, require_folder_of, sentences, with_database
+from service.database import Database
+from service.settings import Settings
+
+
+@click.command(epilog="Example: credence fit")
+def fit() -> None:
+    """Fit the model to everything resolved by now; exits 1 when the fit is refused or fails."""
+    from service.jobs import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
+
+    async def work(database: Database, settings: Settings) -> Any:
+        sampler = Sampler(settings)
+        try:
+            return await fit_once(database, settings, sampler)
+        finally:
+            sampler.close()
+
+    made = with_database(work)
+    if made.status != "accepted":
+        raise Sentence(f"fit {made.id} was {made.status}: {made.reason}")
+    click.echo(
+        f"fit {made.id} accepted: {made.questions} questions, {made.forecasts} forecasts of "
+        f"{made.forecasters} forecasters; fingerprint {made.fingerprint[:12]}"
+    )
+
+
+@click.command(epilog="Example: credence aggregate data/replication_surveys -o aggregates.csv")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The CSV to write."
+)
+@click.option("--all-methods", is_flag=True, help="A row a method instead of `bayes` alone.")
+def aggregate(folder: Path, *, output: Path, all_methods: bool) -> None:
+    """Aggregate a folder of forecasts: a row for every question without an outcome.
+
+    The model learns from the questions of the folder that have one.
+    """
+    with sentences():
+        settings = Settings.from_environment()
+        require_folder_of(output)
+        panel = Panel.read(folder)
+        posterior = _posterior(panel, settings)
+        rows = batch.aggregate(
+            panel, posterior, level=settings.interval_level, all_methods=all_methods
+        )
+        batch.write(output, rows)
+    click.echo(f"{output}: {len(rows)} rows")
+
+
+def _posterior(panel: Panel, settings: Settings) -> Posterior:
+    """Fit to what the folder knows; the prior stands in, and that is said, for a refused fit."""
+    if np.isnan(panel.outcome).all():
+        return Posterior.prior(seed=settings.fit_seed)
+    from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC is slow to import
+
+    try:
+        return fit(
+            panel,
+            seed=settings.fit_seed,
+            chains=settings.fit_chains,
+            draws=settings.fit_draws,
+            tune=settings.fit_tune,
+            progress=lambda said: click.echo(said, err=True),
+        )
+    except FitRefused as refusal:
+        click.echo(f"credence: {refusal.reason}; the prior answers instead", err=True)
+        return Posterior.prior()
+
+
+@click.command(epilog="Example: credence backtest data/replication_surveys -o table.csv")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the table here.")
+@click.option(
+    "--kind",
+    type=click.Choice(["replay", "folds"]),
+    help="As known at each time, or folds over questions; default: replay where possible.",
+)
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
+@click.option("--seed", default=0, show_default=True, help="Of the folds, fits and resampling.")
+def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int, seed: int) -> None:
+    """Compare the model with every pool on a folder's resolved questions, without leaks.
+
+    Scores are means over the same questions; the difference's interval resamples questions.
+    """
+    from forecasting import backtest as backtesting  # noqa: PLC0415  # slow to import
+
+    with sentences():
+        if output is not None:
+            require_folder_of(output)
+        panel = Panel.read(folder)
+        try:
+            done = backtesting.backtest(
+                panel,
+                seed=seed,
+                folds=folds,
+                kind=kind,
+                progress=lambda said: click.echo(said, err=True),
+            )
+        except ValueError as error:
+            raise Sentence(str(error)) from error
+        rows = done.rows()
+        click.echo(f"{done.kind}, {rows[0].questions} questions, {done.refused} refused fits")
+        click.echo(f"{'method':<28}{'log':>8}{'brier':>8}{'slope':>8}{'behind bayes by':>18}  95%")
+        for row in rows:
+            click.echo(
+                f"{row.method:<28}{row.log:8.4f}{row.brier:8.4f}{row.slope:8.2f}"
+                f"{row.behind:18.4f}  [{row.lower:.4f}, {row.upper:.4f}]"
+            )
+        if output is not None:
+            done.write(output)

@@ -1,0 +1,131 @@
+"""`credence questions`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from questions import lint
+from questions.documents import read_document
+from questions.draft import draft
+from questions.load import find_sets, read_located, read_set, slug_at
+from questions.proposals import LanguageModel
+from questions.schema import json_schema
+from service import batch, questions
+from service.cli.command import require_folder_of, sentences, with_database
+from service.database import Database
+from service.errors import Conflict
+from service.settings import Settings, SettingsError
+
+
+@click.group("questions", epilog="Example: credence questions load questions/sets/russia-iran")
+def question_sets() -> None:
+    """Sets of questions."""
+
+
+@question_sets.command("load", epilog="Example: credence questions load questions/sets/russia-iran")
+@click.argument("path", type=click.Path(path_type=Path))
+def load_questions(path: Path) -> None:
+    """Load a set, or a folder of sets, into the database.
+
+    Loading again changes nothing; a changed question gets a new revision and keeps its forecasts.
+    """
+
+    async def work(database: Database, _settings: Settings) -> list[questions.Loaded]:
+        return await load_sets(database, path)
+
+    report(with_database(work))
+
+
+async def load_sets(database: Database, folder: Path) -> list[questions.Loaded]:
+    """Read every set first, so that a mistake in one loads none."""
+    written = [read_set(path) for path in find_sets(folder)]
+    async with database.write() as session:
+        return [await questions.load(session, one) for one in written]
+
+
+def report(loaded: list[questions.Loaded]) -> None:
+    """Say what became of each set."""
+    for one in loaded:
+        click.echo(
+            f"set {one.slug}: {one.created} questions created, {one.revised} revised, "
+            f"{one.unchanged} unchanged"
+        )
+
+
+@question_sets.command(
+    "lint", epilog="Example: credence questions lint questions/sets --format github"
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path),
+    help="The document (text, Markdown, HTML, DOCX, PDF): no sentence of it may be copied.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How to print the findings.",
+)
+def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
+    """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
+    with sentences():
+        text = read_document(document).prose if document else None
+        findings = [
+            finding
+            for written, locations in map(read_located, find_sets(path))
+            for finding in lint.lint(written, document=text, locations=locations)
+        ]
+    click.echo(lint.render(findings, form))
+    if form != "text":
+        click.echo(lint.summary(findings), err=True)
+    if lint.has_errors(findings):
+        raise SystemExit(1)
+
+
+@question_sets.command("draft", epilog="Example: credence questions draft brief.md -o set.toml")
+@click.argument("document", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The set file to write; default: shown."
+)
+def draft_questions(document: Path, *, output: Path | None) -> None:
+    """Find a document's forward-looking claims and write a set for a person to complete.
+
+    With a language model set (CREDENCE_LLM_...) it also proposes what the questions say.
+    `credence questions lint` then says what is missing.
+    """
+    with sentences():
+        if output is not None and output.exists():
+            raise Conflict(f"{output} exists; a draft does not overwrite a set")
+        if output is not None:
+            require_folder_of(output)
+        model = _language_model(Settings.from_environment())
+        toml = draft(
+            document,
+            slug=slug_at(output) if output else None,
+            model=model,
+            tell=lambda said: click.echo(said, err=True),
+        )
+        if output is None:
+            click.echo(toml, nl=False)
+        else:
+            batch.write_whole(output, toml)
+            click.echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
+
+
+def _language_model(settings: Settings) -> LanguageModel | None:
+    if not settings.llm_base_url:
+        return None
+    try:
+        return LanguageModel(settings.llm_base_url, settings.llm_model, settings.llm_key)
+    except ValueError as error:
+        raise SettingsError(f"the language model of CREDENCE_LLM_...: {error}") from None
+
+
+@question_sets.command("schema", epilog="Example: credence questions schema > set.schema.json")
+def print_schema() -> None:
+    """Print the JSON Schema of set files, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
