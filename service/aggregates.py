@@ -20,6 +20,7 @@ from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.models import Aggregate, Fit, FitStatus
 from service.questions import View
+from service.standings import Standings
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Aggregator:
     def __init__(self, level: float) -> None:
         self.level = level
         self._kept: dict[int, Posterior] = {}
+        self._standings = Standings()
 
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
         """The latest fit accepted by a moment (None: now).
@@ -139,8 +141,17 @@ class Aggregator:
     async def publish_one(
         self, session: AsyncSession, view: View, *, cause: str, at: datetime
     ) -> Reading:
-        """Publish the aggregate of one locked question as of a moment, and read it."""
-        (row,) = await self.publish(session, [view], cause=cause, at=at)
+        """Publish the aggregate of one locked question as of a moment, and read it.
+
+        While forecasts are taken, only what was appended since the last time is read.
+        """
+        if _ended(view, at):
+            (row,) = await self.publish(session, [view], cause=cause, at=at)
+        else:
+            found = await self._standings.of(session, view.id)
+            row = self.row(view, found, cause=cause, at=at, belief=await self.belief(session))
+            session.add(row)
+            await session.flush()
         return reading_of(row, at)
 
     async def current(self, session: AsyncSession, views: Sequence[View]) -> dict[int, Reading]:
@@ -246,10 +257,14 @@ async def _stands(
 
     After the effective close an earlier one may be the last that counts, so all are read.
     """
-    ended = {view.id for view in views if view.ends_at is not None and view.ends_at <= at}
+    ended = {view.id for view in views if _ended(view, at)}
     going = [view.id for view in views if view.id not in ended]
     found = await forecasts.stands(session, going, known_at=at, latest_only=True)
     return found | await forecasts.stands(session, sorted(ended), known_at=at)
+
+
+def _ended(view: View, at: datetime) -> bool:
+    return view.ends_at is not None and view.ends_at <= at
 
 
 def holds(row: Aggregate, view: View, at: datetime) -> bool:

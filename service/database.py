@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 import migrations
+from service import sqlite
 from service.errors import Conflict
 
 if TYPE_CHECKING:
@@ -30,11 +32,14 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.sqlite = url.get_backend_name() == "sqlite"
-        self.engine = create_async_engine(url, pool_pre_ping=not self.sqlite)
         if self.sqlite:
+            self.engine = create_async_engine(
+                url, async_creator=partial(sqlite.connect, file=str(url.database))
+            )
             _configure_sqlite(self.engine)
             self._reading = self.engine
         else:
+            self.engine = create_async_engine(url, pool_pre_ping=True)
             self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._writing = self.engine.execution_options(credence_writes=True)
         self._turn: AbstractAsyncContextManager[Any] = (
@@ -107,7 +112,6 @@ def _folder() -> Path:
 def _configure_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
-        dbapi_connection.isolation_level = None  # the BEGIN below is ours, not the driver's
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode = WAL")

@@ -1,0 +1,59 @@
+"""What is remembered of the forecasts on a question is what the rows say, whatever happens."""
+
+import random
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service import forecasts, standings
+from service.database import Database
+from service.models import Forecast, Withdrawal
+from service.standings import Standings
+
+START = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+class UndoneError(Exception):
+    """What makes a transaction leave nothing."""
+
+
+def undo() -> None:
+    raise UndoneError
+
+
+def event(chance: random.Random, question_id: int, people: list[int], at: datetime) -> Any:
+    """A forecast, sometimes one that expires, or a withdrawal."""
+    who = {"question_id": question_id, "account_id": chance.choice(people), "created_at": at}
+    if chance.random() < 0.3:
+        return Withdrawal(**who)
+    expires_at = at + timedelta(minutes=3) if chance.random() < 0.3 else None
+    return Forecast(**who, probability=chance.random(), rationale="", expires_at=expires_at)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_remembered_is_what_the_rows_say(
+    account, question, on_database, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(standings, "KEPT_STANDS", 4)  # so that questions are also forgotten
+    people = [account(f"p{number}").id for number in range(3)]
+    asked = [question("rain"), question("snow")]
+    chance = random.Random(seed)
+
+    async def live_through_it(database: Database) -> None:
+        remembered = [Standings(), Standings()]  # two processes on one database
+        for minute in range(40):
+            question_id, undone = chance.choice(asked), chance.random() < 0.2
+            with suppress(UndoneError):
+                async with database.write() as session:
+                    at = START + timedelta(minutes=minute)
+                    session.add(event(chance, question_id, people, at))
+                    await session.flush()
+                    seen = await chance.choice(remembered).of(session, question_id)
+                    rows = await forecasts.stands(session, [question_id], latest_only=True)
+                    assert seen == rows[question_id]
+                    if undone:
+                        undo()
+
+    on_database(live_through_it)
