@@ -25,8 +25,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import accounts
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.api import aggregates, fits, forecasts, health, questions, resolutions, scores, sets
-from service.api.parameters import AppRequest, Who
+from service.api import (
+    aggregates,
+    calibration,
+    fits,
+    forecasters,
+    forecasts,
+    health,
+    leaderboards,
+    questions,
+    resolutions,
+    scores,
+    sets,
+)
+from service.api.parameters import AppRequest, Who, provide_scope
 from service.database import Database
 from service.errors import ProblemDetails, translate
 from service.settings import Settings
@@ -130,6 +142,9 @@ def create_app(settings: Settings) -> Litestar:
             aggregates.Aggregates,
             resolutions.Resolutions,
             scores.Scores,
+            leaderboards.Leaderboards,
+            calibration.Calibrations,
+            forecasters.Forecasters,
             fits.Fits,
         ],
         security=[{"token": []}],
@@ -155,6 +170,7 @@ def create_app(settings: Settings) -> Litestar:
             "reading": Provide(provide_reading),
             "writing": Provide(provide_writing),
             "aggregator": Provide(provide_aggregator),
+            "within": Provide(provide_scope),
         },
         exception_handlers={Exception: translate},
         middleware=[metrics.middleware],

@@ -324,15 +324,22 @@ class Aggregate(Base):
 class Score(Base):
     """What someone's forecasts on a question earned under one resolution of it.
 
-    `account_id` is empty for the aggregate's own score.
+    An entrant is an account, or a method that pools forecasts (`bayes` is the published aggregate).
+    `weight` is the question's at that resolution. `spot_probability` is what stood at the effective
+    close, the `probability_..` columns what stood so many days before it.
     """
 
     __tablename__ = "score"
-    __table_args__ = (UniqueConstraint("resolution_id", "account_id"),)
+    __table_args__ = (
+        UniqueConstraint("resolution_id", "account_id"),
+        Index(None, "resolution_id", "method", unique=True),
+    )
 
     question_id: Mapped[int] = mapped_column(ForeignKey("question.id"), index=True)
     resolution_id: Mapped[int] = mapped_column(ForeignKey("resolution.id"))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    method: Mapped[str | None] = mapped_column(String(40), index=True)
+    weight: Mapped[float]
     coverage: Mapped[float]
     brier: Mapped[float | None]
     log: Mapped[float | None]
@@ -343,3 +350,40 @@ class Score(Base):
     spot_log: Mapped[float | None]
     spot_baseline: Mapped[float | None]
     spot_peer: Mapped[float | None]
+    probability_1_day: Mapped[float | None]
+    probability_7_days: Mapped[float | None]
+    probability_30_days: Mapped[float | None]
+    probability_90_days: Mapped[float | None]
+
+
+class FrozenLeaderboard(Base):
+    """A leaderboard that a curator froze: what it ranked, as of when, and by whom."""
+
+    __tablename__ = "frozen_leaderboard"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    criteria: Mapped[dict[str, Any]]
+    entrants: Mapped[int]
+    as_of: Mapped[datetime]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+
+
+class FrozenStanding(Base):
+    """A place on a frozen leaderboard; `name` is what the entrant was called then."""
+
+    __tablename__ = "frozen_standing"
+    __table_args__ = (UniqueConstraint("leaderboard_id", "rank"),)
+
+    leaderboard_id: Mapped[int] = mapped_column(ForeignKey("frozen_leaderboard.id"))
+    rank: Mapped[int]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    method: Mapped[str | None] = mapped_column(String(40))
+    name: Mapped[str]
+    bot: Mapped[bool]
+    questions: Mapped[int]
+    coverage: Mapped[float]
+    score: Mapped[float]
+    ranked_by: Mapped[float]

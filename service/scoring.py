@@ -1,105 +1,142 @@
-"""Scores: derived at each resolution from the stands of forecasts; leaderboards and calibration."""
+"""Scores: derived at each resolution from the stands of forecasts, and rebuilt from the facts."""
 
+import hashlib
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 from typing import Final, TypedDict, TypeVarTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from forecasting import scores
-from forecasting.calibration import Reliability, reliability
+from forecasting import pooling, scores
 from service import forecasts, questions
-from service.errors import Invalid, NotFound
+from service.aggregates import BAYES
 from service.forecasts import Stand
 from service.models import (
-    LARGEST_ID,
     Account,
     Aggregate,
     Outcome,
     Question,
+    QuestionRevision,
     Resolution,
+    RevisionTag,
     Score,
 )
 from service.questions import View
 
 KINDS: Final = ("brier", "log", "baseline", "peer")
-LOWER_IS_BETTER: Final = frozenset({"brier", "log"})
-PSEUDO_QUESTIONS: Final = 10.0
-AGGREGATE: Final = "aggregate"
+SPOT_KINDS: Final = tuple(f"spot_{kind}" for kind in KINDS)
+HORIZONS: Final = {
+    1: "probability_1_day",
+    7: "probability_7_days",
+    30: "probability_30_days",
+    90: "probability_90_days",
+}
+"""Days before the effective close, and the column of what stood then."""
+
+BATCH: Final = 200
+CROWD: Final = 0
+"""The account of a stand that is nobody's own."""
+
 
 Columns = TypeVarTuple("Columns")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A forecaster's place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which scores: of a set, of a tag, settled in [from, before), as known at a moment.
 
-    `ranked_by` is the score pulled to the field's mean by `PSEUDO_QUESTIONS` questions' worth, so
-    that neither one lucky answer nor volume wins.
+    None restricts nothing. The answer of a question was settled when its resolution occurred.
     """
 
-    rank: int
-    account_id: int
-    name: str
-    bot: bool
-    questions: int
-    coverage: float
-    score: float
-    ranked_by: float
+    set_slug: str | None = None
+    tag: str | None = None
+    settled_from: datetime | None = None
+    settled_before: datetime | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """Reliability over the resolved questions, of the forecasts that stood when each closed."""
+class Rebuilt:
+    """What rebuilding did: SHA-256 digests of `canonical` before and after, and the scores now."""
 
-    questions: int
-    reliability: Reliability | None
+    before: str
+    after: str
+    scores: int
 
 
-async def score(session: AsyncSession, views: Sequence[View]) -> None:
-    """Append the scores of every forecaster and of the aggregate under the present resolutions.
+async def score(
+    session: AsyncSession, views: Sequence[View], *, known_at: datetime | None = None
+) -> None:
+    """Append the scores of every forecaster, of the aggregate and of every pool.
 
-    A question that is neither yes nor no is not scored.
+    They hang on the resolutions that the views have. A question that is neither yes nor no is not
+    scored. `known_at` is when the views were known, where that is not now.
     """
     scored = [view for view in views if view.outcome is not None]
     ids = [view.id for view in scored]
-    found = await forecasts.stands(session, ids)
-    published = await _published(session, ids)
+    found = await forecasts.stands(session, ids, known_at=known_at)
+    published = await _published(session, ids, known_at)
     for view in scored:
         session.add_all(_earned(view, found[view.id], published[view.id]))
     await session.flush()
 
 
-def _earned(view: View, found: Sequence[Stand], published: Sequence[Stand]) -> Iterable[Score]:
-    window = _window(view)
-    people, crowd = _counted(view, found), _counted(view, published)
-    if people:
-        earned = scores.score_question(
-            forecaster=[one.account_id for one in people], **_intervals(people), **window
+async def rebuild(session: AsyncSession) -> Rebuilt:
+    """Score every resolution anew from the facts known when it was made, in place of all scores.
+
+    The same facts give the same bytes, so the digests differ only where scores had been lost or
+    changed, or were made by another version.
+    """
+    before = await digest(session)
+    await session.execute(delete(Score))
+    rows = await session.execute(
+        select(Resolution.created_at, Resolution.question_id)
+        .where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
+        .order_by(Resolution.created_at, Resolution.id)
+    )
+    for known_at, made in groupby(rows.all(), key=lambda row: row[0]):
+        ids = [question_id for _, question_id in made]
+        for first in range(0, len(ids), BATCH):
+            query = questions.views_query(known_at).where(
+                Question.id.in_(ids[first : first + BATCH])
+            )
+            await score(session, await questions.views(session, query), known_at=known_at)
+        session.expunge_all()
+    count = int(await session.scalar(select(func.count()).select_from(Score)) or 0)
+    return Rebuilt(before, await digest(session), count)
+
+
+async def digest(session: AsyncSession) -> str:
+    """SHA-256, in hexadecimal, over `canonical`."""
+    found = hashlib.sha256()
+    async for line in canonical(session):
+        found.update(line)
+    return found.hexdigest()
+
+
+async def canonical(session: AsyncSession) -> AsyncIterator[bytes]:
+    """Every score as a line of JSON, in an order that does not hang on when it was stored."""
+    columns = [column for column in Score.__table__.columns if column.name != "id"]
+    rows = await session.stream(
+        select(*columns).order_by(
+            Score.resolution_id, func.coalesce(Score.account_id, 0), Score.method
         )
-        accounts = [int(one) for one in earned.forecasters]
-        yield from _rows(view, earned, accounts, _spot(view, people))
-    if crowd:
-        earned = scores.score_outsider(
-            **_intervals(crowd),
-            crowd_forecaster=[one.account_id for one in people],
-            crowd_start=[one.start for one in people],
-            crowd_end=[one.end for one in people],
-            crowd_probability=[one.probability for one in people],
-            **window,
-        )
-        yield from _rows(view, earned, [None], _spot(view, crowd))
+    )
+    async for row in rows:
+        yield json.dumps(list(row)).encode() + b"\n"
 
 
 async def of_question(
     session: AsyncSession, view: View, *, after: int, limit: int
 ) -> list[tuple[Score, str | None]]:
-    """The scores of a resolved question with the forecasters' names; the aggregate has no name."""
+    """The scores of a resolved question with the forecasters' names; a method has no name."""
     if view.resolved is None:
         return []
     rows = await session.execute(
@@ -112,100 +149,68 @@ async def of_question(
     return [(score_row, name) for score_row, name in rows]
 
 
-async def leaderboard(
-    session: AsyncSession, *, kind: str, set_slug: str | None, as_of: datetime | None = None
-) -> list[Standing]:
-    """Everyone who was scored, best first.
-
-    A forecaster's score is the mean over questions weighted by coverage (brier, log) or the sum
-    over the covered questions (baseline, peer) divided by the coverage; the rank goes by
-    (sum + M·k) / (coverage + k) with M the field's mean and k = `PSEUDO_QUESTIONS`.
-    """
-    if kind not in KINDS:
-        raise Invalid(f"score must be one of {', '.join(KINDS)}", field="score")
-    column = getattr(Score, kind)
-    average = kind in LOWER_IS_BETTER
-    earned = func.sum(column * Score.coverage if average else column)
-    query = (
-        select(
-            Account.id,
-            Account.name,
-            Account.bot,
-            func.count(),
-            func.sum(Score.coverage),
-            earned,
-        )
-        .join(Account, Account.id == Score.account_id)
-        .where(column.is_not(None), Score.coverage > 0)
-        .group_by(Account.id, Account.name, Account.bot)
+async def receipt(
+    session: AsyncSession, view: View, account_id: int
+) -> tuple[scores.ScoreTerms, list[int]]:
+    """The terms of a resolved question's scores, and which of them are the account's."""
+    known_at = view.resolution.created_at if view.resolution else None
+    people: Sequence[Stand] = []
+    if view.outcome is not None:
+        found = await forecasts.stands(session, [view.id], known_at=known_at)
+        people = _counted(view, found[view.id])
+    terms = scores.score_terms(
+        forecaster=[one.account_id for one in people], **_intervals(people), **_window(view)
     )
-    rows = list(await session.execute(await _in_force(session, query, set_slug, as_of)))
-    covered = math.fsum(row[4] for row in rows)
-    mean = math.fsum(row[5] for row in rows) / covered if covered else 0.0
-    ranked = [
-        (
-            (total + mean * PSEUDO_QUESTIONS) / (coverage + PSEUDO_QUESTIONS),
-            total / coverage,
-            (account_id, name, bot, count, coverage),
-        )
-        for account_id, name, bot, count, coverage, total in rows
-    ]
-    sign = 1 if average else -1
-    ranked.sort(key=lambda entry: (sign * entry[0], entry[2][0]))
-    return [
-        Standing(rank, account_id, name, bot, count, coverage, value, ranked_by)
-        for rank, (ranked_by, value, (account_id, name, bot, count, coverage)) in enumerate(
-            ranked, start=1
-        )
-    ]
+    own = np.flatnonzero(terms.forecaster == account_id)
+    return terms, own[np.argsort(terms.start[own], kind="stable")].tolist()
 
 
-async def calibration(
-    session: AsyncSession, *, of: str, set_slug: str | None, as_of: datetime | None = None
-) -> Calibration:
-    """The reliability of the aggregate, or of one forecaster by id."""
-    query = select(Score.question_id, Score.spot_probability, Resolution.outcome).where(
-        Score.spot_probability.is_not(None)
-    )
-    if of == AGGREGATE:
-        query = query.where(Score.account_id.is_(None))
-    elif of.isascii() and of.isdecimal():
-        account = await session.get(Account, int(of)) if int(of) <= LARGEST_ID else None
-        if account is None:
-            raise NotFound(f"there is no forecaster {of}")
-        query = query.where(Score.account_id == account.id)
+def _earned(view: View, found: Sequence[Stand], published: Sequence[Stand]) -> Iterable[Score]:
+    window, people = _window(view), _counted(view, found)
+    if people:
+        earned = scores.score_question(
+            forecaster=[one.account_id for one in people], **_intervals(people), **window
+        )
+        accounts = [int(one) for one in earned.forecasters]
+        yield from _rows(view, earned, accounts, people)
+    pooled = {BAYES: _counted(view, published), **_pooled(view, people)}
+    for method, stood in pooled.items():
+        if stood:
+            earned = scores.score_outsider(
+                **_intervals(stood),
+                crowd_forecaster=[one.account_id for one in people],
+                crowd_start=[one.start for one in people],
+                crowd_end=[one.end for one in people],
+                crowd_probability=[one.probability for one in people],
+                **window,
+            )
+            yield from _rows(view, earned, [method], stood)
+
+
+def _pooled(view: View, people: Sequence[Stand]) -> dict[str, list[Stand]]:
+    """What each pool said, from one change among the forecasts that stood until the next."""
+    window = _window(view)
+    timeless = not window["closes"] > window["opens"]
+    if timeless:
+        people = list({one.account_id: one for one in people}.values())
+    probability = np.array([one.probability for one in people])
+    start = np.array([one.start for one in people])
+    end = np.array([one.end for one in people])
+    pooled: dict[str, list[Stand]] = {method: [] for method in pooling.POOLS}
+    if timeless:
+        pieces = [(window["opens"], math.inf, np.ones(start.size, dtype=bool))]
     else:
-        raise Invalid(f"of must be {AGGREGATE!r} or a forecaster's id", field="of")
-    rows = list(await session.execute(await _in_force(session, query, set_slug, as_of)))
-    if not rows:
-        return Calibration(0, None)
-    measured = reliability(
-        np.array([probability for _, probability, _ in rows]),
-        np.array([outcome == Outcome.yes for _, _, outcome in rows], dtype=np.float64),
-    )
-    return Calibration(len(rows), measured)
-
-
-async def _in_force(
-    session: AsyncSession, query: Select[*Columns], set_slug: str | None, as_of: datetime | None
-) -> Select[*Columns]:
-    """Restrict a query on scores to resolutions that hold (as known at a moment), and to a set."""
-    query = query.join(Resolution, Resolution.id == Score.resolution_id).where(_holds(as_of))
-    if set_slug is not None:
-        found = await questions.find_set(session, set_slug)
-        query = query.join(Question, Question.id == Score.question_id).where(
-            Question.set_id == found.id
-        )
-    return query
-
-
-def _holds(as_of: datetime | None) -> ColumnElement[bool]:
-    later = aliased(Resolution)
-    superseding = [later.question_id == Resolution.question_id, later.number > Resolution.number]
-    if as_of is None:
-        return ~select(later.id).where(*superseding).exists()
-    superseded = select(later.id).where(*superseding, later.created_at <= as_of).exists()
-    return and_(Resolution.created_at <= as_of, ~superseded)
+        stops = np.fmin(window["closes"], window["ends"])
+        edges = np.unique(np.clip(np.concatenate([start, end]), window["opens"], stops)).tolist()
+        pieces = [
+            (first, last, (start <= first) & (first < end)) for first, last in pairwise(edges)
+        ]
+    for first, last, standing in pieces:
+        if standing.any():
+            for method, stood in pooled.items():
+                value = pooling.pool(method, probability[standing], start[standing])
+                stood.append(Stand(CROWD, value, first, last))
+    return pooled
 
 
 class _Window(TypedDict):
@@ -246,58 +251,106 @@ def _intervals(found: Sequence[Stand]) -> _Intervals:
     }
 
 
-async def _published(session: AsyncSession, question_ids: Sequence[int]) -> dict[int, list[Stand]]:
-    """The aggregate's own history as stands: each published value until the next one."""
-    rows = await session.scalars(
-        select(Aggregate)
-        .where(Aggregate.question_id.in_(question_ids))
-        .order_by(Aggregate.question_id, Aggregate.id.desc())
+async def in_scope(
+    session: AsyncSession, query: Select[*Columns], scope: Scope
+) -> Select[*Columns]:
+    """Restrict a query on scores to a scope; it can then use Resolution too."""
+    query = query.join(Resolution, Resolution.id == Score.resolution_id).where(
+        _in_force(Resolution, scope.as_of)
     )
+    if scope.set_slug is not None:
+        found = await questions.find_set(session, scope.set_slug)
+        query = query.join(Question, Question.id == Score.question_id).where(
+            Question.set_id == found.id
+        )
+    if scope.tag is not None:
+        tagged = (
+            select(QuestionRevision.question_id)
+            .join(RevisionTag, RevisionTag.revision_id == QuestionRevision.id)
+            .where(RevisionTag.tag == scope.tag, _in_force(QuestionRevision, scope.as_of))
+        )
+        query = query.where(Score.question_id.in_(tagged))
+    if scope.settled_from is not None:
+        query = query.where(Resolution.occurred_at >= scope.settled_from)
+    if scope.settled_before is not None:
+        query = query.where(Resolution.occurred_at < scope.settled_before)
+    return query
+
+
+def _in_force(
+    table: type[Resolution | QuestionRevision], as_of: datetime | None
+) -> ColumnElement[bool]:
+    """Whether a row is its question's latest, as known at a moment."""
+    later = aliased(table)
+    superseding = [later.question_id == table.question_id, later.number > table.number]
+    if as_of is None:
+        return ~select(later.id).where(*superseding).exists()
+    superseded = select(later.id).where(*superseding, later.created_at <= as_of).exists()
+    return and_(table.created_at <= as_of, ~superseded)
+
+
+async def _published(
+    session: AsyncSession, question_ids: Sequence[int], known_at: datetime | None
+) -> dict[int, list[Stand]]:
+    """The aggregate's own history as stands: each published value until the next one."""
+    query = select(Aggregate).where(Aggregate.question_id.in_(question_ids))
+    if known_at is not None:
+        query = query.where(Aggregate.created_at <= known_at)
+    rows = await session.scalars(query.order_by(Aggregate.question_id, Aggregate.id.desc()))
     found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
     following: dict[int, float] = {}
     for row in rows:
         start = row.created_at.timestamp()
         end = following.get(row.question_id, math.inf)
-        following[row.question_id] = start
+        following[row.question_id] = min(start, end)
         expires = row.valid_until.timestamp() if row.valid_until else math.inf
         if row.forecasters and end > start:
-            stand = Stand(0, row.probability, start, min(end, expires))
+            stand = Stand(CROWD, row.probability, start, min(end, expires))
             found[row.question_id].append(stand)
     return found
 
 
-def _spot(view: View, found: Sequence[Stand]) -> dict[int | None, float]:
-    """Who had which probability standing at the effective close; the aggregate's key is None."""
+def _before(view: View, found: Sequence[Stand]) -> dict[int, dict[str, float]]:
+    """What each had standing at the effective close and so many days before it, by column."""
     if view.ends_at is None:
         return {}
-    standing = forecasts.standing_at(found, view, view.ends_at)
-    return {one.account_id or None: one.probability for one in standing}
+    ends = view.ends_at
+    moments = {"spot_probability": ends}
+    if view.revision.closes_at is not None:
+        moments |= {column: ends - timedelta(days=days) for days, column in HORIZONS.items()}
+    stood: dict[int, dict[str, float]] = {}
+    for column, at in moments.items():
+        for one in forecasts.standing_at(found, view, at):
+            stood.setdefault(one.account_id, {})[column] = one.probability
+    return stood
 
 
 def _rows(
     view: View,
     earned: scores.QuestionScores,
-    accounts: Sequence[int | None],
-    spot: dict[int | None, float],
+    entrants: Sequence[int | str],
+    found: Sequence[Stand],
 ) -> Iterable[Score]:
     resolution = view.resolution
     if resolution is None:
         return
-    for index, account_id in enumerate(accounts):
+    stood = _before(view, found)
+    for index, entrant in enumerate(entrants):
         if not earned.coverage[index] > 0:
             continue
+        account_id, method = (entrant, None) if isinstance(entrant, int) else (None, entrant)
         columns = {
-            column: _number(getattr(earned, column)[index])
-            for kind in KINDS
-            for column in (kind, f"spot_{kind}")
+            column: _number(getattr(earned, column)[index]) for column in (*KINDS, *SPOT_KINDS)
         }
         yield Score(
             question_id=view.id,
             resolution_id=resolution.id,
             account_id=account_id,
+            method=method,
+            weight=view.revision.weight,
             coverage=float(earned.coverage[index]),
-            spot_probability=spot.get(account_id),
             **columns,
+            **stood.get(account_id or CROWD, {}),
         )
 
 

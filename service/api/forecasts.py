@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, delete, get, post
-from litestar.params import HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import JSONBody, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import forecasts, idempotency, questions
@@ -14,11 +14,13 @@ from service.api.parameters import (
     DEFAULT_LIMIT,
     AppRequest,
     Cursor,
+    IdempotencyKey,
     Limit,
     Pooling,
     Reading,
     Who,
     Writing,
+    asked,
     page_of,
     position,
     strictly,
@@ -38,13 +40,6 @@ from service.schemas.forecasts import (
 )
 
 Bulk = Annotated[list[NewForecastOn], msgspec.Meta(min_length=1, max_length=500)]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="repeat a request under the same key and it is done once",
-    ),
-]
 
 
 class QuestionForecasts(Controller):
@@ -72,7 +67,7 @@ class QuestionForecasts(Controller):
             return (await _submit(writing, aggregator, actor, [draft]))[0]
 
         return await idempotency.once(
-            writing, actor, idempotency_key, await _asked(request), Submitted, work
+            writing, actor, idempotency_key, await asked(request), Submitted, work
         )
 
     @get(summary="List the forecasts on a question")
@@ -133,7 +128,7 @@ class BulkForecasts(Controller):
             return SubmittedMany(await _submit(writing, aggregator, actor, drafts))
 
         return await idempotency.once(
-            writing, actor, idempotency_key, await _asked(request), SubmittedMany, work
+            writing, actor, idempotency_key, await asked(request), SubmittedMany, work
         )
 
 
@@ -150,7 +145,3 @@ async def _submit(
             )
         )
     return answers
-
-
-async def _asked(request: AppRequest) -> bytes:
-    return f"{request.method} {request.url.path}\n".encode() + await request.body()

@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import Actor
@@ -19,6 +19,7 @@ from service.aggregates import Aggregator
 from service.errors import Invalid
 from service.models import LARGEST_ID
 from service.schemas.common import Moment, Page
+from service.scoring import Scope
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -52,6 +53,48 @@ SetSlug = Annotated[
         description="only this set, by its slug",
     ),
 ]
+Tag = Annotated[
+    str | None,
+    QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only questions with this tag"),
+]
+Scoped = NamedDependency[SkipValidation[Scope]]
+
+
+async def provide_scope(
+    set_slug: SetSlug = None,
+    tag: Tag = None,
+    settled_from: Annotated[
+        Moment | None,
+        QueryParameter(description="only questions whose answer was settled from this moment on"),
+    ] = None,
+    settled_before: Annotated[
+        Moment | None,
+        QueryParameter(description="only questions whose answer was settled before this moment"),
+    ] = None,
+    as_of: AsOf = None,
+) -> Scope:
+    """Which scores are asked for."""
+    return Scope(
+        set_slug=set_slug,
+        tag=tag,
+        settled_from=utc(settled_from),
+        settled_before=utc(settled_before),
+        as_of=utc(as_of),
+    )
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="repeat a request under the same key and it is done once",
+    ),
+]
+
+
+async def asked(request: AppRequest) -> bytes:
+    """What a request asks, by which its repetition is known."""
+    return f"{request.method} {request.url.path}\n".encode() + await request.body()
 
 
 async def strictly(request: AppRequest, kind: type[Item]) -> Item:

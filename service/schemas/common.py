@@ -21,6 +21,9 @@ StoredText = Annotated[
 ]
 Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
 NewOutcome = Literal["yes", "no", "ambiguous", "annulled"]
+ScoreKind = Literal[
+    "brier", "log", "baseline", "peer", "spot_brier", "spot_log", "spot_baseline", "spot_peer"
+]
 
 
 class Page(msgspec.Struct, Generic[Item]):

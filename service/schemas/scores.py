@@ -1,23 +1,27 @@
-"""Scores, standings and calibration, as the API gives them."""
+"""Scores and their receipts, as the API gives them."""
 
-from dataclasses import astuple
+import math
+from datetime import UTC, datetime
 
 import msgspec
 
-from service.forecasters import Record
+from forecasting.scores import ScoreTerms
 from service.models import Score
-from service.scoring import Calibration, Standing
 
 
 class ScoreOut(msgspec.Struct):
-    """What someone's forecasts on a question earned; `forecaster` is null for the aggregate.
+    """What someone's forecasts on a question earned, or what a pooling method's answers did.
 
-    Brier and log: lower is better, averages while a forecast stood. Baseline and peer: higher is
-    better, weighted by coverage, the share of the question's life that was forecast.
+    `method` is null for a forecaster; `bayes` is the published aggregate, the others are the
+    classic pools. Brier and log: lower is better, averages while a forecast stood. Baseline and
+    peer: higher is better, weighted by coverage, the share of the question's life that was
+    forecast. `weight` is the question's in a mean over questions.
     """
 
     forecaster_id: int | None
     forecaster: str | None
+    method: str | None
+    weight: float
     coverage: float
     brier: float | None
     log: float | None
@@ -36,125 +40,35 @@ class ScoreOut(msgspec.Struct):
         return cls(forecaster_id=row.account_id, forecaster=name, **values)
 
 
-class StandingOut(msgspec.Struct):
-    """A place on a leaderboard; `ranked_by` is the score pulled to the field's mean."""
+class ScoreTermOut(msgspec.Struct):
+    """A term of a receipt: a time in which one forecast stood and counted.
 
-    rank: int
-    forecaster_id: int
-    forecaster: str
-    bot: bool
-    questions: int
-    coverage: float
-    score: float
-    ranked_by: float
-
-    @classmethod
-    def of(cls, place: Standing) -> "StandingOut":
-        """From a standing."""
-        return cls(
-            place.rank,
-            place.account_id,
-            place.name,
-            place.bot,
-            place.questions,
-            place.coverage,
-            place.score,
-            place.ranked_by,
-        )
-
-
-class CurvePoint(msgspec.Struct):
-    """A point of a reliability curve: of the forecasts at `forecast`, `observed` came true."""
-
-    forecast: float
-    observed: float
-    lower: float | None
-    upper: float | None
-    count: int
-
-
-class CalibrationOut(msgspec.Struct):
-    """Reliability over resolved questions; every figure is null while none has resolved.
-
-    Mean Brier = miscalibration - discrimination + uncertainty. A slope below 1 is overconfident;
-    an intercept above 0 says yes too seldom. `lower` and `upper` of the curve bound where
-    `observed` would lie if the forecasts were calibrated.
+    Summed over the terms, `share`, `baseline` and `peer` are the coverage, the baseline score and
+    the peer score; `brier` and `log` summed and divided by the summed `share` are those scores.
+    `others` is the mean number of forecasters active beside it. The times are null where the
+    question has no scheduled life to take shares of.
     """
 
-    of: str
-    questions: int
-    brier: float | None = None
-    miscalibration: float | None = None
-    discrimination: float | None = None
-    uncertainty: float | None = None
-    slope: float | None = None
-    intercept: float | None = None
-    expected_calibration_error: float | None = None
-    level: float | None = None
-    curve: list[CurvePoint] = []
+    probability: float
+    starts_at: datetime | None
+    ends_at: datetime | None
+    share: float
+    brier: float
+    log: float
+    baseline: float
+    peer: float
+    others: float
 
     @classmethod
-    def measured(cls, of: str, found: Calibration) -> "CalibrationOut":
-        """From whose it is and what was measured."""
-        measured = found.reliability
-        if measured is None:
-            return cls(of, found.questions)
+    def of(cls, terms: ScoreTerms, index: int) -> "ScoreTermOut":
+        """From one of the terms."""
+        columns = ("probability", "share", "brier", "log", "baseline", "peer", "others")
         return cls(
-            of,
-            found.questions,
-            brier=measured.mean_brier,
-            miscalibration=measured.miscalibration,
-            discrimination=measured.discrimination,
-            uncertainty=measured.uncertainty,
-            slope=measured.slope,
-            intercept=measured.intercept,
-            expected_calibration_error=measured.expected_calibration_error,
-            level=measured.level,
-            curve=[
-                CurvePoint(float(forecast), float(observed), float(lower), float(upper), int(count))
-                for forecast, observed, lower, upper, count in zip(
-                    measured.probability,
-                    measured.frequency,
-                    measured.lower,
-                    measured.upper,
-                    measured.count,
-                    strict=True,
-                )
-            ],
+            starts_at=_moment(terms.start[index]),
+            ends_at=_moment(terms.end[index]),
+            **{column: float(getattr(terms, column)[index]) for column in columns},
         )
 
 
-class WeightOut(msgspec.Struct):
-    """A forecaster's weight: its posterior median with a credible interval; 1 is unknown skill."""
-
-    weight: float
-    lower: float
-    upper: float
-    level: float
-
-
-class ForecasterOut(msgspec.Struct):
-    """A forecaster; `weight` is the model's view of them, shown to them and to curators."""
-
-    id: int
-    name: str
-    bot: bool
-    role: str
-    questions: int
-    forecasts: int
-    weight: WeightOut | None
-
-    @classmethod
-    def of(cls, record: Record) -> "ForecasterOut":
-        """From a record."""
-        account, weight = record.account, record.weight
-        shown = WeightOut(*astuple(weight)) if weight else None
-        return cls(
-            account.id,
-            account.name,
-            account.bot,
-            account.role,
-            record.questions,
-            record.forecasts,
-            shown,
-        )
+def _moment(seconds: float) -> datetime | None:
+    return None if math.isnan(seconds) else datetime.fromtimestamp(seconds, UTC)

@@ -53,8 +53,14 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/questions/{question_id:int}/resolution"): RESOLVE,
     ("DELETE", "/api/v1/questions/{question_id:int}/resolution"): UNRESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/scores"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/scores/receipt"): READ,
     ("GET", "/api/v1/leaderboard"): READ,
+    ("GET", "/api/v1/leaderboards"): READ,
+    ("POST", "/api/v1/leaderboards"): RESOLVE,
+    ("GET", "/api/v1/leaderboards/{leaderboard_id:int}"): READ,
+    ("GET", "/api/v1/leaderboards/{leaderboard_id:int}/standings"): READ,
     ("GET", "/api/v1/calibration"): READ,
+    ("GET", "/api/v1/calibration/history"): READ,
     ("GET", "/api/v1/forecasters/{forecaster_id:int}"): READ,
     ("GET", "/api/v1/fits"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}"): READ,
@@ -167,6 +173,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "implication:str": "wet",
         "forecaster_id:int": ann.id,
         "fit_id:int": fit,
+        "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
     }
     fills["file_path:path"] = "swagger-ui.css"
     bodies: dict[Any, tuple[int, Any]] = {
@@ -186,6 +193,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
             almanac["revised"],
             {"based_on": 1, "reason": "To say why.", "changes": {"why": "It is very dry."}},
         ),
+        ("POST", "/api/v1/leaderboards"): (open_one, {"name": "cup"}),
         ("POST", "/api/v1/questions/{question_id:int}/closing"): (
             almanac["closed"],
             {"based_on": 1, "reason": "It is settled."},

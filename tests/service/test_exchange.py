@@ -298,10 +298,10 @@ def test_an_empty_installation_is_written_out_as_no_questions(write_out, on_data
 
 def test_an_import_with_outcomes_shows_how_calibrated_its_crowd_was(on_database, account) -> None:
     reader = account("administrator", Role.administrator)
-    questions = [PanelQuestion(id=f"q{index}", outcome=float(index % 2)) for index in range(6)]
+    questions = [PanelQuestion(id=f"q{index}", outcome=float(index % 2)) for index in range(20)]
     forecasts = [
         (name, f"q{index}", math.nan, math.inf, 0.8 if index % 2 else 0.3)
-        for index in range(6)
+        for index in range(20)
         for name in ("ann", "bob")
     ]
     panel = Panel.of(forecasts=forecasts, questions=questions)
@@ -312,5 +312,5 @@ def test_an_import_with_outcomes_shows_how_calibrated_its_crowd_was(on_database,
 
     on_database(read_in)
     found = reader.get("/calibration", set="weather").json()
-    assert found["questions"] == 6
+    assert found["questions"] == 20
     assert found["brier"] < 0.25

@@ -10,7 +10,7 @@ import time_machine
 
 from service import resolutions
 from service.accounts import Actor
-from service.aggregates import Aggregator
+from service.aggregates import METHODS, Aggregator
 from service.database import Database
 from service.errors import Conflict
 from service.models import Outcome, Role
@@ -33,9 +33,9 @@ def life(question, account, curator) -> Any:
     return rain, ann, bob, curator
 
 
-def scores(caller: Any, question_id: int) -> dict[str | None, dict[str, Any]]:
+def scores(caller: Any, question_id: int) -> dict[str, dict[str, Any]]:
     items = caller.get(f"/questions/{question_id}/scores").json()["items"]
-    return {item["forecaster"]: item for item in items}
+    return {item["forecaster"] or item["method"]: item for item in items}
 
 
 def test_resolving_scores_everyone_and_the_aggregate_in_one_step(life) -> None:
@@ -52,7 +52,7 @@ def test_resolving_scores_everyone_and_the_aggregate_in_one_step(life) -> None:
     assert answer.json()["state"] == "resolved"
     assert answer.json()["resolution"]["outcome"] == "yes"
     found = scores(ann, rain)
-    assert set(found) == {"ann", "bob", None}
+    assert set(found) == {"ann", "bob", *METHODS}
     # By hand: Bob stood at 0.4 for half of the life and at 0.6 for the other half.
     assert found["ann"]["brier"] == pytest.approx(0.2**2)
     assert found["bob"]["brier"] == pytest.approx((0.6**2 + 0.4**2) / 2)
@@ -63,7 +63,7 @@ def test_resolving_scores_everyone_and_the_aggregate_in_one_step(life) -> None:
     assert found["bob"]["peer"] == pytest.approx(-peer)
     assert found["ann"]["coverage"] == found["bob"]["coverage"] == pytest.approx(1)
     assert found["bob"]["spot_probability"] == 0.6
-    assert 0.04 < found[None]["brier"] < 0.36
+    assert 0.04 < found["bayes"]["brier"] < 0.36
 
 
 def test_an_early_answer_stops_the_scores_but_not_their_denominator(life) -> None:
@@ -197,43 +197,3 @@ def test_a_crash_between_resolution_and_scores_leaves_neither(
     assert curator.resolve(rain, "yes").status_code == 500
     assert curator.get(f"/questions/{rain}").json()["resolution"] is None
     assert on_database(count) == 0
-
-
-def test_a_leaderboard_is_not_won_by_one_lucky_answer(account, curator, question) -> None:
-    steady, lucky = account("steady"), account("lucky")
-    with time_machine.travel(OPENS, tick=False):
-        asked = [question(f"q{index}", closes_at=CLOSES) for index in range(12)]
-        for index, one in enumerate(asked):
-            steady.forecast(one, 0.8 if index % 2 else 0.2)
-        lucky.forecast(asked[1], 0.99)
-        unsure = account("unsure")
-        for one in asked:
-            unsure.forecast(one, 0.5)
-    with time_machine.travel(CLOSES + DAY, tick=False):
-        for index, one in enumerate(asked):
-            curator.resolve(one, "yes" if index % 2 else "no", occurred_at=CLOSES.isoformat())
-    for kind in ("peer", "baseline", "brier", "log"):
-        items = steady.get("/leaderboard", score=kind).json()["items"]
-        assert [place["rank"] for place in items] == [1, 2, 3]
-        assert items[0]["forecaster"] == "steady", kind
-    page = steady.get("/leaderboard", limit=2).json()
-    rest = steady.get("/leaderboard", limit=2, cursor=page["next"]).json()
-    assert [place["rank"] for place in page["items"] + rest["items"]] == [1, 2, 3]
-    assert rest["next"] is None
-
-
-def test_calibration_reads_what_stood_at_the_close(life, refused) -> None:
-    rain, ann, bob, curator = life
-    empty = ann.get("/calibration").json()
-    assert (empty["questions"], empty["brier"], empty["curve"]) == (0, None, [])
-    with time_machine.travel(CLOSES + DAY, tick=False):
-        curator.resolve(rain, "yes", occurred_at=CLOSES.isoformat())
-    mine = ann.get("/calibration", of=str(bob.id)).json()
-    assert mine["questions"] == 1
-    assert mine["brier"] == pytest.approx(0.16)
-    assert mine["curve"][0]["forecast"] == 0.6
-    parts = mine["miscalibration"] - mine["discrimination"] + mine["uncertainty"]
-    assert parts == pytest.approx(mine["brier"])
-    refused(ann.get("/calibration", of="9999"), 404)
-    refused(ann.get("/calibration", of="nobody"), 422, field="of")
-    refused(ann.get("/calibration", set="none"), 404)

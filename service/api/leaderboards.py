@@ -1,0 +1,138 @@
+"""Leaderboards, live and frozen."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+
+from service import idempotency, leaderboards
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    WITHOUT_NUL,
+    AppRequest,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    Reading,
+    Scoped,
+    Who,
+    Writing,
+    asked,
+    page_of,
+    position,
+    strictly,
+)
+from service.leaderboards import Criteria
+from service.leaderboards import Who as Ranked
+from service.models import LARGEST_ID
+from service.schemas.common import Page, ScoreKind
+from service.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
+
+LeaderboardId = Annotated[
+    int, PathParameter(ge=1, le=LARGEST_ID, description="the frozen leaderboard's id")
+]
+
+
+class Leaderboards(Controller):
+    """Who forecasts best."""
+
+    path = "/"
+    tags = ("Scores",)
+
+    @get("/leaderboard", summary="Rank the forecasters")
+    async def live(
+        self,
+        actor: Who,
+        reading: Reading,
+        within: Scoped,
+        score: Annotated[ScoreKind, QueryParameter(description="which score ranks")] = "peer",
+        who: Annotated[
+            Ranked, QueryParameter(description="rank people, bots or everyone")
+        ] = Ranked.everyone,
+        least_questions: Annotated[
+            int,
+            QueryParameter(ge=1, le=LARGEST_ID, description="leave out who has fewer of them"),
+        ] = 1,
+        pools: Annotated[
+            bool, QueryParameter(description="rank the aggregate and the pools among them")
+        ] = False,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[StandingOut]:
+        """Everyone who was scored, best first, ranked by a score pulled to the field's mean.
+
+        Give `as_of` to every page so that nothing moves between them.
+        """
+        del actor
+        criteria = Criteria(
+            kind=score, scope=within, who=who, least_questions=least_questions, pools=pools
+        )
+        standings = await leaderboards.ranked(reading, criteria)
+        first = position(cursor) or 0
+        return page_of(
+            standings[first : first + limit + 1], limit, StandingOut.of, lambda place: place.rank
+        )
+
+    @post("/leaderboards", summary="Freeze a leaderboard (curators)")
+    async def freeze(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        data: JSONBody[SkipValidation[NewLeaderboard]],
+        idempotency_key: IdempotencyKey = None,
+    ) -> FrozenOut:
+        """Store a leaderboard for good, as the next version under its name."""
+        data = await strictly(request, NewLeaderboard)
+
+        async def work() -> FrozenOut:
+            row = await leaderboards.freeze(writing, actor, data.name, data.criteria())
+            return FrozenOut.of(row, actor.name)
+
+        return await idempotency.once(
+            writing, actor, idempotency_key, await asked(request), FrozenOut, work
+        )
+
+    @get("/leaderboards", summary="List the frozen leaderboards")
+    async def frozen(
+        self,
+        actor: Who,
+        reading: Reading,
+        name: Annotated[
+            str | None,
+            QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only of this name"),
+        ] = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[FrozenOut]:
+        """Frozen leaderboards, the newest first; a name's versions only grow."""
+        del actor
+        rows = await leaderboards.frozen(
+            reading, name=name, before=position(cursor), limit=limit + 1
+        )
+        return page_of(rows, limit, lambda row: FrozenOut.of(*row), lambda row: row[0].id)
+
+    @get("/leaderboards/{leaderboard_id:int}", summary="Get a frozen leaderboard")
+    async def one(self, actor: Who, reading: Reading, leaderboard_id: LeaderboardId) -> FrozenOut:
+        """What a frozen leaderboard ranks, as of when, and who froze it."""
+        del actor
+        return FrozenOut.of(*await leaderboards.get(reading, leaderboard_id))
+
+    @get(
+        "/leaderboards/{leaderboard_id:int}/standings",
+        summary="List the places of a frozen leaderboard",
+    )
+    async def standings(
+        self,
+        actor: Who,
+        reading: Reading,
+        leaderboard_id: LeaderboardId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[StandingOut]:
+        """The places as they were when it was frozen, best first."""
+        del actor
+        rows = await leaderboards.standings(
+            reading, leaderboard_id, after=position(cursor) or 0, limit=limit + 1
+        )
+        return page_of(rows, limit, StandingOut.of, lambda place: place.rank)

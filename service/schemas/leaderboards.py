@@ -1,0 +1,97 @@
+"""Leaderboards and their standings, as the API takes and gives them."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from service.leaderboards import Criteria, Standing, Who
+from service.models import FrozenLeaderboard, FrozenStanding
+from service.schemas.common import Moment, ScoreKind, StoredText
+from service.scoring import Scope
+
+
+class StandingOut(msgspec.Struct):
+    """A place on a leaderboard: a forecaster's, or with `method` a pool's.
+
+    `score` is the mean over questions; `ranked_by` is that pulled to the field's mean. `coverage`
+    sums the questions' weights times the shares of their lives that were forecast.
+    """
+
+    rank: int
+    forecaster_id: int | None
+    forecaster: str
+    method: str | None
+    bot: bool
+    questions: int
+    coverage: float
+    score: float
+    ranked_by: float
+
+    @classmethod
+    def of(cls, place: Standing | FrozenStanding) -> "StandingOut":
+        """From a standing."""
+        own = {"forecaster_id", "forecaster"}
+        return cls(
+            forecaster_id=place.account_id,
+            forecaster=place.name,
+            **{name: getattr(place, name) for name in cls.__struct_fields__ if name not in own},
+        )
+
+
+class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
+    """A leaderboard to freeze; the fields are those that rank a live one."""
+
+    name: StoredText
+    score: ScoreKind = "peer"
+    set: StoredText | None = None
+    tag: StoredText | None = None
+    settled_from: Moment | None = None
+    settled_before: Moment | None = None
+    as_of: Moment | None = None
+    who: Who = Who.everyone
+    least_questions: int = 1
+    pools: bool = False
+
+    def criteria(self) -> Criteria:
+        """What it ranks."""
+        return Criteria(
+            kind=self.score,
+            scope=Scope(
+                set_slug=self.set,
+                tag=self.tag,
+                settled_from=self.settled_from,
+                settled_before=self.settled_before,
+                as_of=self.as_of,
+            ),
+            who=self.who,
+            least_questions=self.least_questions,
+            pools=self.pools,
+        )
+
+
+class FrozenOut(msgspec.Struct):
+    """A frozen leaderboard: what it ranks, as of when, and who froze it."""
+
+    id: int
+    name: str
+    version: int
+    criteria: dict[str, Any]
+    entrants: int
+    as_of: datetime
+    frozen_by: str
+    frozen_at: datetime
+
+    @classmethod
+    def of(cls, row: FrozenLeaderboard, by: str) -> "FrozenOut":
+        """From the row and the name of who froze it."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            version=row.version,
+            criteria=row.criteria,
+            entrants=row.entrants,
+            as_of=row.as_of,
+            frozen_by=by,
+            frozen_at=row.created_at,
+        )

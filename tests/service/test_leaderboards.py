@@ -1,0 +1,185 @@
+"""Leaderboards: who is ranked by what, in which scope, and how one is frozen for good."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from service.aggregates import METHODS
+
+DAY = timedelta(days=1)
+OPENS = datetime(2026, 11, 1, tzinfo=UTC)
+CLOSES = OPENS + 10 * DAY
+
+
+def names(caller: Any, **params: Any) -> list[str]:
+    answer = caller.get("/leaderboard", **params)
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    assert [place["rank"] for place in items] == list(range(1, len(items) + 1))
+    return [place["forecaster"] for place in items]
+
+
+def test_a_leaderboard_is_not_won_by_one_lucky_answer(account, curator, question) -> None:
+    steady, lucky = account("steady"), account("lucky")
+    with time_machine.travel(OPENS, tick=False):
+        asked = [question(f"q{index}", closes_at=CLOSES) for index in range(12)]
+        for index, one in enumerate(asked):
+            steady.forecast(one, 0.8 if index % 2 else 0.2)
+        lucky.forecast(asked[1], 0.99)
+        unsure = account("unsure")
+        for one in asked:
+            unsure.forecast(one, 0.5)
+    with time_machine.travel(CLOSES + DAY, tick=False):
+        for index, one in enumerate(asked):
+            curator.resolve(one, "yes" if index % 2 else "no", occurred_at=CLOSES.isoformat())
+    for kind in ("peer", "baseline", "brier", "log"):
+        items = steady.get("/leaderboard", score=kind).json()["items"]
+        assert [place["rank"] for place in items] == [1, 2, 3]
+        assert items[0]["forecaster"] == "steady", kind
+    page = steady.get("/leaderboard", limit=2).json()
+    rest = steady.get("/leaderboard", limit=2, cursor=page["next"]).json()
+    assert [place["rank"] for place in page["items"] + rest["items"]] == [1, 2, 3]
+    assert rest["next"] is None
+
+
+@pytest.fixture
+def seasons(question, account, curator) -> Any:
+    """Ann, Bob and a bot on two sets; one is settled in December, the other in March."""
+    ann, bob, bot = account("ann"), account("bob"), account("bot", bot=True)
+    with time_machine.travel(OPENS, tick=False):
+        rain = question("rain", "winter", closes_at=CLOSES, tags=["wet"])
+        sun = question("sun", "summer", closes_at=CLOSES + 100 * DAY, tags=["dry"], weight=5.0)
+        ann.forecast(rain, 0.9)
+        ann.forecast(sun, 0.2)
+        bob.forecast(rain, 0.4)
+        bob.forecast(sun, 0.9)
+        bot.forecast(rain, 0.6)
+    with time_machine.travel(OPENS + 40 * DAY, tick=False):
+        curator.resolve(rain, "yes", occurred_at=CLOSES.isoformat())
+    with time_machine.travel(OPENS + 130 * DAY, tick=False):
+        curator.resolve(sun, "yes", occurred_at=(CLOSES + 100 * DAY).isoformat())
+    return ann, bob, bot, curator
+
+
+def test_a_scope_chooses_the_questions_that_count(seasons, refused) -> None:
+    ann, *_ = seasons
+    assert names(ann, set="winter") == ["ann", "bot", "bob"]
+    assert names(ann, set="summer") == ["bob", "ann"]
+    assert names(ann, tag="wet") == ["ann", "bot", "bob"]
+    assert names(ann, tag="nothing") == []
+    assert names(ann, settled_from="2027-01-01T00:00:00Z") == ["bob", "ann"]
+    assert names(ann, settled_before="2027-01-01T00:00:00Z") == ["ann", "bot", "bob"]
+    assert names(ann, as_of=(OPENS + 100 * DAY).isoformat()) == ["ann", "bot", "bob"]
+    assert names(ann, as_of=(OPENS + 100 * DAY).isoformat(), tag="dry") == []
+    assert names(ann, as_of=(OPENS + 20 * DAY).isoformat()) == []
+    refused(ann.get("/leaderboard", set="none"), 404)
+    refused(ann.get("/leaderboard", score="profit"), 422, field="score")
+    refused(ann.get("/leaderboard", settled_from="yesterday"), 422, field="settled_from")
+    refused(ann.get("/leaderboard", least_questions=0), 422, field="least_questions")
+
+
+def test_a_question_weighs_in_the_mean_what_its_weight_says(seasons) -> None:
+    ann, *_ = seasons
+    found = {
+        place["forecaster"]: place
+        for place in ann.get("/leaderboard", score="brier").json()["items"]
+    }
+    assert found["ann"]["score"] == pytest.approx((1 * 0.01 + 5 * 0.64) / 6)
+    assert found["bob"]["score"] == pytest.approx((1 * 0.36 + 5 * 0.01) / 6)
+    assert found["ann"]["coverage"] == pytest.approx(6)
+    spot = ann.get("/leaderboard", score="spot_brier").json()["items"]
+    assert {one["forecaster"]: one["score"] for one in spot} == pytest.approx(
+        {name: one["score"] for name, one in found.items()}
+    )
+
+
+def test_people_and_bots_and_pools_are_ranked_together_or_apart(seasons) -> None:
+    ann, *_ = seasons
+    assert names(ann, who="people", set="winter") == ["ann", "bob"]
+    assert names(ann, who="bots") == ["bot"]
+    assert names(ann, least_questions=2) == ["bob", "ann"]
+    with_pools = names(ann, pools=True, set="winter")
+    assert {"ann", "bob", "bot", *METHODS} == set(with_pools)
+    listed = ann.get("/leaderboard", pools=True, who="bots").json()["items"]
+    assert {(one["forecaster_id"] is None, one["method"] is None) for one in listed} == {
+        (True, False),
+        (False, True),
+    }
+
+
+def test_equal_scores_keep_one_order_through_every_page(question, account, curator) -> None:
+    people = [account(f"f{index:02}") for index in range(12)]
+    with time_machine.travel(OPENS, tick=False):
+        rain = question(closes_at=CLOSES)
+        for one in reversed(people):
+            one.forecast(rain, 0.7)
+    with time_machine.travel(CLOSES, tick=False):
+        curator.resolve(rain, "yes")
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = curator.get("/leaderboard", limit=5, **({"cursor": cursor} if cursor else {})).json()
+        found += [place["forecaster"] for place in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == [f"f{index:02}" for index in range(12)]
+
+
+def test_a_frozen_leaderboard_stays_as_it_was(seasons, question, refused) -> None:
+    ann, _, _, curator = seasons
+    asked = {"name": "Winter cup", "score": "brier", "set": "winter", "who": "people"}
+    refused(ann.post("/leaderboards", asked), 403)
+    first = curator.post("/leaderboards", asked, headers={"Idempotency-Key": "a"})
+    assert first.status_code == 201
+    assert curator.post("/leaderboards", asked, headers={"Idempotency-Key": "a"}).json() == (
+        first.json()
+    )
+    found = first.json()
+    assert (found["version"], found["entrants"], found["frozen_by"]) == (1, 2, "curator")
+    assert found["criteria"] == {
+        "score": "brier",
+        "set": "winter",
+        "tag": None,
+        "settled_from": None,
+        "settled_before": None,
+        "who": "people",
+        "least_questions": 1,
+        "pools": False,
+    }
+    path = f"/leaderboards/{found['id']}/standings"
+    before = ann.get(path).json()
+    assert [place["forecaster"] for place in before["items"]] == ["ann", "bob"]
+    rain = ann.get("/questions", set="winter").json()["items"][0]["id"]
+    curator("DELETE", f"/questions/{rain}/resolution")
+    curator.resolve(rain, "no", occurred_at=CLOSES.isoformat())
+    second = curator.post("/leaderboards", asked).json()
+    assert second["version"] == 2
+    assert ann.get(path).json() == before
+    after = ann.get(f"/leaderboards/{second['id']}/standings", limit=1).json()
+    assert [place["forecaster"] for place in after["items"]] == ["bob"]
+    rest = ann.get(f"/leaderboards/{second['id']}/standings", limit=1, cursor=after["next"])
+    assert [place["forecaster"] for place in rest.json()["items"]] == ["ann"]
+    listed = ann.get("/leaderboards", name="Winter cup").json()["items"]
+    assert [one["version"] for one in listed] == [2, 1]
+    assert ann.get("/leaderboards", name="Summer cup").json()["items"] == []
+    assert ann.get(f"/leaderboards/{found['id']}").json() == found
+
+
+def test_a_leaderboard_is_frozen_as_known_at_a_moment(seasons, refused) -> None:
+    ann, _, _, curator = seasons
+    past = (OPENS + 100 * DAY).isoformat()
+    with time_machine.travel(OPENS + 140 * DAY, tick=False):
+        found = curator.post("/leaderboards", {"name": "Early", "as_of": past}).json()
+    assert datetime.fromisoformat(found["as_of"]) == OPENS + 100 * DAY
+    places = ann.get(f"/leaderboards/{found['id']}/standings").json()["items"]
+    assert [place["forecaster"] for place in places] == ["ann", "bot", "bob"]
+    future = {"name": "Late", "as_of": "2200-01-01T00:00:00Z"}
+    refused(curator.post("/leaderboards", future), 422, field="as_of")
+    refused(curator.post("/leaderboards", {"name": " "}), 422, field="name")
+    refused(curator.post("/leaderboards", {"name": "a", "score": "profit"}), 422, field="score")
+    refused(curator.post("/leaderboards", {"name": "a", "set": "nowhere"}), 404)
+    refused(ann.get("/leaderboards/9999"), 404)
+    refused(ann.get("/leaderboards/9999/standings"), 404)
