@@ -10,6 +10,7 @@ from service.cli.exchange import export_folder, import_folder
 from service.cli.forecasting import aggregate, backtest, fit
 from service.cli.installation import init, serve, worker
 from service.cli.questions import question_sets
+from service.cli.scores import scores
 
 
 @click.group(
@@ -36,6 +37,7 @@ for command in (
     question_sets,
     import_folder,
     export_folder,
+    scores,
     fit,
     aggregate,
     backtest,

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import time_machine
+from click.testing import CliRunner
 from sqlalchemy import delete, select, update
 
 from forecasting import pooling
 from service import scoring
 from service.aggregates import METHODS
+from service.cli import main
 from service.database import Database
 from service.models import QuestionRevision, Score
 
@@ -199,4 +201,23 @@ def test_rebuilding_puts_right_what_was_lost_or_changed(life, on_database) -> No
     on_database(spoil)
     built = on_database(_rebuild)
     assert built.before != built.after
+    assert on_database(_bytes) == before
+
+
+def test_the_command_rebuilds_and_says_whether_anything_was_put_right(
+    life, on_database, settings, monkeypatch
+) -> None:
+    monkeypatch.setenv("CREDENCE_DATABASE_URL", settings.database_url)
+    before = on_database(_bytes)
+    count = len(before.splitlines())
+    said = CliRunner().invoke(main, ["scores", "rebuild"]).output
+    assert said.startswith(f"{count} scores rebuilt, the same as before; SHA-256 ")
+
+    async def lose(database: Database) -> None:
+        async with database.write() as session:
+            await session.execute(delete(Score).where(Score.method.is_not(None)))
+
+    on_database(lose)
+    said = CliRunner().invoke(main, ["scores", "rebuild"]).output
+    assert said.startswith(f"{count} scores rebuilt, not what was stored before; SHA-256 ")
     assert on_database(_bytes) == before
