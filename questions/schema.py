@@ -64,6 +64,7 @@ Polarity = Literal["supports", "contradicts", "neutral"]
 Premise = Literal["holds", "overtaken", "transformed"]
 Kind = Literal["binary"]
 Role = Literal["primary", "fallback", "context"]
+Visibility = Literal["always", "after_forecast", "reveal_at"]
 
 
 class Record(
@@ -103,6 +104,8 @@ class Question(Record, frozen=True, kw_only=True):
         opens_at: forecasting opens.
         closes_at: forecasting closes, at the latest at `deadline_at`.
         resolves_by: the latest moment at which a curator resolves.
+        reveal_at: when forecasters begin to see the others' forecasts and the aggregate; it goes
+            before the set's `visibility`.
         weight: relative weight within the set, in (0, 1000].
         tail: declared tail, a prior outside 10% to 90%.
         draft: waits for a curator.
@@ -125,6 +128,7 @@ class Question(Record, frozen=True, kw_only=True):
     opens_at: Moment
     closes_at: Moment
     resolves_by: Moment
+    reveal_at: Moment | None = None
     sources: tuple[Source, ...] = ()
     weight: Weight = UNWEIGHTED
     tail: bool = False
@@ -135,6 +139,8 @@ class Question(Record, frozen=True, kw_only=True):
         for name in MOMENTS:
             if getattr(self, name).tzinfo is None:
                 raise ValueError(f"{name} must have an offset from UTC")
+        if self.reveal_at is not None and self.reveal_at.tzinfo is None:
+            raise ValueError("reveal_at must have an offset from UTC")
         if self.window_starts_at >= self.deadline_at:
             raise ValueError("deadline_at must be after window_starts_at")
         if self.closes_at <= self.opens_at:
@@ -197,18 +203,31 @@ class Waiver(Record, frozen=True, kw_only=True):
 
 
 class QuestionSet(Record, frozen=True, kw_only=True):
-    """A document, its implications and the questions that watch them."""
+    """A document, its implications and the questions that watch them.
+
+    `visibility` says when forecasters see the others' forecasts and the aggregates; `reveal_at`,
+    from when on, under the visibility of that name.
+    """
 
     version: Literal[1]
     slug: Slug
     title: Text
     description: Text
     defaults: Text
+    visibility: Visibility = "always"
+    reveal_at: Moment | None = None
     document: Document
     implications: tuple[Implication, ...] = ()
     review: Review | None = None
     waivers: tuple[Waiver, ...] = ()
     questions: tuple[Question, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a moment of revealing that is naive, missing or of no use."""
+        if (self.visibility == "reveal_at") != (self.reveal_at is not None):
+            raise ValueError('reveal_at must be given if visibility is "reveal_at", and only then')
+        if self.reveal_at is not None and self.reveal_at.tzinfo is None:
+            raise ValueError("reveal_at must have an offset from UTC")
 
 
 class QuestionFile(Record, frozen=True, kw_only=True):
@@ -252,6 +271,8 @@ def dump_set(question_set: QuestionSet) -> str:
 def _plainest(question: Question) -> Question:
     """Say the same in one way: moments in UTC, a default as the very object that is left out."""
     moments = {name: getattr(question, name).astimezone(UTC) for name in MOMENTS}
+    if question.reveal_at is not None:
+        moments["reveal_at"] = question.reveal_at.astimezone(UTC)
     weight = UNWEIGHTED if question.weight == UNWEIGHTED else question.weight
     return msgspec.structs.replace(question, weight=weight, **moments)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -14,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live, pooling
 from forecasting.posterior import Posterior, PosteriorError
-from service import forecasts, questions
+from service import forecasts, questions, visibility
+from service.accounts import Actor
 from service.clock import now
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.models import Aggregate, Fit, FitStatus
 from service.questions import View
 from service.standings import Standings
+from service.visibility import Hidden
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class Belief:
 class Reading:
     """An aggregate by one method as of one moment.
 
-    A classic pool has no interval, and says nothing without forecasts.
+    A classic pool has no interval, and says nothing without forecasts. Where `hidden` says why the
+    reader does not see it, every figure but the number of forecasters is None.
     """
 
     method: str
@@ -53,6 +56,13 @@ class Reading:
     as_of: datetime
     fit_id: int | None
     fingerprint: str | None
+    hidden: Hidden | None = None
+
+    def seen(self, hidden: Hidden | None) -> "Reading":
+        """The reading as someone sees it for whom it is hidden, or is not (None)."""
+        if hidden is None:
+            return self
+        return replace(self, probability=None, lower=None, upper=None, hidden=hidden)
 
 
 class Aggregator:
@@ -139,9 +149,9 @@ class Aggregator:
         return rows
 
     async def publish_one(
-        self, session: AsyncSession, view: View, *, cause: str, at: datetime
+        self, session: AsyncSession, actor: Actor, view: View, *, cause: str, at: datetime
     ) -> Reading:
-        """Publish the aggregate of one locked question as of a moment, and read it.
+        """Publish the aggregate of one locked question as of a moment, and read it as the actor.
 
         While forecasts are taken, only what was appended since the last time is read.
         """
@@ -152,14 +162,18 @@ class Aggregator:
             row = self.row(view, found, cause=cause, at=at, belief=await self.belief(session))
             session.add(row)
             await session.flush()
-        return reading_of(row, at)
+        hidden = await visibility.hidden(session, actor, [view], at)
+        return reading_of(row, at).seen(hidden.get(view.id))
 
-    async def current(self, session: AsyncSession, views: Sequence[View]) -> dict[int, Reading]:
-        """The present Bayesian aggregate of each question.
+    async def current(
+        self, session: AsyncSession, actor: Actor, views: Sequence[View]
+    ) -> dict[int, Reading]:
+        """The present Bayesian aggregate of each question as the actor sees it.
 
         It is the published one where nothing has happened since, else computed.
         """
         at = now()
+        hidden = await visibility.hidden(session, actor, views, at)
         belief = await self.belief(session)
         latest = (
             select(func.max(Aggregate.id))
@@ -180,21 +194,48 @@ class Aggregator:
         found = await _stands(session, missing, at)
         for view in missing:
             readings[view.id] = self.read(view, found[view.id], at, belief)
-        return readings
+        return {view.id: readings[view.id].seen(hidden.get(view.id)) for view in views}
 
     async def as_known_at(
-        self, session: AsyncSession, view: View, *, method: str, at: datetime | None
-    ) -> Reading:
-        """The aggregate of a question by a method, as known at a moment (None: now).
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        question_id: int,
+        *,
+        method: str = BAYES,
+        at: datetime | None = None,
+    ) -> tuple[View, Reading]:
+        """A question and its aggregate by a method, as known at a moment (None: now).
 
-        For the Bayesian aggregate of the past it is the one that was published then, brought up to
-        date where forecasts had expired since. Later rows never change the answer.
+        Later rows never change the answer; but who sees it is decided by the present.
+
+        Args:
+            actor: who looks.
+            method: `bayes`, or the name of a classic pool; Invalid says which there are.
+            at: not in the future (Invalid), nor before the question was there (NotFound).
         """
         if method not in METHODS:
             raise Invalid(f"method must be one of {', '.join(METHODS)}", field="method")
+        present = await questions.get(session, question_id, actor=actor)
         if method == BAYES and at is None:
-            return (await self.current(session, [view]))[view.id]
-        moment = at or now()
+            return present, (await self.current(session, actor, [present]))[question_id]
+        moment = now()
+        hidden = await visibility.hidden(session, actor, [present], moment)
+        view = present
+        if at is not None:
+            await require_known(session, present, at)
+            view = await questions.get(session, question_id, known_at=at, actor=actor)
+            moment = at
+        reading = await self._read_at(session, view, method, moment)
+        return view, reading.seen(hidden.get(question_id))
+
+    async def _read_at(
+        self, session: AsyncSession, view: View, method: str, moment: datetime
+    ) -> Reading:
+        """For the Bayesian aggregate of the past it is the one that was published then.
+
+        It is brought up to date where forecasts had expired since.
+        """
         found = await _stands(session, [view], moment)
         if method != BAYES:
             return _pooled(method, forecasts.standing_at(found[view.id], view, moment), moment)
@@ -225,24 +266,31 @@ async def first_fit_at(session: AsyncSession) -> datetime | None:
 
 
 async def history(
-    session: AsyncSession, question_id: int, *, after: int, limit: int, as_of: datetime | None
-) -> list[Aggregate]:
-    """Published aggregates of a question, the oldest first, after an id."""
+    session: AsyncSession,
+    actor: Actor,
+    view: View,
+    *,
+    after: int,
+    limit: int,
+    as_of: datetime | None,
+) -> tuple[list[Aggregate], Hidden | None]:
+    """Published aggregates of a question, the oldest first, after an id; none where hidden."""
+    hidden = await visibility.hidden(session, actor, [view], now())
+    if view.id in hidden:
+        return [], hidden[view.id]
     query = (
         select(Aggregate)
-        .where(Aggregate.question_id == question_id, Aggregate.id > after)
+        .where(Aggregate.question_id == view.id, Aggregate.id > after)
         .order_by(Aggregate.id)
         .limit(limit)
     )
     if as_of is not None:
         query = query.where(Aggregate.created_at <= as_of)
-    return list(await session.scalars(query))
+    return list(await session.scalars(query)), None
 
 
-async def require_known(session: AsyncSession, view: View, at: datetime | None) -> None:
+async def require_known(session: AsyncSession, view: View, at: datetime) -> None:
     """Refuse a moment in the future, or before the question was there."""
-    if at is None:
-        return
     if at > now():
         raise Invalid("as_of must not be in the future", field="as_of")
     (first,) = await questions.revisions(session, view.id, after=0, limit=1)

@@ -1,4 +1,4 @@
-"""What curators do to questions: ask, revise, close early; and a set written out as a file again.
+"""What curators do to questions and sets: ask, revise, close early, decide who sees; write out.
 
 A question that should not have been asked is retired by resolving it as annulled.
 """
@@ -30,6 +30,8 @@ from service.models import (
     QuestionRevision,
     QuestionSet,
     Role,
+    SetPolicy,
+    Visibility,
 )
 from service.questions import State, View
 
@@ -57,9 +59,7 @@ async def ask(
     actor.require(Role.curator, "ask a question")
     _check_reason(reason)
     found = await questions.find_set(session, set_slug)
-    await session.execute(
-        select(QuestionSet.id).where(QuestionSet.id == found.id).with_for_update()
-    )
+    await _lock_set(session, found.id)
     written, content_hash = _read(told)
     held = await session.scalar(
         select(Question.id).where(Question.set_id == found.id, Question.slug == written.slug)
@@ -121,6 +121,51 @@ async def close(
     return await _append(session, aggregator, actor, view, reason, {"closes_at": at}, at)
 
 
+async def decide_visibility(
+    session: AsyncSession,
+    actor: Actor,
+    set_slug: str,
+    *,
+    visibility: Visibility,
+    reveal_at: datetime | None = None,
+    reason: str,
+) -> SetPolicy:
+    """Decide when forecasters see what others believe of a set's questions, from now on.
+
+    Args:
+        visibility: always, after one's own forecast, or from `reveal_at` on.
+        reveal_at: given under the visibility of that name, and only then.
+        reason: why; required.
+    """
+    actor.require(Role.curator, "decide what forecasters see")
+    _require_reason(reason)
+    if (visibility is Visibility.reveal_at) != (reveal_at is not None):
+        raise Invalid(
+            "reveal_at must be given if visibility is reveal_at, and only then", field="reveal_at"
+        )
+    found = await questions.find_set(session, set_slug)
+    await _lock_set(session, found.id)
+    held = await questions.policy(session, found.id)
+    if (visibility, reveal_at) == (
+        (held.visibility, held.reveal_at) if held else (Visibility.always, None)
+    ):
+        raise Conflict(
+            f"set {set_slug!r} already has this visibility", current={"visibility": visibility}
+        )
+    row = SetPolicy(
+        set_id=found.id,
+        number=held.number + 1 if held else 1,
+        visibility=visibility,
+        reveal_at=reveal_at,
+        account_id=actor.id,
+        reason=reason,
+        created_at=now(),
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
 async def revisions(
     session: AsyncSession, question_id: int, *, after: int, limit: int
 ) -> list[Revised]:
@@ -146,6 +191,7 @@ async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
         select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
     )
     query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
+    policy = await questions.policy(session, found.id)
     told = {
         "version": SCHEMA_VERSION,
         "slug": found.slug,
@@ -155,6 +201,8 @@ async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
         "document": found.document,
         "review": found.review,
         "waivers": found.waivers,
+        "visibility": policy.visibility if policy else Visibility.always,
+        "reveal_at": policy.reveal_at if policy else None,
         "implications": [_told(one) for one in implications],
         "questions": [_written(view) for view in await questions.views(session, query)],
     }
@@ -167,14 +215,16 @@ async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
         ) from error
 
 
+async def _lock_set(session: AsyncSession, set_id: int) -> None:
+    await session.execute(select(QuestionSet.id).where(QuestionSet.id == set_id).with_for_update())
+
+
 async def _revisable(
     session: AsyncSession, actor: Actor, question_id: int, based_on: int, reason: str
 ) -> tuple[View, datetime]:
     """The locked question, if it may be revised, and the moment."""
     actor.require(Role.curator, "revise a question")
-    if not reason.strip():
-        raise Invalid("reason must say why, for forecasters to read", field="reason")
-    _check_reason(reason)
+    _require_reason(reason)
     await questions.lock(session, [question_id])
     view = await questions.get(session, question_id, actor=actor)
     number = view.revision.number
@@ -325,3 +375,9 @@ def _allowed(place: str) -> str | None:
 def _check_reason(reason: str) -> None:
     if len(reason) > LONGEST_REASON:
         raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Invalid("reason must say why, for forecasters to read", field="reason")
+    _check_reason(reason)

@@ -10,12 +10,13 @@ from typing import Final, TypeVarTuple
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions
+from service import questions, visibility
 from service.accounts import Actor
 from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
+from service.visibility import Hidden
 
 TICK: Final = timedelta(microseconds=1)
 LONGEST_RATIONALE: Final = 20_000
@@ -239,25 +240,27 @@ def standing_at(found: Iterable[Stand], view: View, at: datetime) -> list[Stand]
 
 async def listing(
     session: AsyncSession,
-    question_id: int,
+    actor: Actor,
+    view: View,
     *,
-    account_id: int | None,
+    mine: bool,
     before: int | None,
     limit: int,
-) -> list[Entry]:
-    """Forecasts on a question, the newest first, from before an id on."""
+) -> tuple[list[Entry], Hidden | None]:
+    """Forecasts on a question, the newest first, from before an id on; the actor's where hidden."""
+    hidden = (await visibility.hidden(session, actor, [view], now())).get(view.id)
     query = (
         select(Forecast, Account.name, Account.bot)
         .join(Account, Account.id == Forecast.account_id)
-        .where(Forecast.question_id == question_id)
+        .where(Forecast.question_id == view.id)
         .order_by(Forecast.id.desc())
         .limit(limit)
     )
-    if account_id is not None:
-        query = query.where(Forecast.account_id == account_id)
+    if mine or hidden:
+        query = query.where(Forecast.account_id == actor.id)
     if before is not None:
         query = query.where(Forecast.id < before)
-    return [Entry(*row) for row in await session.execute(query)]
+    return [Entry(*row) for row in await session.execute(query)], hidden
 
 
 def _iso(at: datetime | None) -> str:

@@ -89,6 +89,18 @@ class Outcome(StrEnum):
     unresolved = "unresolved"
 
 
+class Visibility(StrEnum):
+    """When forecasters see what others believe of a set's questions.
+
+    `after_forecast`: on a question once they have forecast it, or it has closed. `reveal_at`: from
+    a moment on. Under each, a question that has resolved is seen by all.
+    """
+
+    always = "always"
+    after_forecast = "after_forecast"
+    reveal_at = "reveal_at"
+
+
 class FitStatus(StrEnum):
     """What became of a fit."""
 
@@ -139,6 +151,25 @@ class QuestionSet(Base):
     document: Mapped[dict[str, Any]]
     review: Mapped[dict[str, Any] | None]
     waivers: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+
+
+class SetPolicy(Base):
+    """When others' forecasts and the aggregates of a set are seen; the latest number holds.
+
+    A set without any shows them always. `account_id` is the curator's whose it is; empty if the
+    set's file says so.
+    """
+
+    __tablename__ = "set_policy"
+    __table_args__ = (UniqueConstraint("set_id", "number"), _one_of("visibility", Visibility))
+
+    set_id: Mapped[int] = mapped_column(ForeignKey("question_set.id"))
+    number: Mapped[int]
+    visibility: Mapped[str] = mapped_column(String(20))
+    reveal_at: Mapped[datetime | None]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    reason: Mapped[str]
     created_at: Mapped[datetime]
 
 
@@ -206,6 +237,7 @@ class QuestionRevision(Base):
     opens_at: Mapped[datetime]
     closes_at: Mapped[datetime | None]
     resolves_by: Mapped[datetime | None]
+    reveal_at: Mapped[datetime | None]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     reason: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
@@ -276,6 +308,71 @@ class Resolution(Base):
     evidence_url: Mapped[str]
     note: Mapped[str]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+
+
+class Comment(Base):
+    """What someone has to say on a question; its text is in its revisions.
+
+    `parent_id` is the comment that it answers, which answers none; `forecast_id` the author's
+    forecast that it explains.
+    """
+
+    __tablename__ = "comment"
+    __table_args__ = (Index(None, "question_id", "id"), Index(None, "account_id", "id"))
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("comment.id"), index=True)
+    forecast_id: Mapped[int | None] = mapped_column(ForeignKey("forecast.id"), index=True)
+    private: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class CommentRevision(Base):
+    """The text of a comment, Markdown, until the next revision."""
+
+    __tablename__ = "comment_revision"
+    __table_args__ = (UniqueConstraint("comment_id", "number"),)
+
+    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id"))
+    number: Mapped[int]
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class CommentRemoval(Base):
+    """A comment was taken out of sight, or put back; the latest number holds.
+
+    Its author takes it out for good; a curator with a reason, and may put it back.
+    """
+
+    __tablename__ = "comment_removal"
+    __table_args__ = (UniqueConstraint("comment_id", "number"),)
+
+    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id"))
+    number: Mapped[int]
+    removed: Mapped[bool]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Act(Base):
+    """Something that was done and left no row of its own that says who did it, and why.
+
+    `account_id` did it (empty: somebody at the command line); `subject_id` is the account that it
+    was done to, `set_id` the set. `details` says what was before and after.
+    """
+
+    __tablename__ = "act"
+
+    action: Mapped[str] = mapped_column(String(50))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    subject_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    set_id: Mapped[int | None] = mapped_column(ForeignKey("question_set.id"), index=True)
+    reason: Mapped[str]
+    details: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 
 

@@ -1,6 +1,5 @@
 """Where an aggregate comes from: fit, forecasts, question, implication, document and evidence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,11 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
-from service import aggregates, forecasts, questions
+from service import aggregates, forecasts
 from service.accounts import Actor
-from service.aggregates import BAYES, Aggregator, Belief, Reading
-from service.clock import now
-from service.forecasts import Entry, Stand
+from service.aggregates import Aggregator, Belief, Reading
+from service.forecasts import Entry
 from service.models import Account, Fit, Forecast, Implication, QuestionSet
 from service.questions import View
 
@@ -33,7 +31,7 @@ class Chain:
     """The way from an aggregate back to the document, and on to the evidence.
 
     `fit` is None where the prior answered. `shares` holds the heaviest forecasts first, at most
-    200; `left_out` counts the others.
+    200, and none where the aggregate is hidden; `left_out` counts the others.
     """
 
     view: View
@@ -54,21 +52,14 @@ async def trace(
     as_of: datetime | None = None,
 ) -> Chain:
     """What led to the Bayesian aggregate of a question as known at a moment (None: now)."""
-    view = await questions.get(session, question_id, actor=actor)
-    await aggregates.require_known(session, view, as_of)
-    if as_of is not None:
-        view = await questions.get(session, question_id, known_at=as_of, actor=actor)
-    moment = as_of or now()
-    reading = await aggregator.as_known_at(session, view, method=BAYES, at=as_of)
+    view, reading = await aggregator.as_known_at(session, actor, question_id, at=as_of)
     fit = await session.get(Fit, reading.fit_id) if reading.fit_id else None
     belief = (
         await aggregator.belief(session, fit.created_at)
         if fit
         else Belief(None, aggregates.prior())
     )
-    found = await forecasts.stands(session, [view.id], known_at=moment)
-    standing = forecasts.standing_at(found[view.id], view, moment)
-    shares = await _shares(session, view, standing, belief)
+    shares = [] if reading.hidden else await _shares(session, view, reading.as_of, belief)
     implication_id = view.revision.implication_id
     return Chain(
         view=view,
@@ -81,10 +72,10 @@ async def trace(
     )
 
 
-async def _shares(
-    session: AsyncSession, view: View, standing: Sequence[Stand], belief: Belief
-) -> list[Share]:
-    """Each standing forecast with its share, the heaviest first."""
+async def _shares(session: AsyncSession, view: View, at: datetime, belief: Belief) -> list[Share]:
+    """Each forecast that stood with its share, the heaviest first."""
+    found = await forecasts.stands(session, [view.id], known_at=at)
+    standing = forecasts.standing_at(found[view.id], view, at)
     influence = live.influence(
         belief.posterior,
         [str(one.account_id) for one in standing],

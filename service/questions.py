@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from questions.load import question_hash
 from questions.schema import Question as WrittenQuestion
@@ -37,7 +37,9 @@ from service.models import (
     Resolution,
     RevisionTag,
     Role,
+    SetPolicy,
     Utc,
+    Visibility,
 )
 
 FILE_CHANGED: Final = "The set's file changed."
@@ -55,13 +57,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A question as known at one moment: its revision and resolution by then."""
+    """A question as known at one moment: its revision and resolution by then.
+
+    `policy` is the set's present one, whatever the moment: who sees a past is for the present.
+    """
 
     question: Question
     revision: QuestionRevision
     set_slug: str
     implication_slug: str | None
     resolution: Resolution | None
+    policy: SetPolicy | None
 
     @property
     def id(self) -> int:
@@ -158,7 +164,33 @@ async def _load_head(session: AsyncSession, written: WrittenSet, at: datetime) -
     stored.review = msgspec.to_builtins(written.review)
     stored.waivers = [msgspec.to_builtins(one) for one in written.waivers]
     await session.flush()
+    await _load_policy(session, stored.id, written, at)
     return stored
+
+
+async def _load_policy(
+    session: AsyncSession, set_id: int, written: WrittenSet, at: datetime
+) -> None:
+    """Bring the set's policy up to its file, if that says something else than when last loaded."""
+    rows = await session.scalars(
+        select(SetPolicy).where(SetPolicy.set_id == set_id).order_by(SetPolicy.number)
+    )
+    held = rows.all()
+    said = [(row.visibility, row.reveal_at) for row in held if row.account_id is None]
+    if (written.visibility, written.reveal_at) == (said[-1] if said else (Visibility.always, None)):
+        return
+    session.add(
+        SetPolicy(
+            set_id=set_id,
+            number=held[-1].number + 1 if held else 1,
+            visibility=written.visibility,
+            reveal_at=written.reveal_at,
+            account_id=None,
+            reason=FILE_CHANGED if said else "",
+            created_at=at,
+        )
+    )
+    await session.flush()
 
 
 async def _load_implications(
@@ -228,6 +260,7 @@ def revision(
         opens_at=question.opens_at,
         closes_at=question.closes_at,
         resolves_by=question.resolves_by,
+        reveal_at=question.reveal_at,
         created_at=at,
     )
 
@@ -269,7 +302,9 @@ def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
     revision_number = _latest_number(QuestionRevision, known_at)
     resolution_number = _latest_number(Resolution, known_at)
     return (
-        select(Question, QuestionRevision, QuestionSet.slug, Implication.slug, Resolution)
+        select(
+            Question, QuestionRevision, QuestionSet.slug, Implication.slug, Resolution, SetPolicy
+        )
         .select_from(Question)
         .join(
             QuestionRevision,
@@ -284,6 +319,17 @@ def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
             Resolution,
             and_(Resolution.question_id == Question.id, Resolution.number == resolution_number),
         )
+        .outerjoin(SetPolicy, policy_holds(Question.set_id))
+    )
+
+
+def policy_holds(set_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Join a set's policy that holds now to a query that has the set's id in a column."""
+    other = aliased(SetPolicy)
+    latest = select(func.max(other.number)).where(other.set_id == SetPolicy.set_id)
+    return and_(
+        SetPolicy.set_id == set_id,
+        SetPolicy.number == latest.correlate(SetPolicy).scalar_subquery(),
     )
 
 
@@ -384,6 +430,17 @@ async def count(session: AsyncSession, set_id: int) -> int:
     """How many questions a set has."""
     query = select(_questions_of_set()).where(QuestionSet.id == set_id)
     return int(await session.scalar(query) or 0)
+
+
+async def policy(session: AsyncSession, set_id: int) -> SetPolicy | None:
+    """The policy of a set that holds now; None: everything is shown always."""
+    found: SetPolicy | None = await session.scalar(
+        select(SetPolicy)
+        .where(SetPolicy.set_id == set_id)
+        .order_by(SetPolicy.number.desc())
+        .limit(1)
+    )
+    return found
 
 
 def _questions_of_set() -> ScalarSelect[int]:

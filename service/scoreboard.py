@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import aggregates, forecasts
+from service import aggregates, forecasts, questions, visibility
+from service.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.clock import now
 from service.errors import Invalid, NotFound
@@ -25,6 +26,7 @@ from service.models import (
     QuestionRevision,
     QuestionSet,
     Resolution,
+    SetPolicy,
 )
 from service.questions import View
 
@@ -59,7 +61,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A question of an implication at a moment; `read` is None where it is not read."""
+    """A question of an implication at a moment; `read` is None where it is not read.
+
+    It is not where the aggregate is hidden from the reader.
+    """
 
     view: View
     aggregate: Reading
@@ -95,6 +100,11 @@ class Point:
     def questions(self) -> int:
         """How many questions are read."""
         return sum(one.read is not None for one in self.watched)
+
+    @property
+    def hidden(self) -> int:
+        """Of how many the reader does not see the aggregate."""
+        return sum(one.aggregate.hidden is not None for one in self.watched)
 
     @property
     def resolved(self) -> int:
@@ -138,12 +148,14 @@ class Ledger:
     def __init__(
         self,
         found: QuestionSet,
+        policy: SetPolicy | None,
         implications: Sequence[Implication],
         revisions: Iterable[tuple[Question, QuestionRevision]],
         resolutions: Iterable[Resolution],
     ) -> None:
         self.implications = implications
         self._set = found
+        self._policy = policy
         self._slugs = {one.id: one.slug for one in implications}
         self._questions: dict[int, Question] = {}
         self._revisions: dict[int, list[QuestionRevision]] = defaultdict(list)
@@ -181,6 +193,7 @@ class Ledger:
                         self._set.slug,
                         self._slugs[revision.implication_id],
                         _latest(self._resolutions[question_id], at),
+                        self._policy,
                     )
                 )
         return found
@@ -189,12 +202,15 @@ class Ledger:
 async def board(
     session: AsyncSession,
     aggregator: Aggregator,
+    actor: Actor,
     found: QuestionSet,
     *,
     as_of: datetime | None = None,
     since: datetime | None = None,
 ) -> list[Line]:
     """Every implication of a set in the document's order, as known at a moment (None: now).
+
+    Questions whose aggregates are hidden from the actor have no part in the readings.
 
     Args:
         as_of: the moment; later facts never change the answer.
@@ -205,8 +221,10 @@ async def board(
     if earlier > at:
         raise Invalid("since must not be after as_of", field="since")
     ledger = await _ledger(session, found)
-    present = await _watched(session, aggregator, {at: ledger.views(at)}, is_now=as_of is None)
-    past = await _watched(session, aggregator, {earlier: ledger.views(earlier)})
+    present = await _watched(
+        session, aggregator, actor, ledger, {at: ledger.views(at)}, is_now=as_of is None
+    )
+    past = await _watched(session, aggregator, actor, ledger, {earlier: ledger.views(earlier)})
     people = await _forecasters(session, present[at], at)
     return [
         Line(
@@ -222,6 +240,7 @@ async def board(
 async def past(
     session: AsyncSession,
     aggregator: Aggregator,
+    actor: Actor,
     found: QuestionSet,
     slug: str,
     *,
@@ -248,6 +267,8 @@ async def past(
     watched = await _watched(
         session,
         aggregator,
+        actor,
+        ledger,
         {moment: ledger.views(moment, implication.id) for moment in moments},
         is_now=as_of is None,
     )
@@ -313,27 +334,40 @@ async def _ledger(session: AsyncSession, found: QuestionSet) -> Ledger:
         select(Resolution).where(Resolution.question_id.in_(linked)).order_by(Resolution.number)
     )
     return Ledger(
-        found, implications.all(), [(one, other) for one, other in revisions], resolutions
+        found,
+        await questions.policy(session, found.id),
+        implications.all(),
+        [(one, other) for one, other in revisions],
+        resolutions,
     )
 
 
 async def _watched(
     session: AsyncSession,
     aggregator: Aggregator,
+    actor: Actor,
+    ledger: Ledger,
     views: dict[datetime, list[View]],
     *,
     is_now: bool = False,
 ) -> dict[datetime, list[Watch]]:
     """The questions at each moment with what was published of them; `is_now`: the last is now."""
     past = dict(views)
+    present = now()
+    hidden = await visibility.hidden(session, actor, ledger.views(present), present)
     readings: dict[datetime, dict[int, Reading]] = {}
     if is_now:
         at = max(views)
-        readings[at] = await aggregator.current(session, past.pop(at))
+        readings[at] = await aggregator.current(session, actor, past.pop(at))
     readings |= await _known(session, aggregator, past)
     return {
         at: [
-            Watch(view, aggregate := readings[at][view.id], read(view, aggregate)) for view in found
+            Watch(
+                view,
+                aggregate := readings[at][view.id].seen(hidden.get(view.id)),
+                read(view, aggregate),
+            )
+            for view in found
         ]
         for at, found in views.items()
     }

@@ -20,8 +20,7 @@ from service.api.parameters import (
     utc,
 )
 from service.api.questions import QuestionId
-from service.schemas.aggregates import AggregateOut, AggregatePoint
-from service.schemas.common import Page
+from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 
 
 class Aggregates(Controller):
@@ -41,13 +40,10 @@ class Aggregates(Controller):
         method: Annotated[str, QueryParameter(description=f"one of {', '.join(METHODS)}")] = BAYES,
     ) -> AggregateOut:
         """The aggregate now or as known at a moment; later facts never change a past answer."""
-        at = utc(as_of)
-        present = await questions.get(reading, question_id, actor=actor)
-        await aggregates.require_known(reading, present, at)
-        view = present if at is None else await questions.get(reading, question_id, known_at=at)
-        return AggregateOut.of(
-            view.id, await aggregator.as_known_at(reading, view, method=method, at=at)
+        view, found = await aggregator.as_known_at(
+            reading, actor, question_id, method=method, at=utc(as_of)
         )
+        return AggregateOut.of(view.id, found)
 
     @get("/history", summary="List the aggregates as they were published")
     async def history(
@@ -58,14 +54,16 @@ class Aggregates(Controller):
         as_of: AsOf = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-    ) -> Page[AggregatePoint]:
-        """Every published aggregate, the oldest first."""
+    ) -> SeenPage[AggregatePoint]:
+        """Every published aggregate, the oldest first; none while they are hidden."""
         view = await questions.get(reading, question_id, actor=actor)
-        rows = await aggregates.history(
+        rows, hidden = await aggregates.history(
             reading,
-            view.id,
+            actor,
+            view,
             after=position(cursor) or 0,
             limit=limit + 1,
             as_of=utc(as_of),
         )
-        return page_of(rows, limit, AggregatePoint.of, lambda row: row.id)
+        page = page_of(rows, limit, AggregatePoint.of, lambda row: row.id)
+        return SeenPage.of(page, hidden)

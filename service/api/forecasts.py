@@ -28,8 +28,7 @@ from service.api.parameters import (
 )
 from service.api.questions import QuestionId
 from service.forecasts import Draft
-from service.schemas.aggregates import AggregateOut
-from service.schemas.common import Page
+from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.forecasts import (
     ForecastOut,
     NewForecast,
@@ -79,17 +78,19 @@ class QuestionForecasts(Controller):
         mine: Annotated[bool, QueryParameter(description="only my own forecasts")] = False,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-    ) -> Page[ForecastOut]:
-        """Forecasts, the newest first."""
+    ) -> SeenPage[ForecastOut]:
+        """Forecasts, the newest first; only my own while the others' are hidden."""
         view = await questions.get(reading, question_id, actor=actor)
-        rows = await forecasts.listing(
+        rows, hidden = await forecasts.listing(
             reading,
-            view.id,
-            account_id=actor.id if mine else None,
+            actor,
+            view,
+            mine=mine,
             before=position(cursor),
             limit=limit + 1,
         )
-        return page_of(rows, limit, ForecastOut.of, lambda entry: entry.forecast.id)
+        page = page_of(rows, limit, ForecastOut.of, lambda entry: entry.forecast.id)
+        return SeenPage.of(page, hidden)
 
     @delete("/current", status_code=200, summary="Withdraw my forecast")
     async def withdraw(
@@ -97,7 +98,9 @@ class QuestionForecasts(Controller):
     ) -> WithdrawnOut:
         """End my standing forecast; what I said before stays on record."""
         view, row = await forecasts.withdraw(writing, actor, question_id)
-        reading = await aggregator.publish_one(writing, view, cause="withdrawal", at=row.created_at)
+        reading = await aggregator.publish_one(
+            writing, actor, view, cause="withdrawal", at=row.created_at
+        )
         return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
 
 
@@ -137,7 +140,9 @@ async def _submit(
 ) -> list[Submitted]:
     answers = []
     for view, row in await forecasts.submit(session, actor, drafts):
-        reading = await aggregator.publish_one(session, view, cause="forecast", at=row.created_at)
+        reading = await aggregator.publish_one(
+            session, actor, view, cause="forecast", at=row.created_at
+        )
         answers.append(
             Submitted(
                 ForecastOut.of(forecasts.Entry(row, actor.name, actor.bot)),

@@ -75,7 +75,7 @@ class Questions(Controller):
             limit=limit + 1,
         )
         at = now()
-        readings = await aggregator.current(reading, found)
+        readings = await aggregator.current(reading, actor, found)
         return page_of(
             found,
             limit,
@@ -89,7 +89,7 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """A question with its texts, dates, sources and present aggregate."""
         view = await questions.get(reading, question_id, actor=actor)
-        readings = await aggregator.current(reading, [view])
+        readings = await aggregator.current(reading, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())
 
     @get("/{question_id:int}/revisions", summary="List a question's revisions")
@@ -129,7 +129,7 @@ class Questions(Controller):
             reason=data.reason,
             changes=data.changes,
         )
-        readings = await aggregator.current(writing, [view])
+        readings = await aggregator.current(writing, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())
 
     @post("/{question_id:int}/closing", summary="Close a question early (curators)")
@@ -152,7 +152,7 @@ class Questions(Controller):
             based_on=data.based_on,
             reason=data.reason,
         )
-        readings = await aggregator.current(writing, [view])
+        readings = await aggregator.current(writing, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")

@@ -39,7 +39,7 @@ class Resolutions(Controller):
             evidence_url=data.evidence_url,
             note=data.note,
         )
-        readings = await aggregator.current(writing, [view])
+        readings = await aggregator.current(writing, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())
 
     @delete(status_code=200, summary="Take a resolution back (curators)")
@@ -48,5 +48,5 @@ class Resolutions(Controller):
     ) -> QuestionDetail:
         """The question goes on as if it had not been resolved; the record keeps both steps."""
         view = await resolutions.unresolve(writing, aggregator, actor, question_id)
-        readings = await aggregator.current(writing, [view])
+        readings = await aggregator.current(writing, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())

@@ -25,7 +25,15 @@ from service.api.parameters import (
 from service.clock import now
 from service.schemas.common import Moment, Page
 from service.schemas.questions import NewQuestion, QuestionDetail
-from service.schemas.sets import HistoryOut, ImplicationOut, ReadingPoint, SetDetail, SetOut
+from service.schemas.sets import (
+    HistoryOut,
+    ImplicationOut,
+    NewVisibility,
+    ReadingPoint,
+    SetDetail,
+    SetOut,
+    VisibilityOut,
+)
 
 Slug = Annotated[
     str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
@@ -66,16 +74,41 @@ class Sets(Controller):
         self, actor: Who, reading: Reading, aggregator: Pooling, slug: Slug, as_of: AsOf = None
     ) -> SetDetail:
         """A set with its document, its rules, and where the document's implications stand."""
-        del actor
         found = await questions.find_set(reading, slug)
         at = utc(as_of)
-        lines = await scoreboard.board(reading, aggregator, found, as_of=at)
+        lines = await scoreboard.board(reading, aggregator, actor, found, as_of=at)
         return SetDetail.on(
             found,
+            await questions.policy(reading, found.id),
             await questions.count(reading, found.id),
             at or now(),
-            scoreboard.summary(lines),
+            lines,
         )
+
+    @post("/{slug:str}/visibility", summary="Decide what forecasters see (curators)")
+    async def decide_visibility(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        slug: Slug,
+        data: JSONBody[SkipValidation[NewVisibility]],
+    ) -> VisibilityOut:
+        """Show others' forecasts and the aggregates always, after one's own, or from a moment on.
+
+        A question's own `reveal_at` goes before it. Curators always see everything, and everyone
+        sees what has resolved.
+        """
+        data = await strictly(request, NewVisibility)
+        row = await curation.decide_visibility(
+            writing,
+            actor,
+            slug,
+            visibility=data.visibility,
+            reveal_at=utc(data.reveal_at),
+            reason=data.reason,
+        )
+        return VisibilityOut.of(row)
 
     @get("/{slug:str}/implications", summary="List a set's implications")
     async def implications(
@@ -90,10 +123,9 @@ class Sets(Controller):
         cursor: Cursor = None,
     ) -> Page[ImplicationOut]:
         """What the document says may follow, in its order, with what forecasters believe of it."""
-        del actor
         found = await questions.find_set(reading, slug)
         lines = await scoreboard.board(
-            reading, aggregator, found, as_of=utc(as_of), since=utc(since)
+            reading, aggregator, actor, found, as_of=utc(as_of), since=utc(since)
         )
         after = position(cursor) or 0
         following = [one for one in lines if one.implication.position > after]
@@ -113,10 +145,9 @@ class Sets(Controller):
         points: Points = 12,
     ) -> HistoryOut:
         """What was believed of an implication at evenly spaced moments since it was first asked."""
-        del actor
         found = await questions.find_set(reading, slug)
         known = await scoreboard.past(
-            reading, aggregator, found, implication, as_of=utc(as_of), points=points
+            reading, aggregator, actor, found, implication, as_of=utc(as_of), points=points
         )
         return HistoryOut(implication, [ReadingPoint.of(point) for point in known])
 
@@ -133,7 +164,7 @@ class Sets(Controller):
         """Ask something more of the set's document, in the format of a set's file."""
         data = await strictly(request, NewQuestion)
         view = await curation.ask(writing, actor, slug, data.question, data.reason)
-        readings = await aggregator.current(writing, [view])
+        readings = await aggregator.current(writing, actor, [view])
         return QuestionDetail.of(view, readings[view.id], now())
 
     @get("/{slug:str}/export", media_type="application/toml", summary="Export a set (curators)")

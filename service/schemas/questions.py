@@ -99,6 +99,7 @@ class QuestionDetail(QuestionOut):
     tail: bool
     window_starts_at: datetime | None
     deadline_at: datetime | None
+    reveal_at: datetime | None
     revision: int
     revised_at: datetime
     reason: str

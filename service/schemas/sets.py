@@ -1,12 +1,15 @@
 """Sets, implications and their readings, as the API gives them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from service.models import QuestionSet
+from service import scoreboard
+from service.models import QuestionSet, SetPolicy, Visibility
 from service.schemas.aggregates import AggregateOut
+from service.schemas.common import Moment, StoredText
 from service.scoreboard import Bound, Lean, Line, Point, Watch
 
 
@@ -39,21 +42,58 @@ class SummaryOut(msgspec.Struct):
     not_asked: int
 
 
-class SetDetail(SetOut):
-    """A set and how its document fares."""
+class NewVisibility(msgspec.Struct, forbid_unknown_fields=True):
+    """When forecasters are to see what others believe, and why."""
 
+    visibility: Visibility
+    reason: StoredText
+    reveal_at: Moment | None = None
+
+
+class VisibilityOut(msgspec.Struct):
+    """When forecasters see what others believe of a set's questions."""
+
+    visibility: Visibility
+    reveal_at: datetime | None
+
+    @classmethod
+    def of(cls, row: SetPolicy | None) -> "VisibilityOut":
+        """From the policy that holds; none shows everything."""
+        return (
+            cls(Visibility(row.visibility), row.reveal_at) if row else cls(Visibility.always, None)
+        )
+
+
+class SetDetail(SetOut):
+    """A set and how its document fares.
+
+    `hidden` counts the questions that have no part in `summary`, since the reader does not see
+    their aggregates yet.
+    """
+
+    visibility: Visibility
+    reveal_at: datetime | None
     as_of: datetime
     summary: SummaryOut
+    hidden: int
 
     @classmethod
     def on(
-        cls, row: QuestionSet, questions: int, as_of: datetime, leaning: dict[Lean, int]
+        cls,
+        row: QuestionSet,
+        policy: SetPolicy | None,
+        questions: int,
+        as_of: datetime,
+        lines: Sequence[Line],
     ) -> "SetDetail":
-        """From the row, the number of its questions and where its implications stand."""
+        """From the row, its policy, the number of its questions and its scoreboard."""
+        leaning = scoreboard.summary(lines)
         return cls(
             **msgspec.structs.asdict(SetOut.of(row, questions)),
+            **msgspec.structs.asdict(VisibilityOut.of(policy)),
             as_of=as_of,
             summary=SummaryOut(**{str(lean): count for lean, count in leaning.items()}),
+            hidden=sum(line.point.hidden for line in lines),
         )
 
 
@@ -104,26 +144,34 @@ class EvidenceOut(msgspec.Struct):
     """How much stands behind a reading.
 
     `questions` are those read, `resolved` those of them with their answer, `forecasters` the
-    people and bots who have forecast any of them.
+    people and bots who have forecast any of them. `hidden` counts the questions whose aggregates
+    the reader does not see yet, which are not read.
     """
 
     questions: int
     resolved: int
     forecasters: int
+    hidden: int
 
 
 class ReadingPoint(msgspec.Struct):
-    """The reading of an implication at one moment; null where nothing could be read."""
+    """The reading of an implication at one moment; null where nothing could be read.
+
+    `hidden` counts the questions that are not read since the reader does not see their aggregates.
+    """
 
     as_of: datetime
     reading: BoundOut | None
     questions: int
     resolved: int
+    hidden: int
 
     @classmethod
     def of(cls, point: Point) -> "ReadingPoint":
         """From the implication at the moment."""
-        return cls(point.at, BoundOut.of(point.reading), point.questions, point.resolved)
+        return cls(
+            point.at, BoundOut.of(point.reading), point.questions, point.resolved, point.hidden
+        )
 
 
 class HistoryOut(msgspec.Struct):
@@ -177,6 +225,6 @@ class ImplicationOut(msgspec.Struct):
             since=line.before.at,
             before=BoundOut.of(line.before.reading),
             moved=line.moved,
-            evidence=EvidenceOut(point.questions, point.resolved, line.forecasters),
+            evidence=EvidenceOut(point.questions, point.resolved, line.forecasters, point.hidden),
             questions=[WatchOut.of(one, point.at) for one in point.watched],
         )

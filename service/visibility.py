@@ -1,0 +1,76 @@
+"""Who sees what others believe of a question, and from when on: the one rule of it.
+
+A question's own `reveal_at` goes before its set's policy. Curators see everything, and so does
+everyone once a question has resolved; the policy in force now decides about the past as well.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.accounts import Actor
+from service.models import Forecast, Role, Visibility
+from service.questions import View
+
+OTHERS: Final = "what others believe of this question is shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Others' forecasts on a question, and its aggregate, are not shown.
+
+    `why` is a sentence for the reader; `until` the moment from which on they are shown at the
+    latest, None if none is known.
+    """
+
+    why: str
+    until: datetime | None
+
+
+async def hidden(
+    session: AsyncSession, actor: Actor, views: Iterable[View], at: datetime
+) -> dict[int, Hidden]:
+    """Of which questions someone sees only their own forecasts now; the others are not in it.
+
+    It takes one statement more if a question is shown after one's own forecast, else none.
+
+    Args:
+        session: any transaction.
+        actor: who looks.
+        views: the questions as they are now, not as known earlier.
+        at: now.
+    """
+    if actor.may(Role.curator):
+        return {}
+    found: dict[int, Hidden] = {}
+    until_forecast: list[int] = []
+    for view in views:
+        if view.resolved is not None:
+            continue
+        reveal_at = view.revision.reveal_at or (view.policy.reveal_at if view.policy else None)
+        if reveal_at is not None:
+            if at < reveal_at:
+                found[view.id] = Hidden(f"{OTHERS} from {reveal_at.isoformat()} on", reveal_at)
+        elif _waits_for_forecast(view, at):
+            found[view.id] = Hidden(
+                f"{OTHERS} once you have forecast it or it has closed", view.revision.closes_at
+            )
+            until_forecast.append(view.id)
+    if until_forecast:
+        for question_id in await session.scalars(
+            select(Forecast.question_id)
+            .where(Forecast.account_id == actor.id, Forecast.question_id.in_(until_forecast))
+            .distinct()
+        ):
+            del found[question_id]
+    return found
+
+
+def _waits_for_forecast(view: View, at: datetime) -> bool:
+    closes = view.revision.closes_at
+    asks = view.policy is not None and view.policy.visibility == Visibility.after_forecast
+    return asks and (closes is None or at < closes)

@@ -1,0 +1,343 @@
+"""What others believe stays hidden for as long as the set or the question says, everywhere."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import time_machine
+from litestar.routes import HTTPRoute
+
+from questions.schema import Document, Implication, Question, QuestionSet
+from service import questions
+from service.database import Database
+from service.models import Role
+
+DAY = timedelta(days=1)
+OPENS = datetime(2026, 11, 1, tzinfo=UTC)
+CLOSES = OPENS + 300 * DAY
+REVEAL = OPENS + 20 * DAY
+
+# What Ann and Bob say: figures that nothing else holds.
+ANN, BOB = 0.71734, 0.62918
+
+
+def asked(slug: str, **changes: Any) -> Question:
+    plain: dict[str, Any] = {
+        "implication": "wet",
+        "polarity": "supports",
+        "why": "Rain is wet.",
+        "kind": "binary",
+        "title": f"Will {slug} fall?",
+        "background": "It did.",
+        "background_as_of": date(2026, 11, 1),
+        "criteria": "Yes if it does.",
+        "fine_print": "None.",
+        "domain": "sky",
+        "tags": ("water",),
+        "window_starts_at": OPENS,
+        "deadline_at": CLOSES,
+        "opens_at": OPENS,
+        "closes_at": CLOSES,
+        "resolves_by": CLOSES,
+    }
+    return Question(slug=slug, **(plain | changes))
+
+
+def almanac(*written: Question, **head: Any) -> QuestionSet:
+    return QuestionSet(
+        version=1,
+        slug="almanac",
+        title="Almanac",
+        description="The sky.",
+        defaults="UTC.",
+        document=Document(title="Almanac", origin="our own"),
+        implications=(
+            Implication(
+                slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
+            ),
+        ),
+        questions=written,
+        **head,
+    )
+
+
+@pytest.fixture
+def load(on_database, curator) -> Callable[[QuestionSet], dict[str, int]]:
+    """Load a set; the ids of its questions."""
+
+    def load(written: QuestionSet) -> dict[str, int]:
+        async def store(database: Database) -> None:
+            async with database.write() as session:
+                await questions.load(session, written)
+
+        on_database(store)
+        listed = curator.get("/questions", set=written.slug).json()["items"]
+        return {question["slug"]: question["id"] for question in listed}
+
+    return load
+
+
+@pytest.fixture
+def crowd(account) -> Any:
+    """Ann and Bob, who forecast; Eve, who looks."""
+    return account("ann"), account("bob"), account("eve")
+
+
+def sees(caller: Any, question_id: int) -> dict[str, Any]:
+    found = caller.get(f"/questions/{question_id}").json()["aggregate"]
+    assert found == {
+        **caller.get(f"/questions/{question_id}/aggregate").json(),
+        "as_of": found["as_of"],
+    }
+    shown = found["probability"] is not None
+    assert shown == (found["lower"] is not None) == (found["hidden_why"] is None)
+    return dict(found)
+
+
+def test_a_set_without_a_policy_shows_everything(load, crowd) -> None:
+    ann, _, eve = crowd
+    rain = load(almanac(asked("rain")))["rain"]
+    ann.forecast(rain, ANN)
+    assert sees(eve, rain)["forecasters"] == 1
+    assert eve.get("/sets/almanac").json()["visibility"] == "always"
+    assert eve.get(f"/questions/{rain}/forecasts").json()["hidden_why"] is None
+
+
+def test_after_ones_own_forecast_one_sees_the_others(load, crowd, curator) -> None:
+    ann, bob, eve = crowd
+    ids = load(almanac(asked("rain"), asked("snow"), visibility="after_forecast"))
+    rain, snow = ids["rain"], ids["snow"]
+    answered = ann.forecast(rain, ANN).json()["aggregate"]
+    assert answered["probability"] is not None
+    ann.forecast(snow, ANN)
+    told = sees(eve, rain)
+    assert told["probability"] is None
+    assert told["forecasters"] == 1
+    assert "once you have forecast it" in told["hidden_why"]
+    assert datetime.fromisoformat(told["hidden_until"]) == CLOSES
+    for caller in (ann, curator):
+        assert sees(caller, rain)["probability"] == answered["probability"]
+    bob.forecast(rain, BOB)
+    assert sees(bob, rain)["forecasters"] == 2
+    assert sees(bob, snow)["probability"] is None
+    bob("DELETE", f"/questions/{rain}/forecasts/current")
+    assert sees(bob, rain)["probability"] is not None
+    listed = eve.get("/questions", set="almanac").json()["items"]
+    assert [one["aggregate"]["probability"] for one in listed] == [None, None]
+    with time_machine.travel(CLOSES, tick=False):
+        assert sees(eve, rain)["probability"] is not None
+
+
+def test_from_the_moment_of_revealing_on_everyone_sees(load, crowd, curator) -> None:
+    ann, bob, eve = crowd
+    written = almanac(
+        asked("rain"),
+        asked("snow", reveal_at=REVEAL + DAY),
+        visibility="reveal_at",
+        reveal_at=REVEAL,
+    )
+    ids = load(written)
+    with time_machine.travel(REVEAL - DAY, tick=False):
+        for one in ids.values():
+            answer = ann.forecast(one, ANN).json()["aggregate"]
+            assert answer["probability"] is None
+            assert answer["hidden_until"] is not None
+            assert sees(ann, one)["probability"] is None
+            assert sees(curator, one)["probability"] is not None
+        assert datetime.fromisoformat(sees(bob, ids["rain"])["hidden_until"]) == REVEAL
+    with time_machine.travel(REVEAL, tick=False):
+        assert sees(eve, ids["rain"])["probability"] is not None
+        assert sees(eve, ids["snow"])["probability"] is None
+    with time_machine.travel(REVEAL + DAY, tick=False):
+        assert sees(eve, ids["snow"])["probability"] is not None
+        assert eve.get(f"/questions/{ids['snow']}/aggregate/history").json()["items"]
+
+
+def test_what_has_resolved_is_shown_to_everyone(load, crowd, curator) -> None:
+    ann, _, eve = crowd
+    rain = load(almanac(asked("rain", reveal_at=CLOSES)))["rain"]
+    ann.forecast(rain, ANN)
+    assert sees(eve, rain)["probability"] is None
+    curator.resolve(rain, "yes")
+    assert sees(eve, rain)["probability"] is not None
+    assert ANN in [one["probability"] for one in forecasts(eve, rain)]
+
+
+def forecasts(caller: Any, question_id: int) -> list[dict[str, Any]]:
+    return list(caller.get(f"/questions/{question_id}/forecasts").json()["items"])
+
+
+def test_one_always_sees_ones_own_forecasts(load, crowd) -> None:
+    ann, bob, eve = crowd
+    rain = load(almanac(asked("rain", reveal_at=CLOSES)))["rain"]
+    ann.forecast(rain, ANN)
+    bob.forecast(rain, BOB)
+    assert [one["probability"] for one in forecasts(bob, rain)] == [BOB]
+    assert [one["probability"] for one in forecasts(ann, rain)] == [ANN]
+    page = eve.get(f"/questions/{rain}/forecasts").json()
+    assert page["items"] == []
+    assert datetime.fromisoformat(page["hidden_until"]) == CLOSES
+
+
+def test_the_present_decides_about_the_past(load, crowd, curator) -> None:
+    """A policy that comes later hides what was published before it, and the other way round."""
+    ann, _, eve = crowd
+    rain = load(almanac(asked("rain")))["rain"]
+    with time_machine.travel(OPENS + DAY, tick=False):
+        ann.forecast(rain, ANN)
+    then = {"as_of": (OPENS + 2 * DAY).isoformat()}
+    path = f"/questions/{rain}/aggregate"
+    assert eve.get(path, **then).json()["probability"] is not None
+    changed = decide(curator, visibility="after_forecast")
+    assert changed.status_code == 201
+    for method in ("bayes", "median"):
+        assert eve.get(path, method=method, **then).json()["probability"] is None
+    assert eve.get(f"{path}/history", **then).json()["items"] == []
+    assert decide(curator, visibility="always").status_code == 201
+    assert eve.get(path, **then).json()["probability"] is not None
+
+
+def decide(caller: Any, **told: Any) -> Any:
+    return caller.post("/sets/almanac/visibility", {"reason": "To be fair."} | told)
+
+
+def test_a_policy_is_decided_by_curators_with_a_reason(load, crowd, curator, refused) -> None:
+    ann, *_ = crowd
+    load(almanac(asked("rain")))
+    refused(decide(ann, visibility="after_forecast"), 403)
+    refused(decide(curator, visibility="never"), 422, field="visibility")
+    refused(decide(curator, visibility="after_forecast", reason=" "), 422, field="reason")
+    refused(decide(curator, visibility="reveal_at"), 422, field="reveal_at")
+    refused(decide(curator, visibility="always", reveal_at=REVEAL.isoformat()), 422)
+    refused(decide(curator, visibility="always"), 409, "already has this visibility")
+    assert decide(curator, visibility="reveal_at", reveal_at=REVEAL.isoformat()).json() == {
+        "visibility": "reveal_at",
+        "reveal_at": "2026-11-21T00:00:00Z",
+    }
+    assert ann.get("/sets/almanac").json()["reveal_at"] == "2026-11-21T00:00:00Z"
+
+
+def test_a_curators_policy_stays_until_the_file_says_something_new(load, crowd, curator) -> None:
+    ann, *_ = crowd
+    load(almanac(asked("rain"), visibility="after_forecast"))
+    decide(curator, visibility="always")
+    load(almanac(asked("rain"), visibility="after_forecast"))
+    assert ann.get("/sets/almanac").json()["visibility"] == "always"
+    load(almanac(asked("rain"), visibility="reveal_at", reveal_at=REVEAL))
+    assert ann.get("/sets/almanac").json()["visibility"] == "reveal_at"
+    written = curator("GET", "/sets/almanac/export").text
+    assert 'visibility = "reveal_at"' in written
+    assert "reveal_at = 2026-11-21T00:00:00Z" in written
+
+
+def test_a_curator_gives_a_question_a_moment_of_revealing(load, crowd, curator) -> None:
+    ann, _, eve = crowd
+    rain = load(almanac(asked("rain")))["rain"]
+    ann.forecast(rain, ANN)
+    told = {"based_on": 1, "reason": "To be fair.", "changes": {"reveal_at": CLOSES.isoformat()}}
+    assert curator.post(f"/questions/{rain}/revisions", told).status_code == 201
+    assert sees(eve, rain)["probability"] is None
+    with time_machine.travel(CLOSES - DAY, tick=False):
+        past = eve.get(f"/questions/{rain}/aggregate", as_of=(OPENS + DAY).isoformat())
+        assert past.json().get("probability") is None
+
+
+def test_a_reading_is_made_of_what_its_reader_sees(load, crowd, curator) -> None:
+    ann, _, eve = crowd
+    ids = load(almanac(asked("rain"), asked("snow", reveal_at=CLOSES)))
+    for one in ids.values():
+        ann.forecast(one, ANN)
+
+    def line(caller: Any) -> dict[str, Any]:
+        return dict(caller.get("/sets/almanac/implications").json()["items"][0])
+
+    seen, whole = line(eve), line(curator)
+    assert (seen["evidence"]["questions"], seen["evidence"]["hidden"]) == (1, 1)
+    assert (whole["evidence"]["questions"], whole["evidence"]["hidden"]) == (2, 0)
+    assert seen["questions"][1]["aggregate"]["probability"] is None
+    assert seen["questions"][1]["read"] is None
+    shown = sees(eve, ids["rain"])
+    assert seen["reading"]["probability"] == pytest.approx(shown["probability"])
+    assert (eve.get("/sets/almanac").json()["hidden"]) == 1
+    points = eve.get("/sets/almanac/implications/wet/history").json()["points"]
+    assert points[-1]["hidden"] == 1
+
+
+@pytest.fixture
+def paths(client) -> list[str]:
+    """Every path of the application that can be read without knowing what it is about."""
+    return [
+        route.path
+        for route in client.app.routes
+        if isinstance(route, HTTPRoute)
+        and "GET" in route.methods
+        and not route.path.startswith(("/schema", "/documentation"))
+    ]
+
+
+def numbers(told: Any) -> set[str]:
+    """The figures that give a belief away, to five digits, of any JSON."""
+    if isinstance(told, dict):
+        return set().union(*(numbers(value) for value in told.values()))
+    if isinstance(told, list):
+        return set().union(*(numbers(value) for value in told))
+    return {f"{told:.5f}"} if isinstance(told, float) and 0 < told < 1 else set()
+
+
+@pytest.mark.parametrize("policy", ["after_forecast", "reveal_at"])
+def test_no_route_gives_away_what_is_hidden(
+    policy: str, load, paths, crowd, curator, client, account
+) -> None:
+    ann, bob, eve = crowd
+    until = {"reveal_at": CLOSES} if policy == "reveal_at" else {}
+    rain = load(almanac(asked("rain"), visibility=policy, **until))["rain"]
+    for caller, said in ((ann, ANN), (bob, BOB), (ann, ANN + 0.1)):
+        caller.forecast(rain, said, rationale=f"I say {said}.")
+    secret = {f"{said:.5f}" for said in (ANN, BOB, ANN + 0.1)}
+    for point in curator.get(f"/questions/{rain}/aggregate/history").json()["items"]:
+        secret |= {f"{point[name]:.5f}" for name in ("probability", "lower", "upper")}
+    for method in ("bayes", "mean", "median", "geometric_mean_of_odds"):
+        pooled = curator.get(f"/questions/{rain}/aggregate", method=method).json()
+        secret |= numbers(pooled) - {f"{pooled['level'] or 0:.5f}"}
+    fills = {
+        "question_id:int": rain,
+        "slug:str": "almanac",
+        "implication:str": "wet",
+        "forecaster_id:int": ann.id,
+    }
+    visitor = account("visitor", Role.viewer)
+    asked_for = 0
+    for template in paths:
+        path = template
+        for name, fill in fills.items():
+            path = path.replace(f"{{{name}}}", str(fill))
+        if "{" in path:
+            continue
+        for caller in (eve, visitor):
+            answer = client.get(path, headers={"Authorization": f"Bearer {caller.token}"})
+            assert answer.status_code < 500, (path, answer.text)
+            found = answer.text
+            told = numbers(json.loads(found)) if "json" in answer.headers["content-type"] else set()
+            assert not told & secret, path
+            assert not [said for said in secret if said.rstrip("0") in found], path
+            asked_for += 1
+    assert asked_for > 2 * 20
+    told = curator.get(f"/questions/{rain}/aggregate/history").text
+    assert any(said.rstrip("0") in told for said in secret)
+
+
+def test_deciding_who_sees_takes_no_statement_more_where_all_is_shown(
+    load, crowd, statements
+) -> None:
+    ann, _, eve = crowd
+    ids = load(almanac(*(asked(f"q{number}") for number in range(12))))
+    ann.forecast(ids["q0"], ANN)
+    with statements() as shown:
+        eve.get("/questions", set="almanac")
+    load(almanac(*(asked(f"q{number}") for number in range(12)), visibility="after_forecast"))
+    with statements() as hidden:
+        eve.get("/questions", set="almanac")
+    assert len(hidden) == len(shown) + 1
