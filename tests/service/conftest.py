@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 from litestar.testing import TestClient
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -155,6 +156,27 @@ def refused() -> Callable[..., None]:
             assert field in [error["field"] for error in said["errors"]]
 
     return check
+
+
+@pytest.fixture
+def statements(client: TestClient[Any]) -> Callable[[], AbstractContextManager[list[str]]]:
+    """Collect the statements that the service sends while a block runs."""
+
+    @contextmanager
+    def collect() -> Iterator[list[str]]:
+        sent: list[str] = []
+        engine = client.app.state.database.engine.sync_engine
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            sent.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield sent
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return collect
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/sets/{slug:str}/implications/{implication:str}/history"): READ,
     ("POST", "/api/v1/sets/{slug:str}/questions"): RESOLVE,
     ("GET", "/api/v1/sets/{slug:str}/export"): UNRESOLVE,
+    ("POST", "/api/v1/sets/{slug:str}/visibility"): RESOLVE,
     ("GET", "/api/v1/questions"): READ,
     ("GET", "/api/v1/questions/{question_id:int}"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
@@ -197,6 +198,10 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         ("POST", "/api/v1/questions/{question_id:int}/closing"): (
             almanac["closed"],
             {"based_on": 1, "reason": "It is settled."},
+        ),
+        ("POST", "/api/v1/sets/{slug:str}/visibility"): (
+            open_one,
+            {"visibility": "after_forecast", "reason": "To be fair."},
         ),
     }
 

@@ -1,13 +1,11 @@
 """What a document's implications read as: polarity, combination, movement, evidence, the past."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import event
 
 from questions.schema import Document, Implication, Question, QuestionSet
 from service import questions
@@ -134,14 +132,14 @@ def test_a_reading_is_the_weighted_mean_of_what_questions_say_polarity_applied(
     assert shown["fog"]["read"] is None
     assert shown["drought"]["aggregate"] == drought
     assert shown["drought"]["read"]["probability"] == 1 - drought["probability"]
-    assert wet["evidence"] == {"questions": 2, "resolved": 0, "forecasters": 1}
+    assert wet["evidence"] == {"questions": 2, "resolved": 0, "forecasters": 1, "hidden": 0}
 
 
 def test_what_nobody_has_forecast_is_shown_and_not_read(at, load, account) -> None:
     load(WEATHER)
     cold = lines(account("ann"))["cold"]
     assert (cold["reading"], cold["moved"], cold["lean"]) == (None, None, "open")
-    assert cold["evidence"] == {"questions": 0, "resolved": 0, "forecasters": 0}
+    assert cold["evidence"] == {"questions": 0, "resolved": 0, "forecasters": 0, "hidden": 0}
     assert [one["slug"] for one in cold["questions"]] == ["snow"]
     assert cold["questions"][0]["read"] is None
 
@@ -156,7 +154,12 @@ def test_an_answer_counts_as_one_or_nothing_and_no_answer_is_left_out(
     curator.resolve(found["snow"], "yes")
     shown = lines(curator)
     assert shown["wet"]["reading"] == {"probability": 1, "lower": 1, "upper": 1}
-    assert shown["wet"]["evidence"] == {"questions": 1, "resolved": 1, "forecasters": 0}
+    assert shown["wet"]["evidence"] == {
+        "questions": 1,
+        "resolved": 1,
+        "forecasters": 0,
+        "hidden": 0,
+    }
     assert shown["cold"]["reading"] == {"probability": 0, "lower": 0, "upper": 0}
     assert {one["slug"]: one["outcome"] for one in shown["wet"]["questions"]} == {
         "rain": "annulled",
@@ -274,23 +277,7 @@ def test_implications_are_paged_in_the_order_of_the_document(at, load, account) 
     assert ([one["slug"] for one in second["items"]], second["next"]) == (["silent"], None)
 
 
-@contextmanager
-def counted(client: Any) -> Iterator[list[str]]:
-    """The statements that the service sends meanwhile."""
-    statements: list[str] = []
-    engine = client.app.state.database.engine.sync_engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
-def test_more_implications_take_no_more_statements(at, client, load, account, curator) -> None:
+def test_more_implications_take_no_more_statements(at, statements, load, account, curator) -> None:
     def fill(count: int) -> None:
         names = [f"thing-{number}" for number in range(count)]
         load(
@@ -304,8 +291,8 @@ def test_more_implications_take_no_more_statements(at, client, load, account, cu
             if number % 3:
                 ann.forecast(question_id, 0.3)
 
-    def statements() -> list[int]:
-        sent = []
+    def sent() -> list[int]:
+        counts = []
         moment = (NOW + timedelta(minutes=1)).isoformat()
         for path, params in (
             ("/sets/weather/implications", {"limit": 200}),
@@ -313,16 +300,16 @@ def test_more_implications_take_no_more_statements(at, client, load, account, cu
             ("/sets/weather", {}),
             ("/sets/weather/implications/thing-0/history", {}),
         ):
-            with counted(client) as found:
+            with statements() as found:
                 assert ann.get(path, **params).status_code == 200
-            sent.append(len(found))
-        return sent
+            counts.append(len(found))
+        return counts
 
     ann = account("ann")
     fill(2)
-    few = statements()
+    few = sent()
     fill(35)
-    many = statements()
+    many = sent()
     assert many == few
     assert max(many[:3]) <= 20
     assert many[3] <= 30

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
 from questions.schema import Document, Implication, Question, QuestionSet
 from service import questions
+from service.aggregates import METHODS
 from service.database import Database
 from service.models import Role
 
@@ -185,15 +185,15 @@ def test_one_always_sees_ones_own_forecasts(load, crowd) -> None:
 def test_the_present_decides_about_the_past(load, crowd, curator) -> None:
     """A policy that comes later hides what was published before it, and the other way round."""
     ann, _, eve = crowd
-    rain = load(almanac(asked("rain")))["rain"]
-    with time_machine.travel(OPENS + DAY, tick=False):
+    with time_machine.travel(OPENS, tick=False):
+        rain = load(almanac(asked("rain")))["rain"]
         ann.forecast(rain, ANN)
     then = {"as_of": (OPENS + 2 * DAY).isoformat()}
     path = f"/questions/{rain}/aggregate"
     assert eve.get(path, **then).json()["probability"] is not None
     changed = decide(curator, visibility="after_forecast")
     assert changed.status_code == 201
-    for method in ("bayes", "median"):
+    for method in METHODS:
         assert eve.get(path, method=method, **then).json()["probability"] is None
     assert eve.get(f"{path}/history", **then).json()["items"] == []
     assert decide(curator, visibility="always").status_code == 201
@@ -240,9 +240,6 @@ def test_a_curator_gives_a_question_a_moment_of_revealing(load, crowd, curator) 
     told = {"based_on": 1, "reason": "To be fair.", "changes": {"reveal_at": CLOSES.isoformat()}}
     assert curator.post(f"/questions/{rain}/revisions", told).status_code == 201
     assert sees(eve, rain)["probability"] is None
-    with time_machine.travel(CLOSES - DAY, tick=False):
-        past = eve.get(f"/questions/{rain}/aggregate", as_of=(OPENS + DAY).isoformat())
-        assert past.json().get("probability") is None
 
 
 def test_a_reading_is_made_of_what_its_reader_sees(load, crowd, curator) -> None:
@@ -299,9 +296,9 @@ def test_no_route_gives_away_what_is_hidden(
     secret = {f"{said:.5f}" for said in (ANN, BOB, ANN + 0.1)}
     for point in curator.get(f"/questions/{rain}/aggregate/history").json()["items"]:
         secret |= {f"{point[name]:.5f}" for name in ("probability", "lower", "upper")}
-    for method in ("bayes", "mean", "median", "geometric_mean_of_odds"):
+    for method in METHODS:
         pooled = curator.get(f"/questions/{rain}/aggregate", method=method).json()
-        secret |= numbers(pooled) - {f"{pooled['level'] or 0:.5f}"}
+        secret |= numbers(pooled | {"level": None})
     fills = {
         "question_id:int": rain,
         "slug:str": "almanac",
