@@ -41,6 +41,7 @@ from service.api import (
 from service.api.parameters import AppRequest, Who, provide_scope
 from service.database import Database
 from service.errors import ProblemDetails, translate
+from service.etags import EntityTags
 from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
@@ -81,6 +82,10 @@ class DocumentedErrors(ReceiveRoutePlugin):
                 )
                 for status, said in errors.items()
             }
+            if "GET" in handler.http_methods:
+                handler.responses[HTTPStatus.NOT_MODIFIED] = ResponseSpec(
+                    None, description="The answer is the one that `If-None-Match` names."
+                )
 
 
 async def provide_actor(request: AppRequest) -> Actor:
@@ -148,6 +153,7 @@ def create_app(settings: Settings) -> Litestar:
             fits.Fits,
         ],
         security=[{"token": []}],
+        middleware=[EntityTags()],
     )
     metrics = PrometheusConfig(
         app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
