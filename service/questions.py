@@ -366,31 +366,6 @@ async def get(
     return found[0]
 
 
-async def page(
-    session: AsyncSession,
-    actor: Actor,
-    *,
-    set_slug: str | None,
-    state: State | None,
-    tag: str | None,
-    after: int,
-    limit: int,
-) -> list[View]:
-    """The next questions after an id, in the order of their ids."""
-    query = views_query(None).where(Question.id > after).order_by(Question.id).limit(limit)
-    if not actor.may(Role.curator):
-        query = query.where(QuestionRevision.draft.is_(False))
-    if set_slug is not None:
-        await find_set(session, set_slug)
-        query = query.where(QuestionSet.slug == set_slug)
-    if tag is not None:
-        tagged = select(RevisionTag.revision_id).where(RevisionTag.tag == tag)
-        query = query.where(QuestionRevision.id.in_(tagged))
-    if state is not None:
-        query = query.where(in_state(state, now()))
-    return await views(session, query)
-
-
 def in_state(state: State, at: datetime) -> ColumnElement[bool]:
     """`View.state` as a condition on `views_query`; the two are tested against each other."""
     pending = or_(Resolution.id.is_(None), Resolution.outcome == Outcome.unresolved)

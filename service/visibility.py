@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import questions
 from service.accounts import Actor
-from service.models import Forecast, Role, Visibility
-from service.questions import View
+from service.models import Forecast, QuestionRevision, Role, SetPolicy, Utc, Visibility
+from service.questions import State, View
 
 OTHERS: Final = "what others believe of this question is shown"
 
@@ -68,6 +69,21 @@ async def hidden(
         ):
             del found[question_id]
     return found
+
+
+def shown_to_all(at: datetime) -> ColumnElement[bool]:
+    """A condition on `questions.views_query`: nobody needs a role or a forecast to see them.
+
+    What `hidden` shows someone for their own forecast alone is left out.
+    """
+    closed = and_(QuestionRevision.closes_at.is_not(None), QuestionRevision.closes_at <= at)
+    reveal_at = func.coalesce(QuestionRevision.reveal_at, SetPolicy.reveal_at, type_=Utc)
+    waits = func.coalesce(SetPolicy.visibility, Visibility.always) == Visibility.after_forecast
+    return or_(
+        questions.in_state(State.resolved, at),
+        and_(reveal_at.is_not(None), reveal_at <= at),
+        and_(reveal_at.is_(None), or_(closed, ~waits)),
+    )
 
 
 def _waits_for_forecast(view: View, at: datetime) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, provenance, questions
+from service import catalogue, curation, provenance, questions
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
@@ -16,6 +16,7 @@ from service.api.parameters import (
     Pooling,
     Reading,
     SetSlug,
+    Tag,
     Who,
     Writing,
     page_of,
@@ -23,6 +24,7 @@ from service.api.parameters import (
     strictly,
     utc,
 )
+from service.catalogue import Order
 from service.clock import now
 from service.models import LARGEST_ID
 from service.questions import State
@@ -55,22 +57,37 @@ class Questions(Controller):
         in_state: Annotated[
             State | None, QueryParameter(name="state", description="only questions in this state")
         ] = None,
-        tag: Annotated[
+        tag: Tag = None,
+        text: Annotated[
             str | None,
             QueryParameter(
-                max_length=100, pattern=WITHOUT_NUL, description="only questions with this tag"
+                name="q",
+                max_length=200,
+                pattern=WITHOUT_NUL,
+                description="only questions whose title, background or criteria have these words",
             ),
         ] = None,
+        order: Annotated[
+            Order,
+            QueryParameter(
+                name="sort", description="what they go by; `moved`: within a week, farthest first"
+            ),
+        ] = Order.id,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[QuestionOut]:
-        """Questions in the order of their ids, each with its present aggregate."""
-        found = await questions.page(
+        """Questions, each with its present aggregate.
+
+        A page starts behind the last question of the one before, wherever that stands by then.
+        """
+        found = await catalogue.page(
             reading,
             actor,
             set_slug=set_slug,
             state=in_state,
             tag=tag,
+            text=text,
+            order=order,
             after=position(cursor) or 0,
             limit=limit + 1,
         )

@@ -1,0 +1,135 @@
+"""The catalogue: questions filtered, searched and put in an order, a page at a time."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions, visibility
+from service.accounts import Actor
+from service.clock import now
+from service.models import (
+    Aggregate,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    RevisionTag,
+    Role,
+    Utc,
+)
+from service.questions import State, View
+
+MOVED_WITHIN: Final = timedelta(days=7)
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Order(StrEnum):
+    """What a list of questions goes by; equal ones go by their ids.
+
+    `closes_at` and `opens_at` are the soonest first, with a minus the latest first; a question
+    without a close closes last. `moved` is by how far the aggregate moved in a week, in
+    probability, the farthest first.
+    """
+
+    id = "id"
+    opens_at = "opens_at"
+    latest_opens_at = "-opens_at"
+    closes_at = "closes_at"
+    latest_closes_at = "-closes_at"
+    moved = "moved"
+
+
+DESCENDING: Final = frozenset({Order.latest_opens_at, Order.latest_closes_at, Order.moved})
+
+
+async def page(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    set_slug: str | None = None,
+    state: State | None = None,
+    tag: str | None = None,
+    text: str | None = None,
+    order: Order = Order.id,
+    after: int = 0,
+    limit: int,
+) -> list[View]:
+    """The questions that follow one in an order; drafts are for curators.
+
+    Args:
+        set_slug: only this set's; NotFound if there is none.
+        state: only in this state.
+        tag: only with this tag.
+        text: only those in which every word of it occurs, in the title, background or criteria;
+            capitals count alike.
+        order: what they go by.
+        after: the id of the last question of the page before; 0 for the first page.
+        limit: how many at most.
+    """
+    at = now()
+    query = questions.views_query(None)
+    if not actor.may(Role.curator):
+        query = query.where(QuestionRevision.draft.is_(False))
+    if set_slug is not None:
+        await questions.find_set(session, set_slug)
+        query = query.where(QuestionSet.slug == set_slug)
+    if tag is not None:
+        tagged = select(RevisionTag.revision_id).where(RevisionTag.tag == tag)
+        query = query.where(QuestionRevision.id.in_(tagged))
+    if state is not None:
+        query = query.where(questions.in_state(state, at))
+    for word in (text or "").split():
+        query = query.where(_says(word))
+    query = await _following(session, query, actor, order, after, at)
+    return await questions.views(session, query.limit(limit))
+
+
+async def _following(
+    session: AsyncSession,
+    query: Select[*tuple[Any, ...]],
+    actor: Actor,
+    order: Order,
+    after: int,
+    at: datetime,
+) -> Select[*tuple[Any, ...]]:
+    """Put a query in order, from behind a question on: wherever that one stands now."""
+    if order is Order.id:
+        return query.where(Question.id > after).order_by(Question.id)
+    value = _value(actor, order, at)
+    descending = order in DESCENDING
+    if after:
+        only = questions.views_query(None).with_only_columns(value).where(Question.id == after)
+        last = await session.scalar(only)
+        beyond = value < last if descending else value > last
+        query = query.where(or_(beyond, and_(value == last, Question.id > after)))
+    return query.order_by(value.desc() if descending else value, Question.id)
+
+
+def _value(actor: Actor, order: Order, at: datetime) -> ColumnElement[Any]:
+    if order in {Order.opens_at, Order.latest_opens_at}:
+        return QuestionRevision.opens_at.expression
+    if order in {Order.closes_at, Order.latest_closes_at}:
+        return func.coalesce(QuestionRevision.closes_at, literal(NEVER, Utc), type_=Utc)
+    moved = func.coalesce(func.abs(_published(at) - _published(at - MOVED_WITHIN)), 0.0)
+    if actor.may(Role.curator):
+        return moved
+    # A hidden aggregate must not be told by its place either.
+    return case((visibility.shown_to_all(at), moved), else_=0.0)
+
+
+def _published(at: datetime) -> ColumnElement[float]:
+    return (
+        select(Aggregate.probability)
+        .where(Aggregate.question_id == Question.id, Aggregate.created_at <= at)
+        .order_by(Aggregate.id.desc())
+        .limit(1)
+        .correlate(Question)
+        .scalar_subquery()
+    )
+
+
+def _says(word: str) -> ColumnElement[bool]:
+    places = (QuestionRevision.title, QuestionRevision.background, QuestionRevision.criteria)
+    return or_(*(place.icontains(word, autoescape=True) for place in places))
