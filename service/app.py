@@ -28,6 +28,7 @@ from service.aggregates import Aggregator
 from service.api import (
     aggregates,
     calibration,
+    exports,
     fits,
     forecasters,
     forecasts,
@@ -150,6 +151,7 @@ def create_app(settings: Settings) -> Litestar:
             leaderboards.Leaderboards,
             calibration.Calibrations,
             forecasters.Forecasters,
+            exports.Exports,
             fits.Fits,
         ],
         security=[{"token": []}],
@@ -223,6 +225,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("Aggregates", "What the crowd believes, and how sure that is"),
             Tag("Resolutions", "What became of questions"),
             Tag("Scores", "Scores, leaderboards and calibration"),
+            Tag("Exports", "Data to take away"),
             Tag("Fits", "The model's fits and their diagnostics"),
             Tag("Health", "Whether the service runs"),
         ],

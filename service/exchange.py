@@ -1,9 +1,9 @@
-"""Forecasts on disk and back: panels in the folder format, read in as sets and written out."""
+"""Panels of forecasts, read in as sets of their own."""
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,10 @@ import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecasting.panel import FRACTIONS, Panel, PanelQuestion
+from forecasting.panel import FRACTIONS, Panel
 from service import aggregates, forecasts, questions, scoring
 from service.aggregates import Aggregator, Belief
 from service.clock import now
-from service.database import Database
 from service.errors import Conflict, Invalid
 from service.forecasts import TICK
 from service.models import (
@@ -30,7 +29,6 @@ from service.models import (
     Resolution,
     Role,
 )
-from service.questions import View
 
 BATCH: Final = 500
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -297,52 +295,6 @@ def _moments(one: Asked, made: Sequence[datetime], at: datetime) -> list[datetim
         return [made[-1]]
     ends = min(one.closes_at, at)
     return sorted({one.opens_at + (ends - one.opens_at) * share for share in FRACTIONS})
-
-
-async def write_out(database: Database, slug: str | None) -> Panel:
-    """The forecasts of a set, or of all, as a panel; forecasters go by their accounts' names."""
-    async with database.read() as session:
-        query = questions.views_query(None).order_by(Question.id)
-        if slug is not None:
-            found = await questions.find_set(session, slug)
-            query = query.where(Question.set_id == found.id)
-        views = await questions.views(session, query)
-        names = {account.id: account.name for account in await session.scalars(select(Account))}
-        rows: list[tuple[str, str, float, float, float]] = []
-        for first in range(0, len(views), BATCH):
-            batch = views[first : first + BATCH]
-            stands = await forecasts.stands(session, [view.id for view in batch])
-            for view in batch:
-                rows += _panel_rows(_name(view, slug), stands[view.id], names)
-    return Panel.of(forecasts=rows, questions=[_panel_question(view, slug) for view in views])
-
-
-def _panel_rows(
-    question: str, found: Sequence[forecasts.Stand], names: dict[int, str]
-) -> Iterable[tuple[str, str, float, float, float]]:
-    """A stand's end is written only where nothing that follows shows it."""
-    starts = {(one.account_id, one.start) for one in found}
-    for one in found:
-        superseded = (one.account_id, one.end) in starts
-        until = math.inf if superseded else one.end
-        yield names[one.account_id], question, one.start, until, one.probability
-
-
-def _panel_question(view: View, slug: str | None) -> PanelQuestion:
-    revision = view.revision
-    return PanelQuestion(
-        id=_name(view, slug),
-        title=revision.title,
-        outcome=float(view.outcome) if view.outcome is not None else math.nan,
-        opens=revision.opens_at.timestamp(),
-        closes=revision.closes_at.timestamp() if revision.closes_at else math.nan,
-        resolved=view.resolved.occurred_at.timestamp() if view.resolved else math.nan,
-        domain=revision.domain,
-    )
-
-
-def _name(view: View, slug: str | None) -> str:
-    return view.question.slug if slug else f"{view.set_slug}:{view.question.slug}"
 
 
 def _moment(seconds: float) -> datetime | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from forecasting.panel import Panel
-from service import exchange
+from service import exchange, exports
 from service.aggregates import Aggregator
 from service.cli.command import with_database
 from service.database import Database
@@ -37,16 +37,17 @@ def import_folder(folder: Path, *, slug: str | None) -> None:
     )
 
 
-@click.command("export", epilog="Example: credence export out --set russia-iran")
+@click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--set", "slug", help="Only this set.")
-def export_folder(folder: Path, *, slug: str | None) -> None:
+@click.option(
+    "--pseudonyms", is_flag=True, help="Name forecasters by codes that hold in this export alone."
+)
+def export_folder(folder: Path, *, slug: str | None, pseudonyms: bool) -> None:
     """Export forecasts as a folder with forecasts.csv and questions.csv."""
 
-    async def work(database: Database, _settings: Settings) -> Panel:
-        panel = await exchange.write_out(database, slug)
-        panel.write(folder)
-        return panel
+    async def work(database: Database, _settings: Settings) -> dict[str, int]:
+        return await exports.write_folder(database, slug, folder, pseudonymous=pseudonyms)
 
-    panel = with_database(work)
-    click.echo(f"{folder}: {len(panel.questions)} questions, {len(panel.probability)} forecasts")
+    rows = with_database(work)
+    click.echo(f"{folder}: {rows['questions']} questions, {rows['forecasts']} forecasts")

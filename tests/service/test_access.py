@@ -55,6 +55,8 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("DELETE", "/api/v1/questions/{question_id:int}/resolution"): UNRESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/scores"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/scores/receipt"): READ,
+    ("GET", "/api/v1/account/exports/{what:str}"): READ,
+    ("GET", "/api/v1/sets/{slug:str}/exports/forecasts"): UNRESOLVE,
     ("GET", "/api/v1/leaderboard"): READ,
     ("GET", "/api/v1/leaderboards"): READ,
     ("POST", "/api/v1/leaderboards"): RESOLVE,
@@ -174,6 +176,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "implication:str": "wet",
         "forecaster_id:int": ann.id,
         "fit_id:int": fit,
+        "what:str": "forecasts",
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
     }
     fills["file_path:path"] = "swagger-ui.css"

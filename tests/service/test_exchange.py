@@ -10,7 +10,7 @@ import time_machine
 from sqlalchemy import func, select
 
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts, exchange
+from service import accounts, exchange, exports
 from service.aggregates import Aggregator
 from service.database import Database
 from service.errors import Conflict, Invalid
@@ -77,10 +77,11 @@ def read_in(on_database) -> Callable[..., exchange.Imported]:
 
 
 @pytest.fixture
-def write_out(on_database) -> Callable[..., Panel]:
+def write_out(on_database, tmp_path) -> Callable[..., Panel]:
     def write(slug: str | None = "survey") -> Panel:
-        panel: Panel = on_database(lambda database: exchange.write_out(database, slug))
-        return panel
+        folder = tmp_path / str(slug)
+        on_database(lambda database: exports.write_folder(database, slug, folder))
+        return Panel.read(folder)
 
     return write
 

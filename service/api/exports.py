@@ -1,0 +1,81 @@
+"""Exports: one's own data, and for curators the forecasts of a set."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from litestar import Controller, get
+from litestar.params import PathParameter, QueryParameter
+from litestar.response import Stream
+
+from service import exports, questions
+from service.api.parameters import AppRequest, Reading, Who
+from service.api.sets import Slug
+from service.exports import Format, Own
+
+TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
+
+Form = Annotated[Format, QueryParameter(name="format", description="how tables are written")]
+
+
+class Exports(Controller):
+    """Data to take away."""
+
+    path = "/"
+    tags = ("Exports",)
+
+    @get("/account/exports/{what:str}", summary="Export my own data", media_type="text/csv")
+    async def mine(
+        self,
+        request: AppRequest,
+        actor: Who,
+        what: Annotated[Own, PathParameter(description="what of my own")],
+        form: Form = Format.csv,
+    ) -> Stream:
+        """Every forecast or withdrawal of mine, or my scores under the resolutions that hold."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async with request.app.state.database.read() as session:
+                table = await exports.own(session, actor.id, what)
+                async for piece in exports.written(table, form):
+                    yield piece
+
+        return _file(pieces(), f"{what}.{form}", TYPES[form])
+
+    @get(
+        "/sets/{slug:str}/exports/forecasts",
+        summary="Export the forecasts of a set (curators)",
+        media_type="application/zip",
+    )
+    async def of_set(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        slug: Slug,
+        form: Form = Format.csv,
+        names: Annotated[
+            bool,
+            QueryParameter(
+                description="name forecasters by their accounts, not by pseudonyms of this export"
+            ),
+        ] = False,
+    ) -> Stream:
+        """A ZIP of `questions` and `forecasts`, which `credence import` reads when in CSV."""
+        exports.require_curator(actor)
+        await questions.find_set(reading, slug)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async with request.app.state.database.read() as session:
+                tables = await exports.of_set(session, slug, pseudonymous=not names)
+                async for piece in exports.archived(tables, form):
+                    yield piece
+
+        return _file(pieces(), f"{slug}.zip", "application/zip")
+
+
+def _file(pieces: AsyncIterator[bytes], name: str, media_type: str) -> Stream:
+    headers: dict[str, Any] = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return Stream(pieces, media_type=media_type, headers=headers)

@@ -1,0 +1,389 @@
+"""Exports: one's own data, and the forecasts of a set, as CSV or Parquet, streamed row by row."""
+
+import csv
+import hashlib
+import hmac
+import io
+import math
+import secrets
+import tempfile
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import forecasts, questions, scoring
+from service.accounts import Actor
+from service.database import Database
+from service.errors import Conflict
+from service.models import (
+    Account,
+    Forecast,
+    Question,
+    QuestionRevision,
+    QuestionSet,
+    Resolution,
+    Role,
+    Score,
+    Withdrawal,
+)
+from service.questions import View
+
+BATCH: Final = 1_000
+QUESTIONS_BATCH: Final = 50
+
+Rows = Sequence[Sequence[Any]]
+Said = type[Forecast] | type[Withdrawal] | type[Score]
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    csv = "csv"
+    parquet = "parquet"
+
+
+class Own(StrEnum):
+    """What of one's own can be exported."""
+
+    forecasts = "forecasts"
+    withdrawals = "withdrawals"
+    scores = "scores"
+
+
+_OWN: Final[dict[Own, tuple[Said, dict[str, type]]]] = {
+    Own.forecasts: (
+        Forecast,
+        {"probability": float, "rationale": str, "expires_at": datetime, "created_at": datetime},
+    ),
+    Own.withdrawals: (Withdrawal, {"created_at": datetime}),
+    Own.scores: (
+        Score,
+        dict.fromkeys(
+            ("weight", "coverage", *scoring.KINDS, "spot_probability", *scoring.SPOT_KINDS), float
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table to write: its columns with their types, and its rows, a batch at a time."""
+
+    name: str
+    columns: dict[str, type]
+    batches: AsyncIterator[Rows]
+
+
+class Pseudonyms:
+    """Names for accounts that hold within one export and nowhere else.
+
+    Each is an HMAC-SHA256 of the account's id under a key that is drawn for the export and
+    forgotten with it: whoever has two exports cannot tell who is who, nor can we.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def of(self, account_id: int) -> str:
+        """The name of an account."""
+        return "f" + hmac.new(self._key, str(account_id).encode(), hashlib.sha256).hexdigest()[:16]
+
+
+class Outlet(io.RawIOBase):
+    """A file that is only written to, and hands on what was written so far."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._passed = 0
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Hold some bytes until they are taken."""
+        self._held += content
+        return len(content)
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self._passed + len(self._held)
+
+    def take(self) -> bytes:
+        """What was written since this was last asked."""
+        taken = bytes(self._held)
+        self._passed += len(taken)
+        self._held.clear()
+        return taken
+
+
+class _Writer(Protocol):
+    def write(self, rows: Rows) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Csv:
+    def __init__(self, file: IO[bytes], columns: dict[str, type]) -> None:
+        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        self._rows = csv.writer(self._text, lineterminator="\n")
+        self._rows.writerow(columns)
+
+    def write(self, rows: Rows) -> None:
+        self._rows.writerows([_cell(value) for value in row] for row in rows)
+
+    def close(self) -> None:
+        self._text.detach()
+
+
+class _Parquet:
+    def __init__(self, file: IO[bytes], columns: dict[str, type]) -> None:
+        import pyarrow as pa  # noqa: PLC0415  # half a second and 50 MB that only this needs
+        from pyarrow import parquet  # noqa: PLC0415  # as above
+
+        types = {
+            str: pa.string(),
+            int: pa.int64(),
+            float: pa.float64(),
+            datetime: pa.timestamp("us", tz="UTC"),
+        }
+        self._schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+        self._batch = pa.RecordBatch
+        self._file = parquet.ParquetWriter(file, self._schema, compression="zstd")
+
+    def write(self, rows: Rows) -> None:
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self._file.write_batch(self._batch.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+_WRITERS: Final[dict[Format, type[_Csv] | type[_Parquet]]] = {
+    Format.csv: _Csv,
+    Format.parquet: _Parquet,
+}
+
+
+async def written(table: Table, form: Format) -> AsyncIterator[bytes]:
+    """A table as a file, in pieces of about a batch."""
+    outlet = Outlet()
+    async for _ in _write(table, form, outlet):
+        yield outlet.take()
+    yield outlet.take()
+
+
+async def archived(tables: Sequence[Table], form: Format) -> AsyncIterator[bytes]:
+    """Tables as files of one ZIP archive, in pieces of about a batch."""
+    outlet = Outlet()
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
+        for table in tables:
+            with archive.open(f"{table.name}.{form}", "w", force_zip64=True) as file:
+                async for _ in _write(table, form, file):
+                    yield outlet.take()
+    yield outlet.take()
+
+
+async def _write(table: Table, form: Format, file: Any) -> AsyncIterator[int]:
+    """Write a table, and pause after every batch to say how many rows it had."""
+    writer: _Writer = _WRITERS[form](file, table.columns)
+    async for rows in table.batches:
+        writer.write(rows)
+        yield len(rows)
+    writer.close()
+
+
+async def write_folder(
+    database: Database, slug: str | None, folder: Path, *, pseudonymous: bool = False
+) -> dict[str, int]:
+    """Write the forecasts of a set, or of all, as the folder that `credence import` reads.
+
+    The answer is how many rows each file got. On an error there is neither file.
+
+    Raises:
+        NotFound: there is no such set.
+        Conflict: the folder holds a `forecasts.csv.gz`, which would contradict.
+        OSError: the folder cannot be written.
+    """
+    async with database.read() as session:
+        tables = await of_set(session, slug, pseudonymous=pseudonymous)
+        _prepare(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            files = {table.name: Path(temporary) / f"{table.name}.csv" for table in tables}
+            count = dict.fromkeys(files, 0)
+            for table in tables:
+                with files[table.name].open("wb") as file:
+                    async for rows in _write(table, Format.csv, file):
+                        count[table.name] += rows
+            for path in files.values():
+                path.replace(folder / path.name)
+    return count
+
+
+def _prepare(folder: Path) -> None:
+    if (folder / "forecasts.csv.gz").exists():
+        raise Conflict(f"{folder / 'forecasts.csv.gz'} exists: write to another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+async def of_set(
+    session: AsyncSession, slug: str | None, *, pseudonymous: bool
+) -> tuple[Table, Table]:
+    """The questions and the forecasts of a set, or of all, read as they are written.
+
+    Questions go by their slugs, with the set's before it if all sets are written; forecasters by
+    their accounts' names, or by pseudonyms of this export.
+    """
+    set_id = None if slug is None else (await questions.find_set(session, slug)).id
+    name = Pseudonyms().of if pseudonymous else (await _names(session)).__getitem__
+
+    async def asked() -> AsyncIterator[Rows]:
+        async for views in _views(session, set_id):
+            yield [_question(view, slug) for view in views]
+
+    async def said() -> AsyncIterator[Rows]:
+        async for views in _views(session, set_id):
+            found = await forecasts.stands(session, [view.id for view in views])
+            starts = {
+                (question_id, one.account_id, one.start)
+                for question_id, stood in found.items()
+                for one in stood
+            }
+            yield [
+                (
+                    name(one.account_id),
+                    _slug(view, slug),
+                    _moment(one.start),
+                    one.probability,
+                    # An end is written only where no forecast that follows shows it.
+                    None
+                    if math.isinf(one.end) or (view.id, one.account_id, one.end) in starts
+                    else _moment(one.end),
+                )
+                for view in views
+                for one in found[view.id]
+            ]
+
+    return (
+        Table(
+            "questions",
+            {
+                "question_id": str,
+                "title": str,
+                "outcome": int,
+                "open_time": datetime,
+                "close_time": datetime,
+                "resolve_time": datetime,
+                "domain": str,
+            },
+            asked(),
+        ),
+        Table(
+            "forecasts",
+            {
+                "forecaster_id": str,
+                "question_id": str,
+                "time": datetime,
+                "probability": float,
+                "until_time": datetime,
+            },
+            said(),
+        ),
+    )
+
+
+def require_curator(actor: Actor) -> None:
+    """Refuse those who may not have everyone's forecasts of a set."""
+    actor.require(Role.curator, "export the forecasts of a set")
+
+
+async def _names(session: AsyncSession) -> dict[int, str]:
+    rows = await session.execute(select(Account.id, Account.name))
+    return dict(rows.all())
+
+
+async def _views(session: AsyncSession, set_id: int | None) -> AsyncIterator[list[View]]:
+    last = 0
+    while True:
+        query = questions.views_query(None).where(Question.id > last)
+        if set_id is not None:
+            query = query.where(Question.set_id == set_id)
+        found = await questions.views(session, query.order_by(Question.id).limit(QUESTIONS_BATCH))
+        if not found:
+            return
+        yield found
+        last = found[-1].id
+        session.expunge_all()
+
+
+def _question(view: View, slug: str | None) -> Sequence[Any]:
+    return (
+        _slug(view, slug),
+        view.revision.title,
+        view.outcome,
+        view.revision.opens_at,
+        view.revision.closes_at,
+        view.resolved.occurred_at if view.resolved else None,
+        view.revision.domain,
+    )
+
+
+def _slug(view: View, slug: str | None) -> str:
+    return view.question.slug if slug else f"{view.set_slug}:{view.question.slug}"
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+async def own(session: AsyncSession, account_id: int, what: Own) -> Table:
+    """A table of what an account itself has said or earned, the first first.
+
+    Scores are those under the resolutions that hold.
+    """
+    about = {"id": int, "set": str, "question_id": int, "question": str, "title": str}
+    table, columns = _OWN[what]
+    query = (
+        questions.views_query(None)
+        .with_only_columns(
+            table.id,
+            QuestionSet.slug,
+            Question.id,
+            Question.slug,
+            QuestionRevision.title,
+            *(getattr(table, column) for column in columns),
+        )
+        .join(table, table.question_id == Question.id)
+        .where(table.account_id == account_id)
+    )
+    if table is Score:
+        query = query.where(Score.resolution_id == Resolution.id)
+    return Table(what, about | columns, _by_id(session, query, table))
+
+
+async def _by_id(
+    session: AsyncSession, query: Select[*tuple[Any, ...]], table: Said
+) -> AsyncIterator[Rows]:
+    """The rows of a query in the order of a table's ids, which are its first column."""
+    last = 0
+    while True:
+        found = await session.execute(query.where(table.id > last).order_by(table.id).limit(BATCH))
+        rows = found.all()
+        if not rows:
+            return
+        yield [tuple(row) for row in rows]
+        last = rows[-1][0]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return repr(value) if isinstance(value, float) else value

@@ -1,0 +1,162 @@
+"""Exports: what is in them, who gets them, and that they are written as they are read."""
+
+import asyncio
+import csv
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from pyarrow import parquet
+
+from forecasting.panel import Panel
+from service import exports
+from service.exports import Format, Rows, Table
+
+DAY = timedelta(days=1)
+OPENS = datetime(2026, 11, 1, tzinfo=UTC)
+CLOSES = OPENS + 10 * DAY
+
+
+@pytest.fixture
+def crowd(question, account, curator) -> Any:
+    """Ann and Bob on rain, which came; Ann on snow, with a withdrawal and an odd rationale."""
+    ann, bob = account("ann"), account("bob")
+    with time_machine.travel(OPENS, tick=False):
+        rain, snow = question("rain", closes_at=CLOSES), question("snow", closes_at=CLOSES)
+        ann.forecast(rain, 0.25, rationale='Wet, "very"\nwet — ☔')
+        bob.forecast(rain, 0.1)
+        ann.forecast(snow, 0)
+    with time_machine.travel(OPENS + DAY, tick=False):
+        ann("DELETE", f"/questions/{snow}/forecasts/current")
+        ann.forecast(rain, 0.75)
+    with time_machine.travel(CLOSES, tick=False):
+        curator.resolve(rain, "yes")
+    return ann, bob, curator
+
+
+def read(answer: Any) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+
+def test_my_own_data_is_all_of_it_and_nobody_elses(crowd, refused) -> None:
+    ann, bob, _ = crowd
+    answer = ann.get("/account/exports/forecasts")
+    assert answer.headers["content-disposition"] == 'attachment; filename="forecasts.csv"'
+    rows = read(answer)
+    assert [(row["question"], row["probability"]) for row in rows] == [
+        ("rain", "0.25"),
+        ("snow", "0.0"),
+        ("rain", "0.75"),
+    ]
+    assert rows[0]["rationale"] == 'Wet, "very"\nwet — ☔'
+    assert (rows[0]["set"], rows[0]["created_at"]) == ("tests", "2026-11-01T00:00:00Z")
+    assert rows[0]["expires_at"] == ""
+    assert [row["question"] for row in read(ann.get("/account/exports/withdrawals"))] == ["snow"]
+    assert [row["probability"] for row in read(bob.get("/account/exports/forecasts"))] == ["0.1"]
+    refused(ann.get("/account/exports/secrets"), 422)
+    refused(ann.get("/account/exports/forecasts", format="xlsx"), 422, field="format")
+
+
+def test_my_scores_are_those_under_the_resolutions_that_hold(crowd) -> None:
+    ann, _, curator = crowd
+    (score,) = read(ann.get("/account/exports/scores"))
+    listed = ann.get(f"/questions/{score['question_id']}/scores").json()["items"]
+    mine = next(one for one in listed if one["forecaster"] == "ann")
+    for kind in ("brier", "log", "baseline", "peer", "spot_brier", "coverage", "weight"):
+        assert float(score[kind]) == mine[kind]
+    curator("DELETE", f"/questions/{score['question_id']}/resolution")
+    assert read(ann.get("/account/exports/scores")) == []
+
+
+def test_parquet_has_the_same_rows_with_their_types(crowd) -> None:
+    ann, *_ = crowd
+    answer = ann.get("/account/exports/forecasts", format="parquet")
+    table = parquet.read_table(io.BytesIO(answer.content))
+    rows = table.to_pylist()
+    assert [row["probability"] for row in rows] == [0.25, 0.0, 0.75]
+    assert rows[0]["created_at"] == OPENS
+    assert rows[0]["expires_at"] is None
+    assert [str(table.schema.field(name).type) for name in ("id", "created_at")] == [
+        "int64",
+        "timestamp[us, tz=UTC]",
+    ]
+
+
+def unpacked(answer: Any, folder: Any) -> Panel:
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    return Panel.read(folder)
+
+
+def test_a_set_is_a_folder_that_can_be_read_in_again(crowd, tmp_path, refused) -> None:
+    ann, _, curator = crowd
+    path = "/sets/tests/exports/forecasts"
+    refused(ann.get(path), 403)
+    refused(curator.get("/sets/none/exports/forecasts"), 404)
+    answer = curator.get(path, names=True)
+    assert answer.headers["content-disposition"] == 'attachment; filename="tests.zip"'
+    panel = unpacked(answer, tmp_path)
+    assert panel.questions == ("rain", "snow")
+    assert set(panel.forecasters) == {"ann", "bob"}
+    said = sorted(panel.probability.tolist())
+    assert said == [0.0, 0.1, 0.25, 0.75]
+    assert panel.outcome.tolist()[0] == 1
+    taken_back = panel.until[panel.probability == 0.0]
+    assert taken_back.tolist() == [(OPENS + DAY).timestamp()]
+
+
+def test_pseudonyms_hold_within_one_export_only(crowd, tmp_path) -> None:
+    _, _, curator = crowd
+    first, second = (
+        unpacked(curator.get("/sets/tests/exports/forecasts"), tmp_path / str(turn))
+        for turn in range(2)
+    )
+    assert len(set(first.forecasters)) == len(set(second.forecasters)) == 2
+    assert not set(first.forecasters) & set(second.forecasters)
+    assert not {"ann", "bob"} & set(first.forecasters)
+    assert sorted(first.probability.tolist()) == sorted(second.probability.tolist())
+
+
+def test_a_set_can_be_had_in_parquet(crowd) -> None:
+    _, _, curator = crowd
+    answer = curator.get("/sets/tests/exports/forecasts", format="parquet")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["questions.parquet", "forecasts.parquet"]
+        rows = parquet.read_table(io.BytesIO(archive.read("questions.parquet"))).to_pylist()
+    assert [(row["question_id"], row["outcome"]) for row in rows] == [("rain", 1), ("snow", None)]
+
+
+@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize(
+    "whole", [exports.written, lambda table, form: exports.archived([table], form)]
+)
+def test_what_is_read_is_written_out_before_more_is_read(form: Format, archived: bool) -> None:
+    """A table of any length takes the memory of a batch: nothing gathers between two of them."""
+    taken, batch, count = 0, 5_000, 40
+    ahead: list[int] = []
+
+    async def rows() -> AsyncIterator[Rows]:
+        for turn in range(count):
+            ahead.append(turn - taken)
+            yield [(turn * batch + row, f"{hash((turn, row)):x}") for row in range(batch)]
+
+    async def run() -> int:
+        nonlocal taken
+        size = largest = 0
+        table = Table("long", {"id": int, "text": str}, rows())
+        pieces = exports.archived([table], form) if archived else exports.written(table, form)
+        async for piece in pieces:
+            size, largest = size + len(piece), max(largest, len(piece))
+            taken += 1
+        assert largest < size / 10
+        return size
+
+    assert asyncio.run(run()) > 1_000_000
+    assert max(ahead) <= 1
