@@ -12,7 +12,7 @@ serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
 test: .venv/test.stamp ## Install and run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: lint types contracts test ## Everything that a change must pass
 
