@@ -134,9 +134,7 @@ def test_a_set_can_be_had_in_parquet(crowd) -> None:
 
 
 @pytest.mark.parametrize("form", list(Format))
-@pytest.mark.parametrize(
-    "whole", [exports.written, lambda table, form: exports.archived([table], form)]
-)
+@pytest.mark.parametrize("archived", [False, True])
 def test_what_is_read_is_written_out_before_more_is_read(form: Format, archived: bool) -> None:
     """A table of any length takes the memory of a batch: nothing gathers between two of them."""
     taken, batch, count = 0, 5_000, 40
