@@ -1,6 +1,7 @@
 """Aggregates: computed from the facts and the latest accepted posterior, published as rows."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -195,6 +196,21 @@ class Aggregator:
         for view in missing:
             readings[view.id] = self.read(view, found[view.id], at, belief)
         return {view.id: readings[view.id].seen(hidden.get(view.id)) for view in views}
+
+    async def if_said(
+        self, session: AsyncSession, actor: Actor, view: View, probability: float
+    ) -> Reading:
+        """What the aggregate of an open question would be if the actor said so now.
+
+        Nothing is stored. It is hidden from those who do not see the present one.
+        """
+        at = now()
+        hidden = await visibility.hidden(session, actor, [view], at)
+        found = (await _stands(session, [view], at))[view.id]
+        others = [one for one in found if one.account_id != actor.id]
+        mine = Stand(actor.id, probability, at.timestamp(), math.inf)
+        reading = self.read(view, [*others, mine], at, await self.belief(session))
+        return reading.seen(hidden.get(view.id))
 
     async def as_known_at(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import swagger_ui
-from litestar import Litestar, Router, get
+from litestar import Litestar, Response, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig, ResponseSpec
@@ -16,13 +16,13 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
-from litestar.response import Redirect
+from litestar.response import Template
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts
+from service import accounts, pages
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api import (
@@ -41,8 +41,10 @@ from service.api import (
 )
 from service.api.parameters import AppRequest, Who, provide_scope
 from service.database import Database
-from service.errors import ProblemDetails, translate
+from service.drawing import Drawer
+from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
+from service.pages.visitors import VISITOR
 from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
@@ -115,10 +117,20 @@ async def provide_aggregator(request: AppRequest) -> Aggregator:
     return aggregator
 
 
-@get("/", include_in_schema=False)
-async def home() -> Redirect:
-    """The API's documentation."""
-    return Redirect("/schema")
+async def provide_visitor(request: AppRequest) -> Actor:
+    """Who looks at a page: someone who signed in, or anyone where everyone may read."""
+    if request.app.state.settings.readers != "everyone":
+        raise Unauthenticated("sign in first")
+    return VISITOR
+
+
+def answer_error(
+    request: AppRequest, error: Exception
+) -> Response[ProblemDetails] | Template | Response[None]:
+    """Answer an error of the API as problem+json, any other as a page."""
+    if request.url.path.startswith(("/api/", "/healthz", "/readyz")):
+        return translate(request, error)
+    return pages.show_error(request, error)
 
 
 async def add_headers(message: Message, _scope: Scope) -> None:
@@ -136,6 +148,7 @@ def create_app(settings: Settings) -> Litestar:
         try:
             yield
         finally:
+            app.state.drawer.close()
             await app.state.database.close()
 
     api = Router(
@@ -162,8 +175,8 @@ def create_app(settings: Settings) -> Litestar:
     )
     return Litestar(
         route_handlers=[
-            home,
             api,
+            pages.site(Provide(provide_visitor)),
             health.healthz,
             health.readyz,
             PrometheusController,
@@ -172,7 +185,13 @@ def create_app(settings: Settings) -> Litestar:
             ),
         ],
         lifespan=[lifespan],
-        state=State({"settings": settings, "aggregator": Aggregator(settings.interval_level)}),
+        state=State(
+            {
+                "settings": settings,
+                "aggregator": Aggregator(settings.interval_level),
+                "drawer": Drawer(),
+            }
+        ),
         dependencies={
             "actor": Provide(provide_actor),
             "reading": Provide(provide_reading),
@@ -180,7 +199,8 @@ def create_app(settings: Settings) -> Litestar:
             "aggregator": Provide(provide_aggregator),
             "within": Provide(provide_scope),
         },
-        exception_handlers={Exception: translate},
+        exception_handlers={Exception: answer_error},
+        template_config=pages.template_config(),
         middleware=[metrics.middleware],
         plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,

@@ -112,7 +112,12 @@ def _answer(problem: ProblemDetails) -> Response[ProblemDetails]:
 
 
 def translate(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
-    """Answer any error as problem+json; what was not foreseen is logged and told no one."""
+    """Answer any error as problem+json."""
+    return _answer(describe(request, error))
+
+
+def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetails:
+    """What to say of any error; what was not foreseen is logged and told no one."""
     path = request.url.path
     if isinstance(error, Problem):
         problem = ProblemDetails(
@@ -153,7 +158,7 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
             detail="Something went wrong on our side; nothing was stored.",
             instance=path,
         )
-    return _answer(problem)
+    return problem
 
 
 def _detail(error: HTTPException, status: HTTPStatus) -> str:

@@ -23,6 +23,7 @@ HEADING = (
     "| variable | default | what it is |",
     "|---|---|---|",
 )
+READERS = ("members", "everyone")
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -52,6 +53,10 @@ class Settings:
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
     interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
     max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
+    readers: str = _about(
+        "members",
+        "who may read the pages: members (who sign in first) or everyone",
+    )
     llm_base_url: str = _about(
         "", "an OpenAI-compatible endpoint that proposes questions when drafting; empty: none"
     )
@@ -88,6 +93,10 @@ class Settings:
         if self.fit_check_seconds > 59:  # noqa: PLR2004  # as the setting says
             raise SettingsError(
                 f"{PREFIX}FIT_CHECK_SECONDS is {self.fit_check_seconds}; it must be from 1 to 59"
+            )
+        if self.readers not in READERS:
+            raise SettingsError(
+                f"{PREFIX}READERS is {self.readers!r}; it must be one of {', '.join(READERS)}"
             )
         _ = self.url, self.jobs_url
 

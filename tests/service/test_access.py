@@ -25,7 +25,6 @@ UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 
 PUBLIC = "public"
 
 ENDPOINTS: dict[tuple[str, str], Any] = {
-    ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
@@ -73,11 +72,19 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
 FRAMEWORK = {("GET", "/schema/{path:str}"), ("GET", "/schema/oauth2-redirect.html")}
 
 
+def of_pages(route: HTTPRoute) -> bool:
+    modules = {handler.fn.__module__ for handler in route.route_handlers}
+    return route.path.startswith("/static/") or any(
+        module.startswith("service.pages") for module in modules
+    )
+
+
 def endpoints(app: Any) -> set[tuple[str, str]]:
+    """Of the API and the process; the pages have a table of their own."""
     return {
         (method, route.path)
         for route in app.routes
-        if isinstance(route, HTTPRoute)
+        if isinstance(route, HTTPRoute) and not of_pages(route)
         for method in set(route.methods) - {"OPTIONS", "HEAD"}
     }
 
@@ -229,9 +236,8 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
 
 
 def expected(role: str | None) -> dict[Any, int]:
-    public = {("GET", "/"): 302}
     return {
-        endpoint: public.get(endpoint, 200) if statuses == PUBLIC else statuses.get(role, 401)
+        endpoint: 200 if statuses == PUBLIC else statuses.get(role, 401)
         for endpoint, statuses in ENDPOINTS.items()
     }
 

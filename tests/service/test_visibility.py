@@ -271,7 +271,7 @@ def paths(client) -> list[str]:
         for route in client.app.routes
         if isinstance(route, HTTPRoute)
         and "GET" in route.methods
-        and not route.path.startswith(("/schema", "/documentation"))
+        and not route.path.startswith(("/schema", "/documentation", "/static", "/charts"))
     ]
 
 

@@ -1,0 +1,292 @@
+"""The charts: Vega-Lite specifications, made with Altair from plain data.
+
+Every chart takes what it shows in JSON's types and a `Look`, and gives a specification that a
+browser and the renderer draw alike. Only the drawing process imports this module: Altair takes
+seconds to load.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+
+Spec = dict[str, Any]
+Rows = Sequence[dict[str, Any]]
+
+FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+STEP: Final = "step-after"
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a theme; those of the pages' stylesheet."""
+
+    ink: str
+    quiet: str
+    rule: str
+    crowd: str
+    mine: str
+    yes: str
+    no: str
+    pools: tuple[str, ...]
+
+
+THEMES: Final = {
+    "light": Palette(
+        ink="#1c2126",
+        quiet="#5c646c",
+        rule="#e4e1d9",
+        crowd="#0f5f7d",
+        mine="#9a4a0f",
+        yes="#1f6f43",
+        no="#a1343c",
+        pools=("#6b4fa0", "#8a6d00", "#3f7d20", "#b0307a", "#46606e", "#7a4b2b"),
+    ),
+    "dark": Palette(
+        ink="#e8e6e1",
+        quiet="#a3abb2",
+        rule="#2c3238",
+        crowd="#6cc0de",
+        mine="#eda66b",
+        yes="#7cc79a",
+        no="#ef8d94",
+        pools=("#b7a1e8", "#d9bd5a", "#9bcf7d", "#ea8fc3", "#a9bcc8", "#d0a585"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a chart is drawn: light or dark, and its size in pixels.
+
+    A width of None fills what holds the chart.
+    """
+
+    theme: str = "light"
+    width: int | None = None
+    height: int = 280
+
+
+def history(data: dict[str, Any], look: Look) -> Spec:
+    """The aggregate with its credible band over time, pools, own forecasts and the resolution.
+
+    Args:
+        data: `points` (at, probability, lower, upper), `pools` (at, method, probability), `mine`
+            (at, probability), `opens`, `ends`, `level` and `resolution` (at, outcome) or None;
+            every `at` in ISO 8601, probabilities in [0, 1].
+        look: theme and size.
+    """
+    colours = THEMES[look.theme]
+    time = alt.X("at:T", title=None, scale=alt.Scale(domain=[data["opens"], data["ends"]]))
+    value = _probability("probability:Q")
+    said = [alt.Tooltip("at:T", title="from", format="%d %B %Y, %H:%M"), _shown("probability")]
+    whole = f"{data['level']:.0%} interval"
+    layers: list[alt.Chart] = []
+    if data["points"]:
+        points = alt.Chart(_values(data["points"]))
+        layers += [
+            points.mark_area(interpolate=STEP, opacity=0.18, color=colours.crowd).encode(
+                x=time,
+                y=_probability("lower:Q"),
+                y2="upper:Q",
+                tooltip=[*said, _shown("lower", f"{whole} from"), _shown("upper", f"{whole} to")],
+            ),
+            points.mark_line(interpolate=STEP, strokeWidth=2.2, color=colours.crowd).encode(
+                x=time, y=value, tooltip=said
+            ),
+        ]
+    if data["pools"]:
+        names = sorted({row["method"] for row in data["pools"]})
+        layers.append(
+            alt.Chart(_values(data["pools"]))
+            .mark_line(interpolate=STEP, strokeWidth=1.4)
+            .encode(
+                x=time,
+                y=value,
+                color=alt.Color(
+                    "method:N",
+                    scale=alt.Scale(domain=names, range=list(colours.pools[: len(names)])),
+                    legend=alt.Legend(title=None, orient="bottom", columns=3),
+                ),
+                strokeDash=alt.StrokeDash("method:N", legend=None),
+                tooltip=[alt.Tooltip("method:N", title="pool"), *said],
+            )
+        )
+    if data["mine"]:
+        mine = alt.Chart(_values(data["mine"]))
+        layers += [
+            mine.mark_line(
+                interpolate=STEP, strokeWidth=1.4, strokeDash=[4, 3], color=colours.mine
+            ).encode(x=time, y=value),
+            mine.transform_filter("datum.made")
+            .mark_point(filled=True, size=55, color=colours.mine, opacity=1)
+            .encode(x=time, y=value, tooltip=said),
+        ]
+    if data["resolution"]:
+        answer = {"yes": (1.0, colours.yes), "no": (0.0, colours.no)}
+        height, colour = answer.get(data["resolution"]["outcome"], (None, colours.quiet))
+        row = data["resolution"] | {"probability": height}
+        ends = alt.Chart(_values([row]))
+        layers.append(ends.mark_rule(strokeDash=[2, 3], color=colour).encode(x="at:T"))
+        if height is not None:
+            layers.append(
+                ends.mark_point(filled=True, size=140, shape="diamond", color=colour).encode(
+                    x="at:T", y="probability:Q", tooltip=["outcome:N", *said[:1]]
+                )
+            )
+    return _finished(layers or [_empty(time, value)], look)
+
+
+def histogram(data: dict[str, Any], look: Look) -> Spec:
+    """How the standing forecasts are spread over 20 bins of 5 points, and where the aggregate is.
+
+    Args:
+        data: `bins` (lower, upper, forecasters) and `aggregate`, a probability or None.
+        look: theme and size.
+    """
+    colours = THEMES[look.theme]
+    across = alt.X(
+        "lower:Q",
+        bin="binned",
+        title=None,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], grid=False),
+    )
+    most = max((one["forecasters"] for one in data["bins"]), default=0)
+    bars = (
+        alt.Chart(_values(data["bins"]))
+        .mark_bar(color=colours.crowd, opacity=0.55, binSpacing=1.5)
+        .encode(
+            x=across,
+            x2="upper:Q",
+            y=alt.Y(
+                "forecasters:Q",
+                title=None,
+                axis=alt.Axis(tickMinStep=1, tickCount=3),
+                scale=alt.Scale(domain=[0, max(most, 1)]),
+            ),
+            tooltip=[_shown("lower", "from"), _shown("upper", "to"), "forecasters:Q"],
+        )
+    )
+    layers = [bars]
+    if data["aggregate"] is not None:
+        layers.append(
+            alt.Chart(_values([{"lower": data["aggregate"]}]))
+            .mark_rule(color=colours.crowd, strokeWidth=2.2)
+            .encode(x="lower:Q", tooltip=[_shown("lower", "aggregate")])
+        )
+    return _finished(layers, look)
+
+
+def reading(data: dict[str, Any], look: Look) -> Spec:
+    """What was believed of an implication over time, with its interval.
+
+    Args:
+        data: `points` (at, probability, lower, upper).
+        look: theme and size.
+    """
+    colours = THEMES[look.theme]
+    points = alt.Chart(_values(data["points"]))
+    time = alt.X("at:T", title=None)
+    said = [alt.Tooltip("at:T", title="on", format="%d %B %Y"), _shown("probability")]
+    return _finished(
+        [
+            points.mark_area(opacity=0.18, color=colours.crowd).encode(
+                x=time, y=_probability("lower:Q"), y2="upper:Q"
+            ),
+            points.mark_line(strokeWidth=2.2, color=colours.crowd, point=True).encode(
+                x=time, y=_probability("probability:Q"), tooltip=said
+            ),
+        ],
+        look,
+    )
+
+
+def reliability(data: dict[str, Any], look: Look) -> Spec:
+    """How often what was said came true, against how probable it was said to be.
+
+    Args:
+        data: `curve` (forecast, frequency, forecasts), and `band` (forecast, lower, upper): where
+            the curve would lie, were the forecasts reliable.
+        look: theme and size.
+    """
+    colours = THEMES[look.theme]
+    across = alt.X(
+        "forecast:Q",
+        title="said",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], grid=False),
+    )
+    up = _probability("frequency:Q", "came true")
+    diagonal = alt.Chart(_values([{"forecast": end, "frequency": end} for end in (0, 1)]))
+    curve = alt.Chart(_values(data["curve"]))
+    layers = [
+        alt.Chart(_values(data["band"]))
+        .mark_area(opacity=0.14, color=colours.quiet)
+        .encode(x=across, y=_probability("lower:Q", "came true"), y2="upper:Q"),
+        diagonal.mark_line(strokeDash=[4, 4], strokeWidth=1, color=colours.quiet).encode(
+            x=across, y=up
+        ),
+        curve.mark_line(strokeWidth=2.2, color=colours.crowd).encode(x=across, y=up),
+        curve.mark_point(filled=True, color=colours.crowd, opacity=1).encode(
+            x=across,
+            y=up,
+            size=alt.Size("forecasts:Q", legend=None, scale=alt.Scale(range=[20, 160])),
+            tooltip=[_shown("forecast", "said"), _shown("frequency", "came true"), "forecasts:Q"],
+        ),
+    ]
+    return _finished(layers, look)
+
+
+CHARTS: Final[dict[str, Callable[[dict[str, Any], Look], Spec]]] = {
+    chart.__name__: chart for chart in (history, histogram, reading, reliability)
+}
+
+
+def _probability(field: str, title: str | None = None) -> alt.Y:
+    return alt.Y(
+        field,
+        title=title,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1]),
+    )
+
+
+def _shown(field: str, title: str | None = None) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:Q", title=title or field, format=".1%")
+
+
+def _values(rows: Rows) -> alt.Data:
+    return alt.InlineData(values=list(rows))
+
+
+def _empty(time: alt.X, value: alt.Y) -> alt.Chart:
+    empty: alt.Chart = alt.Chart(_values([])).mark_point().encode(x=time, y=value)
+    return empty
+
+
+def _finished(layers: Sequence[alt.Chart], look: Look) -> Spec:
+    colours = THEMES[look.theme]
+    chart = (
+        alt.layer(*layers)
+        .properties(width=look.width or "container", height=look.height)
+        .configure(background="transparent", font=FONT, padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=colours.quiet,
+            titleColor=colours.quiet,
+            gridColor=colours.rule,
+            domainColor=colours.rule,
+            tickColor=colours.rule,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelFlush=True,
+        )
+        .configure_axisX(grid=False, tickCount=4 if look.width else 7)
+        .configure_legend(labelColor=colours.ink, labelFontSize=12, symbolType="stroke")
+    )
+    spec: Spec = chart.to_dict()
+    spec["autosize"] = {"type": "fit", "contains": "padding"}
+    return spec

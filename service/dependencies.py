@@ -1,0 +1,21 @@
+"""What handlers are given, of the API and of the pages: who asks, a session, the aggregator."""
+
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.accounts import Actor
+from service.aggregates import Aggregator
+
+Who = NamedDependency[SkipValidation[Actor]]
+Reading = NamedDependency[SkipValidation[AsyncSession]]
+Writing = NamedDependency[SkipValidation[AsyncSession]]
+Pooling = NamedDependency[SkipValidation[Aggregator]]
+AppRequest = Request[Any, Any, State]
+
+WITHOUT_NUL: Final = r"^[^\x00]*$"
+"""What a text in an address must be like: PostgreSQL has no place for NUL."""

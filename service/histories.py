@@ -1,0 +1,226 @@
+"""How a question's aggregate came to be what it is: what charts and the page about it tell."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forecasting import pooling
+from service import forecasts, visibility
+from service.accounts import Actor
+from service.clock import now
+from service.forecasts import Stand
+from service.models import Account, Aggregate, Forecast
+from service.questions import View
+from service.visibility import Hidden
+
+MOST_POINTS: Final = 400
+MOST_MOMENTS: Final = 80
+MOST_MOVES: Final = 6
+BINS: Final = 20
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An aggregate from a moment on; all in [0, 1]."""
+
+    at: datetime
+    probability: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPoint:
+    """What a classic pool said from a moment on."""
+
+    at: datetime
+    method: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one forecaster said at a moment; `made` is False where a forecast ended."""
+
+    at: datetime
+    probability: float | None
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """How many standing forecasts lie in [lower, upper); the last bin holds certainty too."""
+
+    lower: float
+    upper: float
+    forecasters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of the published aggregate, and what caused it.
+
+    `by` is who forecast `said`, where a forecast was the cause.
+    """
+
+    at: datetime
+    cause: str
+    before: float | None
+    after: float
+    by: str | None
+    said: float | None
+
+    @property
+    def change(self) -> float:
+        """By how much the probability rose; from nothing published it is 0."""
+        return 0.0 if self.before is None else self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How a question's aggregate came to be what it is, as someone may see it.
+
+    Where what others believe is `hidden`, there is only what one said oneself.
+    """
+
+    hidden: Hidden | None
+    points: list[Point]
+    pools: list[PoolPoint]
+    mine: list[Said]
+    bins: list[Bin]
+    moves: list[Move]
+
+    @property
+    def forecasters(self) -> int:
+        """How many forecasts stand."""
+        return sum(one.forecasters for one in self.bins)
+
+    def at(self, moment: datetime) -> Point | None:
+        """What was published last by a moment."""
+        return next((one for one in reversed(self.points) if one.at <= moment), None)
+
+
+async def tell(
+    session: AsyncSession, actor: Actor, view: View, *, pools: Sequence[str] = ()
+) -> Story:
+    """The story of a question until now, or until its effective close.
+
+    Args:
+        session: any transaction.
+        actor: who looks.
+        view: the question as it is now.
+        pools: the classic pools to tell of beside the aggregate.
+    """
+    at = now()
+    last = min(at, view.ends_at) if view.ends_at else at
+    hidden = (await visibility.hidden(session, actor, [view], at)).get(view.id)
+    found = await forecasts.stands(
+        session, [view.id], known_at=at, account_id=actor.id if hidden else None
+    )
+    stands = found[view.id]
+    mine = _said([one for one in stands if one.account_id == actor.id], last)
+    if hidden:
+        return Story(hidden, [], [], mine, [], [])
+    return Story(
+        hidden=None,
+        points=await _published(session, view),
+        pools=_pooled(view, stands, pools, last),
+        mine=mine,
+        bins=spread(one.probability for one in forecasts.standing_at(stands, view, at)),
+        moves=await _moves(session, view),
+    )
+
+
+def spread(probabilities: Iterable[float]) -> list[Bin]:
+    """How many probabilities lie in each of 20 bins of 5 points."""
+    counts = [0] * BINS
+    for probability in probabilities:
+        counts[min(int(round(probability * BINS, 9)), BINS - 1)] += 1
+    return [Bin(place / BINS, (place + 1) / BINS, count) for place, count in enumerate(counts)]
+
+
+async def _published(session: AsyncSession, view: View) -> list[Point]:
+    """The aggregates published from the first forecast on; before it only the prior speaks."""
+    rows = await session.execute(
+        select(Aggregate.created_at, Aggregate.probability, Aggregate.lower, Aggregate.upper)
+        .where(Aggregate.question_id == view.id, Aggregate.forecasters > 0)
+        .order_by(Aggregate.id)
+    )
+    return _thinned([Point(*row) for row in rows], MOST_POINTS)
+
+
+def _pooled(
+    view: View, stands: Sequence[Stand], methods: Sequence[str], last: datetime
+) -> list[PoolPoint]:
+    """What classic pools said whenever a forecast came."""
+    if not methods:
+        return []
+    starts = sorted({one.start for one in stands if one.start < last.timestamp()})
+    points = []
+    for start in [*_thinned(starts, MOST_MOMENTS), last.timestamp()]:
+        moment = datetime.fromtimestamp(start, UTC)
+        standing = forecasts.standing_at(stands, view, moment)
+        if standing:
+            said, made = [one.probability for one in standing], [one.start for one in standing]
+            points += [
+                PoolPoint(moment, method, pooling.pool(method, said, made)) for method in methods
+            ]
+    return points
+
+
+def _said(stands: Sequence[Stand], last: datetime) -> list[Said]:
+    """Someone's forecasts in their order, each until it ended, with the gaps between them."""
+    told: list[Said] = []
+    for one in stands:
+        ends = datetime.fromtimestamp(min(one.end, last.timestamp()), UTC)
+        told.append(Said(datetime.fromtimestamp(one.start, UTC), one.probability, made=True))
+        told.append(Said(ends, one.probability, made=False))
+        if ends < last:
+            told.append(Said(ends, None, made=False))
+    return told
+
+
+async def _moves(session: AsyncSession, view: View) -> list[Move]:
+    """The latest changes of the published aggregate, the newest first."""
+    rows = (
+        await session.execute(
+            select(Aggregate, Account.name, Forecast.probability)
+            .outerjoin(
+                Forecast,
+                and_(
+                    Aggregate.cause == "forecast",
+                    Forecast.question_id == Aggregate.question_id,
+                    Forecast.created_at == Aggregate.created_at,
+                ),
+            )
+            .outerjoin(Account, Account.id == Forecast.account_id)
+            .where(Aggregate.question_id == view.id, Aggregate.forecasters > 0)
+            .order_by(Aggregate.id.desc())
+            .limit(MOST_MOVES + 1)
+        )
+    ).all()
+    return [
+        Move(
+            at=row.created_at,
+            cause=row.cause,
+            before=rows[place + 1][0].probability if place + 1 < len(rows) else None,
+            after=row.probability,
+            by=name,
+            said=said,
+        )
+        for place, (row, name, said) in enumerate(rows[:MOST_MOVES])
+    ]
+
+
+def _thinned(rows: list[Row], most: int) -> list[Row]:
+    """At most so many, evenly chosen, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    step = (len(rows) - 1) / (most - 1)
+    return [rows[round(step * place)] for place in range(most)]

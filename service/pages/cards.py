@@ -1,0 +1,40 @@
+"""Questions in a list, each with what the crowd believes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import agenda
+from service.accounts import Actor
+from service.aggregates import Aggregator, Reading
+from service.clock import now
+from service.questions import View
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A question in a list; `change` is how far it moved within a week, if that is known."""
+
+    view: View
+    reading: Reading
+    change: float | None
+
+
+async def cards(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, views: Sequence[View]
+) -> list[Card]:
+    """Questions with their present aggregates, as someone may see them."""
+    readings = await aggregator.current(session, actor, views)
+    before = await agenda.week_ago(session, [view.id for view in views], now())
+    return [
+        Card(view, reading, _change(reading, before.get(view.id)))
+        for view in views
+        for reading in [readings[view.id]]
+    ]
+
+
+def _change(reading: Reading, before: float | None) -> float | None:
+    if reading.probability is None or before is None:
+        return None
+    return reading.probability - before

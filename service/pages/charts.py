@@ -1,0 +1,128 @@
+"""Charts at stable addresses: as SVG, as PNG, and as the specification that a browser draws."""
+
+from typing import Any, Final, Literal
+
+import msgspec
+from litestar import Controller, Response, get
+from litestar.params import FromQuery
+
+from forecasting import pooling
+from service import histories, questions, scoreboard
+from service.dependencies import AppRequest, Pooling, Reading, Who
+from service.drawing import Form
+from service.pages.questions import Pools, QuestionId, history_data
+from service.pages.rendering import BUNDLE
+from service.pages.sets import TREND_POINTS, Slug
+
+Theme = Literal["light", "dark"]
+Size = Literal["wide", "narrow"]
+WIDTHS: Final = {"wide": 720, "narrow": 340}
+HEIGHTS: Final = {
+    "history": {"wide": 300, "narrow": 260},
+    "histogram": {"wide": 150, "narrow": 150},
+    "reading": {"wide": 280, "narrow": 240},
+    "reliability": {"wide": 420, "narrow": 320},
+}
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+def _addresses(chart: str) -> list[str]:
+    return [f"{chart}.{form}" for form in Form]
+
+
+class Charts(Controller):
+    """Charts of a question and of an implication."""
+
+    @get(_addresses("/questions/{question_id:int}/history"))
+    async def history(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        pool: Pools = None,
+        theme: FromQuery[Theme] = "light",
+        size: FromQuery[Size] = "wide",
+    ) -> Response[bytes]:
+        """How the aggregate of a question moved."""
+        view = await questions.get(reading, question_id, actor=actor)
+        chosen = [one for one in pool or [] if one in pooling.POOLS]
+        story = await histories.tell(reading, actor, view, pools=chosen)
+        present = (await aggregator.current(reading, actor, [view]))[view.id]
+        data = history_data(view, story, present, aggregator.level)
+        return await drawn(request, "history", data, theme, size)
+
+    @get(_addresses("/questions/{question_id:int}/histogram"))
+    async def histogram(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        theme: FromQuery[Theme] = "light",
+        size: FromQuery[Size] = "wide",
+    ) -> Response[bytes]:
+        """How the standing forecasts on a question are spread."""
+        view = await questions.get(reading, question_id, actor=actor)
+        story = await histories.tell(reading, actor, view)
+        present = (await aggregator.current(reading, actor, [view]))[view.id]
+        data = {
+            "bins": msgspec.to_builtins(story.bins),
+            "aggregate": present.probability if story.bins else None,
+        }
+        return await drawn(request, "histogram", data, theme, size)
+
+    @get(_addresses("/sets/{slug:str}/implications/{implication:str}/trend"))
+    async def trend(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        slug: Slug,
+        implication: Slug,
+        theme: FromQuery[Theme] = "light",
+        size: FromQuery[Size] = "wide",
+    ) -> Response[bytes]:
+        """What was believed of an implication over time."""
+        found = await questions.find_set(reading, slug)
+        known = await scoreboard.past(
+            reading, aggregator, actor, found, implication, as_of=None, points=TREND_POINTS
+        )
+        points = [
+            {"at": point.at.isoformat()} | msgspec.to_builtins(point.reading)
+            for point in known
+            if point.reading
+        ]
+        return await drawn(request, "reading", {"points": points}, theme, size)
+
+
+@get(BUNDLE, media_type="text/javascript")
+async def bundle(request: AppRequest) -> Response[bytes]:
+    """The script that draws charts in a browser; its address changes with its version."""
+    return Response(
+        await request.app.state.drawer.bundle(),
+        media_type="text/javascript",
+        headers={"Cache-Control": FOR_EVER},
+    )
+
+
+async def drawn(
+    request: AppRequest, chart: str, data: dict[str, Any], theme: str, size: str
+) -> Response[bytes]:
+    """A chart as an answer that a browser asks for again only by its tag."""
+    form = Form(request.url.path.rpartition(".")[2])
+    drawing = await request.app.state.drawer.draw(
+        chart,
+        data,
+        form,
+        theme=theme,
+        width=None if form is Form.json else WIDTHS[size],
+        height=HEIGHTS[chart][size],
+    )
+    headers = {"ETag": f'"{drawing.tag[:32]}"', "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(b"", status_code=304, headers=headers)
+    return Response(drawing.body, media_type=form.media_type, headers=headers)

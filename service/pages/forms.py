@@ -1,0 +1,52 @@
+"""Forms: what a browser sent, kept so that it can be shown again beside what was wrong with it."""
+
+from dataclasses import dataclass, field
+
+from service.dependencies import AppRequest
+from service.errors import Invalid, Problem
+
+
+@dataclass(slots=True)
+class Form:
+    """The fields of a form and what is wrong with them.
+
+    Attributes:
+        given: what was typed, by field.
+        wrong: a sentence for each field that cannot be taken.
+        problem: what went wrong, if it is of no field shown.
+    """
+
+    given: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    def text(self, name: str) -> str:
+        """What was typed in a field; nothing where it was not sent."""
+        return self.given.get(name, "")
+
+    def refuse(self, problem: Problem) -> None:
+        """Keep what was wrong: beside its field where that is known, else above the form."""
+        self.wrong |= {one.field: one.message for one in problem.errors}
+        if not problem.errors:
+            self.problem = problem
+
+
+async def read_form(request: AppRequest) -> Form:
+    """The form that was sent; of a field that was sent twice, the last. Raises Invalid for NUL."""
+    sent = await request.form()
+    given = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
+    if any("\0" in text for text in given.values()):
+        raise Invalid("a text must not hold the character NUL")
+    return Form({name: text.replace("\r\n", "\n") for name, text in given.items()})
+
+
+def chance(text: str) -> float:
+    """A probability typed in per cent, such as `37`, `37.5 %` or `37,5`; raises Invalid."""
+    cleaned = text.strip().removesuffix("%").strip().replace(",", ".")
+    try:
+        given = float(cleaned) / 100
+    except ValueError:
+        given = -1.0
+    if not 0 <= given <= 1:
+        raise Invalid("write a number from 0 to 100", field="probability")
+    return round(given, 9)

@@ -1,0 +1,56 @@
+"""The home page: documents at a glance, and the questions that deserve attention."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from litestar import get
+from litestar.response import Template
+
+from service import agenda, catalogue, questions, scoreboard, trust
+from service.catalogue import Order
+from service.clock import now
+from service.dependencies import AppRequest, Pooling, Reading, Who
+from service.models import QuestionSet
+from service.pages.cards import cards
+from service.pages.rendering import page
+from service.questions import State
+from service.scoreboard import Lean, Line
+
+LISTED: Final = 6
+MOST_SETS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A document and where its implications stand."""
+
+    set: QuestionSet
+    questions: int
+    lines: list[Line]
+    summary: dict[Lean, int]
+
+
+@get("/")
+async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Pooling) -> Template:
+    """Documents, and questions that close soon, moved, or wait for one's forecast."""
+    at = now()
+    boards = []
+    for found, asked in await questions.sets(reading, after=0, limit=MOST_SETS):
+        lines = await scoreboard.board(reading, aggregator, actor, found)
+        boards.append(Board(found, asked, lines, scoreboard.summary(lines)))
+    closing, moved = [
+        await catalogue.page(reading, actor, state=State.open, order=order, limit=LISTED)
+        for order in (Order.closes_at, Order.moved)
+    ]
+    waiting = await agenda.unanswered(reading, actor.id, at, limit=LISTED) if actor.id else []
+    return page(
+        request,
+        actor,
+        "home.html",
+        at=at,
+        boards=boards,
+        closing=await cards(reading, aggregator, actor, closing),
+        unanswered=await cards(reading, aggregator, actor, waiting),
+        moved=[one for one in await cards(reading, aggregator, actor, moved) if one.change],
+        trust=await trust.judge(reading),
+    )

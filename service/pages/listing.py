@@ -1,0 +1,73 @@
+"""All questions, to search, filter and order."""
+
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response import Template
+
+from service import catalogue, questions
+from service.catalogue import Order
+from service.clock import now
+from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
+from service.models import LARGEST_ID
+from service.pages.cards import cards
+from service.pages.rendering import page
+from service.questions import State
+
+LISTED: Final = 30
+MOST_SETS: Final = 200
+ORDERS: Final = {
+    Order.closes_at: "closing first",
+    Order.moved: "moved most",
+    Order.latest_opens_at: "newest",
+    Order.id: "as loaded",
+}
+
+Text = Annotated[str, QueryParameter(max_length=200, pattern=WITHOUT_NUL)]
+After = Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)]
+
+
+@get("/questions")
+async def listing(
+    request: AppRequest,
+    actor: Who,
+    reading: Reading,
+    aggregator: Pooling,
+    q: Text = "",
+    in_set: Annotated[Text, QueryParameter(name="set")] = "",
+    in_state: Annotated[Text, QueryParameter(name="state")] = "",
+    tag: Text = "",
+    sort: Text = "",
+    after: After = 0,
+) -> Template:
+    """Questions, a page at a time. A state or an order that there is not counts as none."""
+    state = State(in_state) if in_state in set(State) else None
+    order = Order(sort) if sort in set(ORDERS) else Order.closes_at
+    views = await catalogue.page(
+        reading,
+        actor,
+        set_slug=in_set or None,
+        state=state,
+        tag=tag or None,
+        text=q,
+        order=order,
+        after=after,
+        limit=LISTED + 1,
+    )
+    shown = views[:LISTED]
+    asked = {"q": q, "set": in_set, "state": in_state, "tag": tag, "sort": order}
+    following = asked | {"after": shown[-1].id} if views[LISTED:] else {}
+    return page(
+        request,
+        actor,
+        "questions.html",
+        at=now(),
+        asked=asked,
+        sets=[found for found, _ in await questions.sets(reading, after=0, limit=MOST_SETS)],
+        states=list(State),
+        orders=ORDERS,
+        cards=await cards(reading, aggregator, actor, shown),
+        following=urlencode(following),
+    )

@@ -1,0 +1,288 @@
+"""A question's page, forecasting on it, and its charts."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.enums import MediaType
+from litestar.params import FromQuery, PathParameter, QueryParameter
+from litestar.response import Redirect, Template
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forecasting import pooling
+from service import curation, forecasts, histories, idempotency, questions, trust
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.aggregates import Reading as Aggregate
+from service.clock import now
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.errors import Conflict, Invalid, Problem
+from service.forecasts import Draft, Entry
+from service.histories import Story
+from service.models import LARGEST_ID, Forecast, Implication, QuestionSet, Role
+from service.pages.forms import Form, chance, read_form
+from service.pages.receipts import receipt
+from service.pages.rendering import page
+from service.pages.words import count, day, exact_percent, percent
+from service.questions import State, View
+
+WEEK: Final = timedelta(days=7)
+MOST_REVISIONS: Final = 50
+MOST_RATIONALES: Final = 12
+LOOKED_THROUGH: Final = 200
+CAUSES: Final = {
+    "withdrawal": "a forecast was withdrawn",
+    "fit": "the model learned from new resolutions",
+    "revision": "the question was revised",
+    "resolution": "the question was resolved",
+    "unresolution": "its resolution was taken back",
+}
+SAID: Final = {
+    "forecast": "Your forecast stands, and the crowd below includes it.",
+    "withdrawn": "Your forecast stands no more; what you said before stays on record.",
+}
+
+QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
+Pools = Annotated[list[str] | None, QueryParameter(name="pool")]
+
+
+class Questions(Controller):
+    """A question."""
+
+    path = "/questions/{question_id:int}"
+
+    @get()
+    async def one(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        pool: Pools = None,
+        probability: FromQuery[str | None] = None,
+        rationale: FromQuery[str] = "",
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """What is asked, what the crowd believes and why, and the form to say what one thinks.
+
+        With `probability` it also shows what that would do to the crowd, without any script.
+        """
+        view = await questions.get(reading, question_id, actor=actor)
+        form = Form({"rationale": rationale})
+        preview = None
+        if probability is not None:
+            form.given["probability"] = probability
+            try:
+                preview = await aggregator.if_said(reading, actor, view, chance(probability))
+            except Invalid as error:
+                form.refuse(error)
+        return await _page(
+            request,
+            actor,
+            reading,
+            aggregator,
+            view,
+            form,
+            pools=[one for one in pool or [] if one in pooling.POOLS],
+            preview=preview if preview and preview.hidden is None else None,
+            told=SAID.get(done),
+        )
+
+    @get("/preview", media_type=MediaType.HTML)
+    async def preview(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        probability: FromQuery[str],
+    ) -> Template | Response[None]:
+        """What a forecast would do to the crowd, as a piece of the page; nothing is stored."""
+        actor.require(Role.forecaster, "forecast")
+        view = await questions.get(reading, question_id, actor=actor)
+        if view.state(now()) is not State.open:
+            raise Conflict("forecasts are taken while a question is open")
+        preview = await aggregator.if_said(reading, actor, view, chance(probability))
+        if preview.hidden:
+            return Response(None, status_code=204)
+        readings = await aggregator.current(reading, actor, [view])
+        return page(request, actor, "preview.html", preview=preview, reading=readings[view.id])
+
+    @post("/forecasts", status_code=303)
+    async def submit(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+    ) -> Redirect | Template:
+        """Store a forecast; sent twice under the form's key, it is stored once."""
+        form = await read_form(request)
+
+        async def work() -> int:
+            draft = Draft(question_id, chance(form.text("probability")), form.text("rationale"))
+            ((view, row),) = await forecasts.submit(writing, actor, [draft])
+            await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
+            return row.id
+
+        try:
+            async with writing.begin_nested():
+                asked = msgspec.json.encode([question_id, form.given])
+                key = form.text("key") or None
+                await idempotency.once(writing, actor, key, asked, int, work)
+        except Problem as problem:
+            form.refuse(problem)
+            view = await questions.get(writing, question_id, actor=actor)
+            return await _page(
+                request, actor, writing, aggregator, view, form, status=problem.status
+            )
+        return Redirect(f"/questions/{question_id}?done=forecast#forecast", status_code=303)
+
+    @post("/withdrawal", status_code=303)
+    async def withdraw(
+        self,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+    ) -> Redirect:
+        """End one's standing forecast."""
+        view, row = await forecasts.withdraw(writing, actor, question_id)
+        await aggregator.publish_one(writing, actor, view, cause="withdrawal", at=row.created_at)
+        return Redirect(f"/questions/{question_id}?done=withdrawn#forecast", status_code=303)
+
+
+async def _page(
+    request: AppRequest,
+    actor: Actor,
+    session: AsyncSession,
+    aggregator: Aggregator,
+    view: View,
+    form: Form,
+    *,
+    status: int = 200,
+    pools: list[str] | None = None,
+    preview: Aggregate | None = None,
+    told: str | None = None,
+) -> Template:
+    at = now()
+    state = view.state(at)
+    reading = (await aggregator.current(session, actor, [view]))[view.id]
+    story = await histories.tell(session, actor, view)
+    entries, _ = await forecasts.listing(
+        session, actor, view, mine=False, before=None, limit=LOOKED_THROUGH
+    )
+    mine = await _mine(session, actor, view) if actor.id else None
+    before = story.at(at - WEEK)
+    if "probability" not in form.given:
+        form.given["probability"] = exact_percent(mine.probability) if mine else ""
+    implication_id = view.revision.implication_id
+    return page(
+        request,
+        actor,
+        "question.html",
+        status=status,
+        at=at,
+        view=view,
+        revision=view.revision,
+        set=await session.get_one(QuestionSet, view.question.set_id),
+        implication=await session.get(Implication, implication_id) if implication_id else None,
+        state=state,
+        reading=reading,
+        hidden=reading.hidden,
+        week=reading.probability - before.probability
+        if before and reading.probability is not None
+        else None,
+        may_forecast=state is State.open and actor.may(Role.forecaster),
+        mine=mine,
+        form=form,
+        key=form.text("key") or uuid4().hex,
+        preview=preview,
+        story=story,
+        history_said=history_said(story, reading),
+        spread_said=spread_said(story),
+        pools=pools or [],
+        pools_query=urlencode([("pool", one) for one in pools or []]),
+        all_pools=list(pooling.POOLS),
+        causes=CAUSES,
+        revisions=await curation.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
+        rationales=_newest_rationales(entries),
+        receipt=await receipt(session, actor, view),
+        trust=await trust.judge(session),
+        told=told,
+    )
+
+
+async def _mine(session: AsyncSession, actor: Actor, view: View) -> Forecast | None:
+    """One's own forecast that stands."""
+    found = await forecasts.stands(session, [view.id], account_id=actor.id)
+    standing = forecasts.standing_at(found[view.id], view, now())
+    if not standing:
+        return None
+    (newest, *_), _ = await forecasts.listing(session, actor, view, mine=True, before=None, limit=1)
+    return newest.forecast
+
+
+def _newest_rationales(entries: Sequence[Entry]) -> list[Entry]:
+    """The newest rationale of each forecaster, from forecasts that come the newest first."""
+    newest: dict[int, Entry] = {}
+    for one in entries:
+        if one.forecast.rationale.strip():
+            newest.setdefault(one.forecast.account_id, one)
+    return list(newest.values())[:MOST_RATIONALES]
+
+
+def history_said(story: Story, reading: Aggregate) -> str:
+    """The history chart in words."""
+    if not story.points or reading.probability is None:
+        return "Your own forecasts over time." if story.mine else ""
+    first = story.points[0]
+    probabilities = [one.probability for one in story.points]
+    return (
+        f"The crowd began at {percent(first.probability)} on {day(first.at)} and is at "
+        f"{percent(reading.probability)}, between {percent(reading.lower)} and "
+        f"{percent(reading.upper)}; it has been from {percent(min(probabilities))} to "
+        f"{percent(max(probabilities))}. The band is the interval."
+    )
+
+
+def spread_said(story: Story) -> str:
+    """The histogram in words."""
+    filled = [one for one in story.bins if one.forecasters]
+    if not filled:
+        return ""
+    fullest = max(filled, key=lambda one: one.forecasters)
+    return (
+        f"{count(story.forecasters, 'forecast')} from {percent(filled[0].lower)} to "
+        f"{percent(filled[-1].upper)}, most often between {percent(fullest.lower)} and "
+        f"{percent(fullest.upper)}."
+    )
+
+
+def history_data(view: View, story: Story, reading: Aggregate, level: float) -> dict[str, Any]:
+    """What the history chart shows: the story, drawn on to the present."""
+    ends = min(view.ends_at, reading.as_of) if view.ends_at else reading.as_of
+    points = [msgspec.to_builtins(one) for one in story.points if one.at < ends]
+    if points:
+        last = {end: getattr(reading, end) for end in ("probability", "lower", "upper")}
+        points.append(last | {"at": ends.isoformat()})
+    held = view.resolved
+    begins = min([view.revision.opens_at, *(one.at for one in story.points[:1])])
+    return {
+        "points": points,
+        "pools": [msgspec.to_builtins(one) for one in story.pools],
+        "mine": [msgspec.to_builtins(one) for one in story.mine],
+        "opens": begins.isoformat(),
+        "ends": max(ends, begins + timedelta(hours=1)).isoformat(),
+        "level": level,
+        "resolution": {"at": held.occurred_at.isoformat(), "outcome": held.outcome}
+        if held
+        else None,
+    }

@@ -1,0 +1,68 @@
+"""Rendering: one environment of templates, and what every page shows around its own part."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.template import TemplateConfig
+
+from service.accounts import Actor
+from service.dependencies import AppRequest
+from service.drawing import bundle_version
+from service.models import Role
+from service.pages.words import FILTERS
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+BUNDLE: Final = f"/charts/vega-{bundle_version()}.js"
+
+
+def template_config() -> TemplateConfig[JinjaTemplateEngine]:
+    """The templates: every value is escaped, and a name that is not given is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    environment.filters["may"] = lambda actor, role: actor.may(Role(role))
+    environment.globals.update(static=static, navigation=navigation, bundle=BUNDLE)
+    return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment))
+
+
+def page(
+    request: AppRequest, actor: Actor, template: str, *, status: int = 200, **shown: Any
+) -> Template:
+    """A page for someone; `trust` and `told` may be among what is shown."""
+    around = {
+        "actor": actor,
+        "path": request.url.path,
+        "level": request.app.state.settings.interval_level,
+        "trust": None,
+        "told": None,
+    }
+    return Template(template, context=around | shown, status_code=status)
+
+
+def navigation(actor: Actor) -> list[tuple[str, str]]:
+    """Where one can go from everywhere."""
+    places = [
+        ("/", "Questions"),
+        ("/leaderboard", "Leaderboard"),
+        ("/calibration", "Calibration"),
+        ("/model", "Model"),
+    ]
+    return [*places, ("/curate", "Curate")] if actor.may(Role.curator) else places
+
+
+@cache
+def static(name: str) -> str:
+    """The address of a static file, which changes with what is in it."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"

@@ -1,0 +1,89 @@
+"""A document's page, and the trend of an implication."""
+
+from typing import Annotated, Final
+
+from litestar import Controller, get
+from litestar.params import PathParameter
+from litestar.response import Template
+
+from service import questions, scoreboard, trust
+from service.clock import now
+from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
+from service.errors import NotFound
+from service.pages.rendering import page
+from service.pages.words import day, percent
+from service.scoreboard import Point
+
+TREND_POINTS: Final = 24
+
+Slug = Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)]
+
+
+class Sets(Controller):
+    """Documents."""
+
+    path = "/sets/{slug:str}"
+
+    @get()
+    async def one(
+        self, request: AppRequest, actor: Who, reading: Reading, aggregator: Pooling, slug: Slug
+    ) -> Template:
+        """What a document implies, and what is believed of it."""
+        found = await questions.find_set(reading, slug)
+        lines = await scoreboard.board(reading, aggregator, actor, found)
+        return page(
+            request,
+            actor,
+            "set.html",
+            set=found,
+            at=now(),
+            lines=lines,
+            summary=scoreboard.summary(lines),
+            hidden=sum(line.point.hidden for line in lines),
+            questions=await questions.count(reading, found.id),
+            trust=await trust.judge(reading),
+        )
+
+    @get("/implications/{implication:str}")
+    async def implication(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        slug: Slug,
+        implication: Slug,
+    ) -> Template:
+        """What was believed of an implication since it was first asked about."""
+        found = await questions.find_set(reading, slug)
+        lines = await scoreboard.board(reading, aggregator, actor, found)
+        line = next((one for one in lines if one.implication.slug == implication), None)
+        if line is None:
+            raise NotFound(f"set {slug!r} has no implication {implication!r}")
+        known = await scoreboard.past(
+            reading, aggregator, actor, found, implication, as_of=None, points=TREND_POINTS
+        )
+        points = [point for point in known if point.reading]
+        return page(
+            request,
+            actor,
+            "implication.html",
+            set=found,
+            implication=line.implication,
+            points=points,
+            story=trend_said(points),
+        )
+
+
+def trend_said(points: list[Point]) -> str:
+    """An implication's trend in words."""
+    if not points:
+        return ""
+    first, last = points[0], points[-1]
+    if not (first.reading and last.reading):
+        return ""
+    before, after = percent(first.reading.probability), percent(last.reading.probability)
+    return (
+        f"The probability that things go as the document says was {before} on {day(first.at)} and "
+        f"is {after} now, between {percent(last.reading.lower)} and {percent(last.reading.upper)}."
+    )

@@ -1,0 +1,26 @@
+"""The site: every page, its static files, and who is let in."""
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.static_files import create_static_files_router
+
+from service.pages import charts, home, listing, questions, sets
+from service.pages.rendering import STATIC
+
+
+def site(visitor: Provide) -> Router:
+    """The pages, for those whom `visitor` lets in."""
+    return Router(
+        path="/",
+        route_handlers=[
+            home.home,
+            listing.listing,
+            sets.Sets,
+            questions.Questions,
+            charts.Charts,
+            charts.bundle,
+            create_static_files_router("/static", [STATIC], include_in_schema=False, name="static"),
+        ],
+        dependencies={"actor": visitor},
+        include_in_schema=False,
+    )

@@ -1,0 +1,9 @@
+"""Who looks at a page: someone who signed in, or a visitor who may only read."""
+
+from typing import Final
+
+from service.accounts import Actor
+from service.models import Role
+
+VISITOR: Final = Actor(0, "visitor", Role.viewer, bot=False)
+"""Someone without an account. No row has the id 0, so nothing is theirs."""

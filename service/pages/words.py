@@ -1,0 +1,149 @@
+"""How pages put numbers and times into words and marks: the filters of the templates."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from service.aggregates import Reading
+from service.clock import now
+from service.scoreboard import Bound, Line
+
+MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
+SURE: Final = 0.01
+EVEN: Final = 0.01
+TENTHS_UNTIL: Final = 10
+HEADING_SHIFT: Final = 3
+UNITS: Final = (
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+
+
+def percent(chance: float | None) -> str:
+    """A probability in per cent; tenths only where they matter, near 0 and 1."""
+    if chance is None:
+        return "?"
+    near = min(chance, 1 - chance)
+    if 0 < near < SURE / 10:
+        return "<0.1%" if chance < SURE else ">99.9%"
+    if 0 < near < SURE:
+        return f"{chance:.1%}"
+    return f"{chance:.0%}"
+
+
+def exact_percent(chance: float) -> str:
+    """A probability in per cent as someone gave it, to four decimals and without a sign."""
+    return f"{chance * 100:.4f}".rstrip("0").rstrip(".")
+
+
+def odds(chance: float) -> str:
+    """A probability as odds, such as `odds of 3 to 1 against`."""
+    if chance <= 0 or chance >= 1:
+        return "impossible" if chance <= 0 else "certain"
+    if abs(chance - 0.5) < EVEN:
+        return "even odds"
+    ratio = max(chance, 1 - chance) / min(chance, 1 - chance)
+    shown = f"{ratio:.1f}".removesuffix(".0") if ratio < TENTHS_UNTIL else f"{ratio:,.0f}"
+    return f"odds of {shown} to 1 {'on' if chance > 0.5 else 'against'}"  # noqa: PLR2004  # even
+
+
+def said(bound: Bound | Reading) -> str:
+    """A probability with its interval, for those who do not see the drawing."""
+    if bound.lower is None:
+        return percent(bound.probability)
+    return (
+        f"{percent(bound.probability)}, interval {percent(bound.lower)} to {percent(bound.upper)}"
+    )
+
+
+def place(share: float) -> str:
+    """A share of a drawing's width, as SVG takes it."""
+    return f"{100 * share:.2f}%"
+
+
+def moment(at: datetime) -> str:
+    """A moment in UTC to the minute."""
+    return f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def day(at: date) -> str:
+    """A day."""
+    return f"{at.day} {at:%b %Y}"
+
+
+def away(at: datetime) -> str:
+    """How far a moment is from now, such as `in 3 days` or `2 hours ago`."""
+    apart = at - now()
+    ahead = apart > timedelta()
+    for unit, name in UNITS:
+        number = round(abs(apart) / unit)
+        if abs(apart) >= unit:
+            return f"in {count(number, name)}" if ahead else f"{count(number, name)} ago"
+    return "in a moment" if ahead else "just now"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things, such as `1 question` or `2,000 questions`."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def words(name: str) -> str:
+    """A name of the program's in plain words."""
+    return str(name).replace("_", " ").replace("-", " ")
+
+
+def sentence(text: str) -> str:
+    """A text with a capital at its start and a full stop at its end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def markdown(text: str) -> Markup:
+    """Markdown as HTML: raw HTML in it is shown as text, and links go to the web alone.
+
+    Its headings become smaller than those of the page around it.
+    """
+    tokens = MARKDOWN.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + HEADING_SHIFT, 6)}"
+    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # noqa: S704  # as above
+
+
+def web(address: str) -> str:
+    """An address if it is one of the web, else nothing."""
+    return address if address.startswith(("https://", "http://")) else ""
+
+
+def forest_said(lines: Sequence[Line]) -> str:
+    """A set's implications, for those who do not see them drawn."""
+    read = [line for line in lines if line.point.reading]
+    likely = sum(line.point.reading.probability > 0.5 for line in read if line.point.reading)  # noqa: PLR2004  # even
+    return (
+        f"{count(len(lines), 'implication')}: {len(read)} can be read, "
+        f"{likely} of them are more likely than not"
+    )
+
+
+FILTERS: Final = {
+    "percent": percent,
+    "exact_percent": exact_percent,
+    "odds": odds,
+    "said": said,
+    "x": place,
+    "moment": moment,
+    "day": day,
+    "away": away,
+    "count": count,
+    "words": words,
+    "sentence": sentence,
+    "markdown": markdown,
+    "web": web,
+    "forest_said": forest_said,
+}
