@@ -27,6 +27,7 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api import (
     aggregates,
+    audit,
     calibration,
     exports,
     fits,
@@ -160,6 +161,7 @@ def create_app(settings: Settings) -> Litestar:
             forecasts.BulkForecasts,
             aggregates.Aggregates,
             resolutions.Resolutions,
+            audit.Audit,
             scores.Scores,
             leaderboards.Leaderboards,
             calibration.Calibrations,
@@ -244,6 +246,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("Forecasts", "Probabilities that people and bots give"),
             Tag("Aggregates", "What the crowd believes, and how sure that is"),
             Tag("Resolutions", "What became of questions"),
+            Tag("Audit", "Who did what, when and why"),
             Tag("Scores", "Scores, leaderboards and calibration"),
             Tag("Exports", "Data to take away"),
             Tag("Fits", "The model's fits and their diagnostics"),

@@ -4,7 +4,7 @@ A question that should not have been asked is retired by resolving it as annulle
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -14,10 +14,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from questions.lint import Finding, lint
 from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import questions
+from service import audit, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
@@ -39,7 +40,7 @@ LONGEST_REASON: Final = 2_000
 FIELDS: Final = tuple(
     name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}
 )
-COLUMNS: Final = {name: "implication_id" if name == "implication" else name for name in FIELDS}
+FIELD_OF: Final = {"implication_id": "implication"}
 NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `(.+)`")
 
 
@@ -121,6 +122,42 @@ async def close(
     return await _append(session, aggregator, actor, view, reason, {"closes_at": at}, at)
 
 
+async def reopen(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    based_on: int,
+    reason: str,
+    closes_at: datetime,
+) -> View:
+    """Take forecasts on a closed question again, until a later close, by a revision."""
+    view, at = await _revisable(session, actor, question_id, based_on, reason)
+    state = view.state(at)
+    if state is not State.closed:
+        raise Conflict(
+            f"question {question_id} is {state}; only a closed one can be reopened",
+            current={"state": state},
+        )
+    if closes_at <= at:
+        raise Invalid("closes_at must be in the future", field="closes_at")
+    return await _append(session, aggregator, actor, view, reason, {"closes_at": closes_at}, at)
+
+
+async def findings(session: AsyncSession, view: View) -> list[Finding]:
+    """What the lint says of a question as it now is, its set's waivers applied.
+
+    What it says of a whole set, or leaves to a person, is for the file.
+    """
+    found = await questions.find_set(session, view.set_slug)
+    try:
+        written = await _whole(session, found, [view])
+    except Conflict:
+        return []
+    return [one for one in lint(written) if one.question == view.question.slug]
+
+
 async def decide_visibility(
     session: AsyncSession,
     actor: Actor,
@@ -178,7 +215,10 @@ async def revisions(
         .limit(limit + 1)
     )
     known: list[tuple[QuestionRevision, str | None]] = [(row, by) for row, by in rows]
-    found = [Revised(row, by, _changed(before, row)) for (before, _), (row, by) in pairwise(known)]
+    found = [
+        Revised(row, by, [FIELD_OF.get(name, name) for name in audit.changes(before, row)])
+        for (before, _), (row, by) in pairwise(known)
+    ]
     first = [Revised(row, by, []) for row, by in known[:1] if row.number > after]
     return [*first, *found][:limit]
 
@@ -187,10 +227,15 @@ async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
     """A set as one TOML file, as it is now, drafts too; Conflict if it never was such a file."""
     actor.require(Role.curator, "export a set")
     found = await questions.find_set(session, set_slug)
+    query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
+    return dump_set(await _whole(session, found, await questions.views(session, query)))
+
+
+async def _whole(session: AsyncSession, found: QuestionSet, views: Sequence[View]) -> WrittenSet:
+    """A set with some of its questions as its file would say it; Conflict if none could."""
     implications = await session.scalars(
         select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
     )
-    query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
     policy = await questions.policy(session, found.id)
     told = {
         "version": SCHEMA_VERSION,
@@ -198,19 +243,19 @@ async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
         "title": found.title,
         "description": found.description,
         "defaults": found.defaults,
+        "visibility": policy.visibility if policy else Visibility.always,
+        "reveal_at": policy.reveal_at if policy else None,
         "document": found.document,
         "review": found.review,
         "waivers": found.waivers,
-        "visibility": policy.visibility if policy else Visibility.always,
-        "reveal_at": policy.reveal_at if policy else None,
         "implications": [_told(one) for one in implications],
-        "questions": [_written(view) for view in await questions.views(session, query)],
+        "questions": [_written(view) for view in views],
     }
     try:
-        return dump_set(msgspec.convert(told, WrittenSet))
+        return msgspec.convert(told, WrittenSet)
     except msgspec.ValidationError as error:
         raise Conflict(
-            f"set {set_slug!r} holds what a set's file cannot say, as it was not made from one: "
+            f"set {found.slug!r} holds what a set's file cannot say, as it was not made from one: "
             f"{error}"
         ) from error
 
@@ -300,14 +345,6 @@ async def _implications(
             field="implication",
         )
     return found
-
-
-def _changed(before: QuestionRevision, after: QuestionRevision) -> list[str]:
-    return [
-        name
-        for name, column in COLUMNS.items()
-        if getattr(before, column) != getattr(after, column)
-    ]
 
 
 def _told(row: Implication) -> dict[str, Any]:

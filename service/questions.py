@@ -25,6 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from questions.load import question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
+from service import audit
 from service.accounts import Actor
 from service.clock import now
 from service.errors import NotFound
@@ -149,6 +150,9 @@ async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
         made.reason = reason
         await add_revision(session, made)
     unchanged = len(written.questions) - created - revised
+    if created or revised:
+        counts = {"created": created, "revised": revised, "unchanged": unchanged}
+        await audit.record(session, None, "set.loaded", set_id=stored.id, details=counts)
     return Loaded(written.slug, created, revised, unchanged)
 
 

@@ -11,10 +11,11 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.errors import Conflict, Invalid
-from service.models import Outcome, Resolution, Role
+from service.models import Account, Outcome, Resolution, Role
 from service.questions import State, View
 
 LONGEST_NOTE: Final = 20_000
+LONGEST_REASON: Final = 2_000
 
 
 async def resolve(
@@ -46,7 +47,7 @@ async def resolve(
     await questions.lock(session, [question_id])
     at = now()
     view = await questions.get(session, question_id, actor=actor)
-    _require_resolvable(view, at)
+    await _require_resolvable(session, view, at)
     occurred_at = occurred_at or at
     if occurred_at > at:
         raise Invalid("occurred_at must not be in the future", field="occurred_at")
@@ -64,17 +65,28 @@ async def resolve(
 
 
 async def unresolve(
-    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, *, note: str = ""
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    question_id: int,
+    *,
+    reason: str = "",
 ) -> View:
-    """Take the resolution back: its scores no longer count, and the question goes on."""
+    """Take the resolution back: its scores no longer count, and the question goes on.
+
+    Args:
+        reason: why, for forecasters.
+    """
     actor.require(Role.curator, "take a resolution back")
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
     await questions.lock(session, [question_id])
     at = now()
     view = await questions.get(session, question_id, actor=actor)
     if view.resolved is None:
         raise Conflict(f"question {question_id} is not resolved", current={"state": view.state(at)})
     held = view.resolved
-    await _append(session, view, actor, Outcome.unresolved, held.occurred_at, "", note, at)
+    await _append(session, view, actor, Outcome.unresolved, held.occurred_at, "", reason, at)
     view = await questions.get(session, question_id)
     await aggregator.publish(session, [view], cause="unresolution", at=at)
     return view
@@ -85,13 +97,19 @@ async def count(session: AsyncSession) -> int:
     return int(await session.scalar(select(func.count()).select_from(Resolution)) or 0)
 
 
-def _require_resolvable(view: View, at: datetime) -> None:
-    state = view.state(at)
-    if view.resolved is not None:
+async def _require_resolvable(session: AsyncSession, view: View, at: datetime) -> None:
+    state, held = view.state(at), view.resolved
+    if held is not None:
+        curator = await session.get_one(Account, held.account_id)
         raise Conflict(
-            f"question {view.id} was already resolved: {view.resolved.outcome}, at "
-            f"{view.resolved.created_at.isoformat()}; take that back first",
-            current={"state": state, "outcome": view.resolved.outcome},
+            f"question {view.id} was already resolved: {held.outcome}, by {curator.name} at "
+            f"{held.created_at.isoformat()}; take that back first",
+            current={
+                "state": state,
+                "outcome": held.outcome,
+                "by": curator.name,
+                "resolved_at": held.created_at,
+            },
         )
     if state in {State.draft, State.upcoming}:
         raise Conflict(

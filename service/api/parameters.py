@@ -30,6 +30,8 @@ Writing = NamedDependency[SkipValidation[AsyncSession]]
 Pooling = NamedDependency[SkipValidation[Aggregator]]
 AppRequest = Request[Any, Any, AppState]
 
+Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+
 DEFAULT_LIMIT: Final = 50
 WITHOUT_NUL: Final = r"^[^\x00]*$"
 
@@ -38,7 +40,7 @@ Limit = Annotated[
 ]
 Cursor = Annotated[
     str | None,
-    QueryParameter(max_length=64, description="`next` of the page before; absent for the first"),
+    QueryParameter(max_length=100, description="`next` of the page before; absent for the first"),
 ]
 AsOf = Annotated[
     Moment | None,
@@ -109,25 +111,29 @@ async def strictly(request: AppRequest, kind: type[Item]) -> Item:
 
 
 def position(cursor: str | None) -> int | None:
-    """The id or place that a cursor stands for; None for the first page."""
+    """The id or number that a cursor stands for; None for the first page."""
+    found: int | None = place(cursor, Number)
+    return found
+
+
+def place(cursor: str | None, kind: Any) -> Any:
+    """The place of a type that a cursor stands for; None for the first page."""
     if cursor is None:
         return None
     try:
-        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        told = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return msgspec.json.decode(told, type=kind)
     except (binascii.Error, ValueError):
-        place = -1
-    if not 0 <= place <= LARGEST_ID:
-        raise Invalid("cursor must be `next` of an earlier page", field="cursor")
-    return place
+        raise Invalid("cursor must be `next` of an earlier page", field="cursor") from None
 
 
 def page_of(
-    rows: Sequence[Row], limit: int, item: Callable[[Row], Item], place: Callable[[Row], int]
+    rows: Sequence[Row], limit: int, item: Callable[[Row], Item], place: Callable[[Row], Any]
 ) -> Page[Item]:
     """A page from up to `limit + 1` rows: one more than shown tells that there is another page."""
     shown = rows[:limit]
     more = len(rows) > limit
-    following = base64.urlsafe_b64encode(str(place(shown[-1])).encode()) if more else None
+    following = base64.urlsafe_b64encode(msgspec.json.encode(place(shown[-1]))) if more else None
     return Page(
         items=[item(row) for row in shown],
         next=following.decode().rstrip("=") if following else None,

@@ -4,8 +4,11 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import catalogue, curation, provenance, questions
+from service.accounts import Actor
+from service.aggregates import Aggregator
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
@@ -27,11 +30,13 @@ from service.api.parameters import (
 from service.catalogue import Order
 from service.clock import now
 from service.models import LARGEST_ID
-from service.questions import State
+from service.questions import State, View
 from service.schemas.common import Page
 from service.schemas.provenance import ProvenanceOut
 from service.schemas.questions import (
+    EditedQuestion,
     NewClosing,
+    NewReopening,
     NewRevision,
     QuestionDetail,
     QuestionOut,
@@ -39,6 +44,22 @@ from service.schemas.questions import (
 )
 
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]
+
+
+async def detailed(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
+) -> QuestionDetail:
+    """A question with its present aggregate as the actor sees it."""
+    readings = await aggregator.current(session, actor, [view])
+    return QuestionDetail.of(view, readings[view.id], now())
+
+
+async def edited(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
+) -> EditedQuestion:
+    """A question that was just written, with what the lint says of it."""
+    found = await curation.findings(session, view)
+    return EditedQuestion.after(await detailed(session, aggregator, actor, view), found)
 
 
 class Questions(Controller):
@@ -106,8 +127,7 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """A question with its texts, dates, sources and present aggregate."""
         view = await questions.get(reading, question_id, actor=actor)
-        readings = await aggregator.current(reading, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        return await detailed(reading, aggregator, actor, view)
 
     @get("/{question_id:int}/revisions", summary="List a question's revisions")
     async def revisions(
@@ -134,8 +154,11 @@ class Questions(Controller):
         aggregator: Pooling,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewRevision]],
-    ) -> QuestionDetail:
-        """Change fields by a new revision with a reason; publish a draft with `draft` false."""
+    ) -> EditedQuestion:
+        """Change fields by a new revision with a reason; publish a draft with `draft` false.
+
+        `findings` is what the lint says of the question as it now is; it stops nothing.
+        """
         data = await strictly(request, NewRevision)
         view = await curation.revise(
             writing,
@@ -146,8 +169,7 @@ class Questions(Controller):
             reason=data.reason,
             changes=data.changes,
         )
-        readings = await aggregator.current(writing, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        return await edited(writing, aggregator, actor, view)
 
     @post("/{question_id:int}/closing", summary="Close a question early (curators)")
     async def close(
@@ -169,8 +191,30 @@ class Questions(Controller):
             based_on=data.based_on,
             reason=data.reason,
         )
-        readings = await aggregator.current(writing, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        return await detailed(writing, aggregator, actor, view)
+
+    @post("/{question_id:int}/reopening", summary="Reopen a closed question (curators)")
+    async def reopen(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        data: JSONBody[SkipValidation[NewReopening]],
+    ) -> QuestionDetail:
+        """Take forecasts again until a later close, by a revision with a reason."""
+        data = await strictly(request, NewReopening)
+        view = await curation.reopen(
+            writing,
+            aggregator,
+            actor,
+            question_id,
+            based_on=data.based_on,
+            reason=data.reason,
+            closes_at=data.closes_at,
+        )
+        return await detailed(writing, aggregator, actor, view)
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
     async def provenance(

@@ -1,12 +1,21 @@
 """Resolving questions and taking resolutions back."""
 
+from typing import Annotated
+
 from litestar import Controller, delete, post
-from litestar.params import JSONBody, SkipValidation
+from litestar.params import JSONBody, QueryParameter, SkipValidation
 
 from service import resolutions
-from service.api.parameters import AppRequest, Pooling, Who, Writing, strictly, utc
-from service.api.questions import QuestionId
-from service.clock import now
+from service.api.parameters import (
+    WITHOUT_NUL,
+    AppRequest,
+    Pooling,
+    Who,
+    Writing,
+    strictly,
+    utc,
+)
+from service.api.questions import QuestionId, detailed
 from service.models import Outcome
 from service.schemas.questions import NewResolution, QuestionDetail
 
@@ -39,14 +48,24 @@ class Resolutions(Controller):
             evidence_url=data.evidence_url,
             note=data.note,
         )
-        readings = await aggregator.current(writing, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        return await detailed(writing, aggregator, actor, view)
 
     @delete(status_code=200, summary="Take a resolution back (curators)")
     async def unresolve(
-        self, actor: Who, writing: Writing, aggregator: Pooling, question_id: QuestionId
+        self,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        reason: Annotated[
+            str,
+            QueryParameter(
+                max_length=resolutions.LONGEST_REASON,
+                pattern=WITHOUT_NUL,
+                description="why, for forecasters to read in the question's audit log",
+            ),
+        ] = "",
     ) -> QuestionDetail:
         """The question goes on as if it had not been resolved; the record keeps both steps."""
-        view = await resolutions.unresolve(writing, aggregator, actor, question_id)
-        readings = await aggregator.current(writing, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        view = await resolutions.unresolve(writing, aggregator, actor, question_id, reason=reason)
+        return await detailed(writing, aggregator, actor, view)

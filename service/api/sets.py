@@ -22,9 +22,10 @@ from service.api.parameters import (
     strictly,
     utc,
 )
+from service.api.questions import edited
 from service.clock import now
 from service.schemas.common import Moment, Page
-from service.schemas.questions import NewQuestion, QuestionDetail
+from service.schemas.questions import EditedQuestion, NewQuestion
 from service.schemas.sets import (
     HistoryOut,
     ImplicationOut,
@@ -160,12 +161,14 @@ class Sets(Controller):
         aggregator: Pooling,
         slug: Slug,
         data: JSONBody[SkipValidation[NewQuestion]],
-    ) -> QuestionDetail:
-        """Ask something more of the set's document, in the format of a set's file."""
+    ) -> EditedQuestion:
+        """Ask something more of the set's document, in the format of a set's file.
+
+        `findings` is what the lint says of the question; it stops nothing.
+        """
         data = await strictly(request, NewQuestion)
         view = await curation.ask(writing, actor, slug, data.question, data.reason)
-        readings = await aggregator.current(writing, actor, [view])
-        return QuestionDetail.of(view, readings[view.id], now())
+        return await edited(writing, aggregator, actor, view)
 
     @get("/{slug:str}/export", media_type="application/toml", summary="Export a set (curators)")
     async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:

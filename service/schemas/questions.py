@@ -1,10 +1,12 @@
 """Questions, revisions and resolutions, as the API takes and gives them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
+from questions.lint import Finding, Severity
 from service.aggregates import Reading
 from service.curation import Revised
 from service.models import Resolution
@@ -34,6 +36,12 @@ class NewClosing(msgspec.Struct, forbid_unknown_fields=True):
 
     based_on: Id
     reason: StoredText
+
+
+class NewReopening(NewClosing, kw_only=True):
+    """A reopening: the revision that the curator saw, why, and the later close."""
+
+    closes_at: Moment
 
 
 class NewRevision(NewClosing, kw_only=True):
@@ -138,6 +146,34 @@ def _question(view: View, reading: Reading, at: datetime) -> dict[str, Any]:
         "resolution": ResolutionOut.of(view.resolved),
         "aggregate": AggregateOut.of(view.id, reading),
     }
+
+
+class FindingOut(msgspec.Struct):
+    """What the lint says of a question: a rule, how grave, what is wrong, what to write instead."""
+
+    rule: str
+    severity: Severity
+    sentence: str
+    fix: str
+
+    @classmethod
+    def of(cls, found: Finding) -> "FindingOut":
+        """From the lint's finding."""
+        return cls(found.rule, found.severity, found.sentence, found.fix)
+
+
+class EditedQuestion(QuestionDetail):
+    """A question that was just written, and what the lint says of it."""
+
+    findings: list[FindingOut]
+
+    @classmethod
+    def after(cls, detail: QuestionDetail, findings: Sequence[Finding]) -> "EditedQuestion":
+        """From the question and the findings."""
+        return cls(
+            **{name: getattr(detail, name) for name in detail.__struct_fields__},
+            findings=[FindingOut.of(one) for one in findings],
+        )
 
 
 class RevisionOut(msgspec.Struct):

@@ -21,6 +21,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
+from questions.schema import Document, Implication
+from questions.schema import Question as WrittenQuestion
+from questions.schema import QuestionSet as WrittenSet
 from service import accounts, questions
 from service.accounts import Actor
 from service.app import create_app
@@ -194,6 +197,57 @@ def question(settings: Settings) -> Callable[..., int]:
                 return await _store_question(session, slug, in_set, changes)
 
         return run_on(settings, store)
+
+    return make
+
+
+@pytest.fixture
+def sky(settings: Settings, curator: Caller) -> Callable[..., dict[str, int]]:
+    """Load the set `almanac` with questions as a file says them; the ids of its questions."""
+
+    def make(head: dict[str, Any] | None = None, **asked: dict[str, Any]) -> dict[str, int]:
+        told: dict[str, Any] = {
+            "implication": "wet",
+            "polarity": "supports",
+            "why": "Rain is wet.",
+            "kind": "binary",
+            "title": "Will it fall?",
+            "background": "It did.",
+            "background_as_of": OPENED_AT.date(),
+            "criteria": "Yes if it does.",
+            "fine_print": "None.",
+            "domain": "sky",
+            "window_starts_at": OPENED_AT,
+            "deadline_at": OPENED_AT + timedelta(days=300),
+            "opens_at": OPENED_AT,
+            "closes_at": OPENED_AT + timedelta(days=300),
+            "resolves_by": OPENED_AT + timedelta(days=300),
+        }
+        written = WrittenSet(
+            version=1,
+            slug="almanac",
+            title="Almanac",
+            description="The sky.",
+            defaults="UTC.",
+            document=Document(title="Almanac", origin="our own"),
+            implications=(
+                Implication(
+                    slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
+                ),
+            ),
+            questions=tuple(
+                WrittenQuestion(slug=slug, **(told | changes)) for slug, changes in asked.items()
+            ),
+            **(head or {}),
+        )
+
+        async def load(database: Database) -> None:
+            async with database.write() as session:
+                await questions.load(session, written)
+
+        run_on(settings, load)
+        listed = curator.get("/questions", set="almanac").json()["items"]
+        return {one["slug"]: one["id"] for one in listed}
 
     return make
 

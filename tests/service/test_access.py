@@ -43,6 +43,9 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/revisions"): RESOLVE,
     ("POST", "/api/v1/questions/{question_id:int}/closing"): RESOLVE,
+    ("POST", "/api/v1/questions/{question_id:int}/reopening"): RESOLVE,
+    ("GET", "/api/v1/questions/{question_id:int}/audit"): READ,
+    ("GET", "/api/v1/audit"): UNRESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/provenance"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/forecasts"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
@@ -159,7 +162,7 @@ def almanac(on_database, curator) -> dict[str, int]:
                 slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
             ),
         ),
-        questions=(drought("revised"), drought("closed")),
+        questions=(drought("revised"), drought("closed"), drought("reopened")),
     )
 
     async def load(database: Database) -> None:
@@ -177,6 +180,8 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
     ann = account("ann")
     open_one, held, unresolved, resolved = map(question, ("open", "held", "unresolved", "resolved"))
     curator.resolve(resolved, "yes")
+    closing = {"based_on": 1, "reason": "It is settled."}
+    assert curator.post(f"/questions/{almanac['reopened']}/closing", closing).status_code == 201
     told = {"probability": 0.3}
     fills = {
         "slug:str": "almanac",
@@ -208,6 +213,14 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         ("POST", "/api/v1/questions/{question_id:int}/closing"): (
             almanac["closed"],
             {"based_on": 1, "reason": "It is settled."},
+        ),
+        ("POST", "/api/v1/questions/{question_id:int}/reopening"): (
+            almanac["reopened"],
+            {
+                "based_on": 2,
+                "reason": "It was closed in error.",
+                "closes_at": "2027-11-30T00:00:00Z",
+            },
         ),
         ("POST", "/api/v1/sets/{slug:str}/visibility"): (
             open_one,

@@ -1,18 +1,14 @@
 """What others believe stays hidden for as long as the set or the question says, everywhere."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
-from questions.schema import Document, Implication, Question, QuestionSet
-from service import questions
 from service.aggregates import METHODS
-from service.database import Database
 from service.models import Role
 
 DAY = timedelta(days=1)
@@ -22,62 +18,6 @@ REVEAL = OPENS + 20 * DAY
 
 # What Ann and Bob say: figures that nothing else holds.
 ANN, BOB = 0.71734, 0.62918
-
-
-def asked(slug: str, **changes: Any) -> Question:
-    plain: dict[str, Any] = {
-        "implication": "wet",
-        "polarity": "supports",
-        "why": "Rain is wet.",
-        "kind": "binary",
-        "title": f"Will {slug} fall?",
-        "background": "It did.",
-        "background_as_of": date(2026, 11, 1),
-        "criteria": "Yes if it does.",
-        "fine_print": "None.",
-        "domain": "sky",
-        "tags": ("water",),
-        "window_starts_at": OPENS,
-        "deadline_at": CLOSES,
-        "opens_at": OPENS,
-        "closes_at": CLOSES,
-        "resolves_by": CLOSES,
-    }
-    return Question(slug=slug, **(plain | changes))
-
-
-def almanac(*written: Question, **head: Any) -> QuestionSet:
-    return QuestionSet(
-        version=1,
-        slug="almanac",
-        title="Almanac",
-        description="The sky.",
-        defaults="UTC.",
-        document=Document(title="Almanac", origin="our own"),
-        implications=(
-            Implication(
-                slug="wet", section="1", paraphrase="Rain.", hedge="may", actors=("the sky",)
-            ),
-        ),
-        questions=written,
-        **head,
-    )
-
-
-@pytest.fixture
-def load(on_database, curator) -> Callable[[QuestionSet], dict[str, int]]:
-    """Load a set; the ids of its questions."""
-
-    def load(written: QuestionSet) -> dict[str, int]:
-        async def store(database: Database) -> None:
-            async with database.write() as session:
-                await questions.load(session, written)
-
-        on_database(store)
-        listed = curator.get("/questions", set=written.slug).json()["items"]
-        return {question["slug"]: question["id"] for question in listed}
-
-    return load
 
 
 @pytest.fixture
@@ -97,18 +37,18 @@ def sees(caller: Any, question_id: int) -> dict[str, Any]:
     return dict(found)
 
 
-def test_a_set_without_a_policy_shows_everything(load, crowd) -> None:
+def test_a_set_without_a_policy_shows_everything(sky, crowd) -> None:
     ann, _, eve = crowd
-    rain = load(almanac(asked("rain")))["rain"]
+    rain = sky(rain={})["rain"]
     ann.forecast(rain, ANN)
     assert sees(eve, rain)["forecasters"] == 1
     assert eve.get("/sets/almanac").json()["visibility"] == "always"
     assert eve.get(f"/questions/{rain}/forecasts").json()["hidden_why"] is None
 
 
-def test_after_ones_own_forecast_one_sees_the_others(load, crowd, curator) -> None:
+def test_after_ones_own_forecast_one_sees_the_others(sky, crowd, curator) -> None:
     ann, bob, eve = crowd
-    ids = load(almanac(asked("rain"), asked("snow"), visibility="after_forecast"))
+    ids = sky({"visibility": "after_forecast"}, rain={}, snow={})
     rain, snow = ids["rain"], ids["snow"]
     answered = ann.forecast(rain, ANN).json()["aggregate"]
     assert answered["probability"] is not None
@@ -131,15 +71,13 @@ def test_after_ones_own_forecast_one_sees_the_others(load, crowd, curator) -> No
         assert sees(eve, rain)["probability"] is not None
 
 
-def test_from_the_moment_of_revealing_on_everyone_sees(load, crowd, curator) -> None:
+def test_from_the_moment_of_revealing_on_everyone_sees(sky, crowd, curator) -> None:
     ann, bob, eve = crowd
-    written = almanac(
-        asked("rain"),
-        asked("snow", reveal_at=REVEAL + DAY),
-        visibility="reveal_at",
-        reveal_at=REVEAL,
+    ids = sky(
+        {"visibility": "reveal_at", "reveal_at": REVEAL},
+        rain={},
+        snow={"reveal_at": REVEAL + DAY},
     )
-    ids = load(written)
     with time_machine.travel(REVEAL - DAY, tick=False):
         for one in ids.values():
             answer = ann.forecast(one, ANN).json()["aggregate"]
@@ -156,9 +94,9 @@ def test_from_the_moment_of_revealing_on_everyone_sees(load, crowd, curator) -> 
         assert eve.get(f"/questions/{ids['snow']}/aggregate/history").json()["items"]
 
 
-def test_what_has_resolved_is_shown_to_everyone(load, crowd, curator) -> None:
+def test_what_has_resolved_is_shown_to_everyone(sky, crowd, curator) -> None:
     ann, _, eve = crowd
-    rain = load(almanac(asked("rain", reveal_at=CLOSES)))["rain"]
+    rain = sky(rain={"reveal_at": CLOSES})["rain"]
     ann.forecast(rain, ANN)
     assert sees(eve, rain)["probability"] is None
     curator.resolve(rain, "yes")
@@ -170,9 +108,9 @@ def forecasts(caller: Any, question_id: int) -> list[dict[str, Any]]:
     return list(caller.get(f"/questions/{question_id}/forecasts").json()["items"])
 
 
-def test_one_always_sees_ones_own_forecasts(load, crowd) -> None:
+def test_one_always_sees_ones_own_forecasts(sky, crowd) -> None:
     ann, bob, eve = crowd
-    rain = load(almanac(asked("rain", reveal_at=CLOSES)))["rain"]
+    rain = sky(rain={"reveal_at": CLOSES})["rain"]
     ann.forecast(rain, ANN)
     bob.forecast(rain, BOB)
     assert [one["probability"] for one in forecasts(bob, rain)] == [BOB]
@@ -182,11 +120,11 @@ def test_one_always_sees_ones_own_forecasts(load, crowd) -> None:
     assert datetime.fromisoformat(page["hidden_until"]) == CLOSES
 
 
-def test_the_present_decides_about_the_past(load, crowd, curator) -> None:
+def test_the_present_decides_about_the_past(sky, crowd, curator) -> None:
     """A policy that comes later hides what was published before it, and the other way round."""
     ann, _, eve = crowd
     with time_machine.travel(OPENS, tick=False):
-        rain = load(almanac(asked("rain")))["rain"]
+        rain = sky(rain={})["rain"]
         ann.forecast(rain, ANN)
     then = {"as_of": (OPENS + 2 * DAY).isoformat()}
     path = f"/questions/{rain}/aggregate"
@@ -204,9 +142,9 @@ def decide(caller: Any, **told: Any) -> Any:
     return caller.post("/sets/almanac/visibility", {"reason": "To be fair."} | told)
 
 
-def test_a_policy_is_decided_by_curators_with_a_reason(load, crowd, curator, refused) -> None:
+def test_a_policy_is_decided_by_curators_with_a_reason(sky, crowd, curator, refused) -> None:
     ann, *_ = crowd
-    load(almanac(asked("rain")))
+    sky(rain={})
     refused(decide(ann, visibility="after_forecast"), 403)
     refused(decide(curator, visibility="never"), 422, field="visibility")
     refused(decide(curator, visibility="after_forecast", reason=" "), 422, field="reason")
@@ -220,31 +158,31 @@ def test_a_policy_is_decided_by_curators_with_a_reason(load, crowd, curator, ref
     assert ann.get("/sets/almanac").json()["reveal_at"] == "2026-11-21T00:00:00Z"
 
 
-def test_a_curators_policy_stays_until_the_file_says_something_new(load, crowd, curator) -> None:
+def test_a_curators_policy_stays_until_the_file_says_something_new(sky, crowd, curator) -> None:
     ann, *_ = crowd
-    load(almanac(asked("rain"), visibility="after_forecast"))
+    sky({"visibility": "after_forecast"}, rain={})
     decide(curator, visibility="always")
-    load(almanac(asked("rain"), visibility="after_forecast"))
+    sky({"visibility": "after_forecast"}, rain={})
     assert ann.get("/sets/almanac").json()["visibility"] == "always"
-    load(almanac(asked("rain"), visibility="reveal_at", reveal_at=REVEAL))
+    sky({"visibility": "reveal_at", "reveal_at": REVEAL}, rain={})
     assert ann.get("/sets/almanac").json()["visibility"] == "reveal_at"
     written = curator("GET", "/sets/almanac/export").text
     assert 'visibility = "reveal_at"' in written
     assert "reveal_at = 2026-11-21T00:00:00Z" in written
 
 
-def test_a_curator_gives_a_question_a_moment_of_revealing(load, crowd, curator) -> None:
+def test_a_curator_gives_a_question_a_moment_of_revealing(sky, crowd, curator) -> None:
     ann, _, eve = crowd
-    rain = load(almanac(asked("rain")))["rain"]
+    rain = sky(rain={})["rain"]
     ann.forecast(rain, ANN)
     told = {"based_on": 1, "reason": "To be fair.", "changes": {"reveal_at": CLOSES.isoformat()}}
     assert curator.post(f"/questions/{rain}/revisions", told).status_code == 201
     assert sees(eve, rain)["probability"] is None
 
 
-def test_a_reading_is_made_of_what_its_reader_sees(load, crowd, curator) -> None:
+def test_a_reading_is_made_of_what_its_reader_sees(sky, crowd, curator) -> None:
     ann, _, eve = crowd
-    ids = load(almanac(asked("rain"), asked("snow", reveal_at=CLOSES)))
+    ids = sky(rain={}, snow={"reveal_at": CLOSES})
     for one in ids.values():
         ann.forecast(one, ANN)
 
@@ -286,11 +224,11 @@ def numbers(told: Any) -> set[str]:
 
 @pytest.mark.parametrize("policy", ["after_forecast", "reveal_at"])
 def test_no_route_gives_away_what_is_hidden(
-    policy: str, load, paths, crowd, curator, client, account
+    policy: str, sky, paths, crowd, curator, client, account
 ) -> None:
     ann, bob, eve = crowd
     until = {"reveal_at": CLOSES} if policy == "reveal_at" else {}
-    rain = load(almanac(asked("rain"), visibility=policy, **until))["rain"]
+    rain = sky({"visibility": policy, **until}, rain={})["rain"]
     for caller, said in ((ann, ANN), (bob, BOB), (ann, ANN + 0.1)):
         caller.forecast(rain, said, rationale=f"I say {said}.")
     secret = {f"{said:.5f}" for said in (ANN, BOB, ANN + 0.1)}
@@ -327,14 +265,15 @@ def test_no_route_gives_away_what_is_hidden(
 
 
 def test_deciding_who_sees_takes_no_statement_more_where_all_is_shown(
-    load, crowd, statements
+    sky, crowd, statements
 ) -> None:
     ann, _, eve = crowd
-    ids = load(almanac(*(asked(f"q{number}") for number in range(12))))
+    many: dict[str, Any] = {f"q{number}": {} for number in range(12)}
+    ids = sky(**many)
     ann.forecast(ids["q0"], ANN)
     with statements() as shown:
         eve.get("/questions", set="almanac")
-    load(almanac(*(asked(f"q{number}") for number in range(12)), visibility="after_forecast"))
+    sky({"visibility": "after_forecast"}, **many)
     with statements() as hidden:
         eve.get("/questions", set="almanac")
     assert len(hidden) == len(shown) + 1

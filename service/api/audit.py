@@ -1,0 +1,99 @@
+"""The audit log, whole for curators and a question's for those who see the question."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.params import QueryParameter
+
+from service import audit, questions
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    WITHOUT_NUL,
+    Cursor,
+    Limit,
+    Reading,
+    SetSlug,
+    Who,
+    page_of,
+    place,
+    utc,
+)
+from service.api.questions import QuestionId
+from service.audit import Entry, Place
+from service.models import LARGEST_ID, Role
+from service.schemas.audit import EntryOut
+from service.schemas.common import Page
+
+
+class Audit(Controller):
+    """Who did what, when and why."""
+
+    path = "/"
+    tags = ("Audit",)
+
+    @get("/audit", summary="List what was done (curators)")
+    async def listing(
+        self,
+        actor: Who,
+        reading: Reading,
+        set_slug: SetSlug = None,
+        question: Annotated[
+            int | None,
+            QueryParameter(ge=1, le=LARGEST_ID, description="only to this question, by its id"),
+        ] = None,
+        by: Annotated[
+            int | None,
+            QueryParameter(ge=1, le=LARGEST_ID, description="only by this account, by its id"),
+        ] = None,
+        action: Annotated[
+            str | None,
+            QueryParameter(
+                max_length=50, pattern=WITHOUT_NUL, description="only this: `question.resolved` …"
+            ),
+        ] = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[EntryOut]:
+        """Every act on sets, questions, comments and accounts, the newest first."""
+        actor.require(Role.curator, "read the audit log")
+        found = await questions.find_set(reading, set_slug) if set_slug is not None else None
+        entries = await audit.listing(
+            reading,
+            set_id=found.id if found else None,
+            question_id=question,
+            account_id=by,
+            action=action,
+            before=_before(cursor),
+            limit=limit + 1,
+        )
+        return _page(entries, limit)
+
+    @get("/questions/{question_id:int}/audit", summary="List what was done to a question")
+    async def of_question(
+        self,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[EntryOut]:
+        """Who asked, revised, closed, resolved it, and why, the newest first."""
+        view = await questions.get(reading, question_id, actor=actor)
+        entries = await audit.listing(
+            reading,
+            question_id=view.id,
+            public=not actor.may(Role.curator),
+            before=_before(cursor),
+            limit=limit + 1,
+        )
+        return _page(entries, limit)
+
+
+def _before(cursor: str | None) -> Place | None:
+    found: Place | None = place(cursor, Place)
+    at = utc(found.at) if found else None
+    return found._replace(at=at) if found and at else None
+
+
+def _page(entries: list[Entry], limit: int) -> Page[EntryOut]:
+    return page_of(entries, limit, EntryOut.of, lambda entry: entry.place)
