@@ -26,14 +26,15 @@ HEIGHTS: Final = {
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-def _addresses(chart: str) -> list[str]:
+def addresses(chart: str) -> list[str]:
+    """Where a chart can be had, one address a form."""
     return [f"{chart}.{form}" for form in Form]
 
 
 class Charts(Controller):
     """Charts of a question and of an implication."""
 
-    @get(_addresses("/questions/{question_id:int}/history"))
+    @get(addresses("/questions/{question_id:int}/history"))
     async def history(
         self,
         request: AppRequest,
@@ -53,7 +54,7 @@ class Charts(Controller):
         data = history_data(view, story, present, aggregator.level)
         return await drawn(request, "history", data, theme, size)
 
-    @get(_addresses("/questions/{question_id:int}/histogram"))
+    @get(addresses("/questions/{question_id:int}/histogram"))
     async def histogram(
         self,
         request: AppRequest,
@@ -74,7 +75,7 @@ class Charts(Controller):
         }
         return await drawn(request, "histogram", data, theme, size)
 
-    @get(_addresses("/sets/{slug:str}/implications/{implication:str}/trend"))
+    @get(addresses("/sets/{slug:str}/implications/{implication:str}/trend"))
     async def trend(
         self,
         request: AppRequest,

@@ -4,7 +4,16 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.static_files import create_static_files_router
 
-from service.pages import charts, home, listing, questions, sets
+from service.pages import (
+    charts,
+    forecasters,
+    home,
+    leaderboard,
+    listing,
+    model,
+    questions,
+    sets,
+)
 from service.pages.rendering import STATIC
 
 
@@ -15,6 +24,9 @@ def site(visitor: Provide) -> Router:
         route_handlers=[
             home.home,
             listing.listing,
+            leaderboard.Leaderboards,
+            forecasters.profile,
+            model.health,
             sets.Sets,
             questions.Questions,
             charts.Charts,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -131,6 +132,11 @@ def forest_said(lines: Sequence[Line]) -> str:
     )
 
 
+def query(asked: dict[str, Any], **more: Any) -> str:
+    """What was asked for as the query of an address, and more; empty values are left out."""
+    return urlencode({name: value for name, value in (asked | more).items() if value})
+
+
 FILTERS: Final = {
     "percent": percent,
     "exact_percent": exact_percent,
@@ -145,5 +151,6 @@ FILTERS: Final = {
     "sentence": sentence,
     "markdown": markdown,
     "web": web,
+    "query": query,
     "forest_said": forest_said,
 }

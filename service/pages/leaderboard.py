@@ -1,0 +1,196 @@
+"""The leaderboard, now or frozen, and calibration: whose word counts for how much."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Controller, Response, get
+from litestar.params import FromQuery, PathParameter, QueryParameter
+from litestar.response import Template
+
+from service import calibration, leaderboards, questions
+from service.aggregates import METHODS
+from service.calibration import AGGREGATE, Calibration
+from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.errors import Invalid
+from service.leaderboards import LOWER_IS_BETTER, Criteria
+from service.leaderboards import Who as Ranked
+from service.models import LARGEST_ID
+from service.pages.charts import Size, Theme, addresses, drawn
+from service.pages.rendering import page
+from service.pages.words import count, percent
+from service.scoring import HORIZONS, SPOT_KINDS, Scope
+
+LISTED: Final = 50
+MOST_SETS: Final = 200
+SCORES: Final = {
+    "peer": "peer: against the others on the same questions, higher is better, 0 is even",
+    "baseline": "baseline: against a guess of 50%, higher is better, 100 is perfect",
+    "brier": "Brier: mean squared error, lower is better, 0 is perfect, 1 worst",
+    "log": "log: surprise in nats, lower is better, 0 is perfect",
+}
+
+Text = Annotated[str, QueryParameter(max_length=100, pattern=WITHOUT_NUL)]
+InSet = Annotated[str, QueryParameter(name="set", max_length=100, pattern=WITHOUT_NUL)]
+
+
+class Leaderboards(Controller):
+    """Who forecast best, and whose probabilities mean what they say."""
+
+    @get("/leaderboard")
+    async def ranked(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        in_set: InSet = "",
+        tag: Text = "",
+        score: Text = "peer",
+        who: FromQuery[Ranked] = Ranked.everyone,
+        least: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1,
+        pools: FromQuery[bool] = False,
+        after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
+    ) -> Template:
+        """Everyone who was scored, best first."""
+        criteria = Criteria(
+            kind=score,
+            scope=Scope(set_slug=in_set or None, tag=tag or None),
+            who=who,
+            least_questions=least,
+            pools=pools,
+        )
+        found = await leaderboards.ranked(reading, criteria)
+        return page(
+            request,
+            actor,
+            "leaderboard.html",
+            standings=found[after : after + LISTED],
+            following=after + LISTED if found[after + LISTED :] else None,
+            total=len(found),
+            scale=_scale([one.score for one in found] + [one.ranked_by for one in found]),
+            lower_is_better=score in LOWER_IS_BETTER,
+            asked={"set": in_set, "tag": tag, "score": score, "who": who, "least": least},
+            pools=pools,
+            scores=SCORES | {kind: kind.replace("_", " ") for kind in SPOT_KINDS},
+            everyone=list(Ranked),
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+            frozen=await leaderboards.frozen(reading, name=None, before=None, limit=20),
+        )
+
+    @get("/leaderboards/{leaderboard_id:int}")
+    async def frozen(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        leaderboard_id: Annotated[int, PathParameter(ge=1, le=LARGEST_ID)],
+        after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
+    ) -> Template:
+        """A leaderboard that was frozen for good."""
+        found, by = await leaderboards.get(reading, leaderboard_id)
+        rows = await leaderboards.standings(reading, leaderboard_id, after=after, limit=LISTED + 1)
+        return page(
+            request,
+            actor,
+            "frozen.html",
+            board=found,
+            by=by,
+            standings=rows[:LISTED],
+            following=rows[LISTED - 1].rank if rows[LISTED:] else None,
+        )
+
+    @get("/calibration")
+    async def calibrated(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        of: Text = AGGREGATE,
+        in_set: InSet = "",
+        horizon: FromQuery[int] = 0,
+    ) -> Template:
+        """How often what was said came true."""
+        measured = await calibration.measure(
+            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+        )
+        periods = await calibration.over_time(
+            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+        )
+        return page(
+            request,
+            actor,
+            "calibration.html",
+            asked={"of": of, "set": in_set, "horizon": horizon},
+            methods=[AGGREGATE, *METHODS[1:]],
+            horizons=(0, *HORIZONS),
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+            measured=measured,
+            needed=calibration.ENOUGH,
+            periods=periods,
+            told_of=calibration_said(measured),
+            curve=reliability_data(measured)["curve"] if measured.reliability else [],
+        )
+
+    @get(addresses("/calibration"))
+    async def chart(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        of: Text = AGGREGATE,
+        in_set: InSet = "",
+        horizon: FromQuery[int] = 0,
+        theme: FromQuery[Theme] = "light",
+        size: FromQuery[Size] = "wide",
+    ) -> Response[bytes]:
+        """The reliability diagram."""
+        del actor
+        measured = await calibration.measure(
+            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+        )
+        return await drawn(request, "reliability", reliability_data(measured), theme, size)
+
+
+def calibration_said(measured: Calibration) -> str:
+    """The reliability diagram in words."""
+    told = measured.reliability
+    if told is None:
+        return ""
+    way = (
+        "Probabilities were too bold: nearer to even odds would have been better"
+        if told.slope < 1
+        else "Probabilities were too timid: farther from even odds would have been better"
+    )
+    return (
+        f"Over {count(measured.questions, 'question')} the mean distance between what was said "
+        f"and what came true is {percent(told.expected_calibration_error)}. {way} "
+        f"(slope {told.slope:.2f}; 1 is right)."
+    )
+
+
+def reliability_data(measured: Calibration) -> dict[str, Any]:
+    """What the reliability diagram shows; Invalid while there is too little to show."""
+    told = measured.reliability
+    if told is None:
+        raise Invalid(
+            f"{count(measured.questions, 'question')} resolved; a calibration needs "
+            f"{calibration.ENOUGH}"
+        )
+    points = zip(
+        told.probability.tolist(),
+        told.frequency.tolist(),
+        told.count.tolist(),
+        told.lower.tolist(),
+        told.upper.tolist(),
+        strict=True,
+    )
+    rows = [
+        dict(zip(("forecast", "frequency", "forecasts", "lower", "upper"), one, strict=True))
+        for one in points
+    ]
+    return {"curve": rows, "band": rows}
+
+
+def _scale(values: list[float]) -> tuple[float, float]:
+    """The ends of an axis that shows every value and 0, with some room."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    room = (high - low or 1.0) * 0.06
+    return low - room, high + room
