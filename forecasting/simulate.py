@@ -84,3 +84,55 @@ def simulate(
     panel = Panel.of(forecasts=rows, questions=asked)
     order = [names.index(name) for name in panel.forecasters]
     return Simulation(panel, truth, noise[order])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Opinions:
+    """A panel of forecasters whose calibration is known, following ``panel.forecasters``.
+
+    Attributes:
+        panel: one untimed forecast of each forecaster on a question, all resolved.
+        intercept: of each forecaster's exact recalibration in nats, ``(forecaster,)``.
+        slope: of the same, ``(forecaster,)``.
+    """
+
+    panel: Panel
+    intercept: FloatArray
+    slope: FloatArray
+
+
+def opinions(*, seed: int, questions: int, forecasters: int, per_question: int) -> Opinions:
+    """Make forecasters whose outcomes are exactly Bernoulli(logistic(intercept + slope z)).
+
+    Evidence of strength D makes honest log-odds c ~ N(±D² / 2, D²), + where the answer is yes, for
+    questions that are even a priori; a forecaster says z = (c - intercept) / slope. Half of the
+    variance of c is common to those who forecast the same question. Intercepts are N(0.2, 0.4²),
+    slopes N(1, 0.25²) and at least 0.4, D 0.8 to 1.2 times the slope.
+
+    Args:
+        seed: of everything.
+        questions: how many.
+        forecasters: how many.
+        per_question: forecasters on each question, chosen at random.
+    """
+    random = np.random.default_rng(seed)
+    intercept = random.normal(0.2, 0.4, forecasters)
+    slope = np.maximum(random.normal(1.0, 0.25, forecasters), 0.4)
+    strength = slope * random.uniform(0.8, 1.2, forecasters)
+    outcome = random.integers(0, 2, questions).astype(np.float64)
+    rows = []
+    for index in range(questions):
+        common = random.normal()
+        for person in random.choice(forecasters, min(per_question, forecasters), replace=False):
+            noise = np.sqrt(0.5) * (common + random.normal())
+            honest = strength[person] * ((outcome[index] - 0.5) * strength[person] + noise)
+            said = float(logistic((honest - intercept[person]) / slope[person]))
+            rows.append((f"{person:04d}", f"{index:05d}", np.nan, np.inf, said))
+    panel = Panel.of(
+        forecasts=rows,
+        questions=[
+            PanelQuestion(f"{index:05d}", outcome=float(y)) for index, y in enumerate(outcome)
+        ],
+    )
+    order = [int(name) for name in panel.forecasters]
+    return Opinions(panel, intercept[order], slope[order])

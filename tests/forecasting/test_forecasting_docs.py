@@ -5,7 +5,19 @@ import importlib
 
 import pytest
 
-MODULES = ("pooling", "panel", "posterior", "live", "scores", "calibration", "simulate", "fit")
+MODULES = (
+    "pooling",
+    "panel",
+    "posterior",
+    "live",
+    "scores",
+    "calibration",
+    "simulate",
+    "fit",
+    "recalibration",
+    "skill",
+    "forecasters",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

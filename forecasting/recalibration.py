@@ -1,0 +1,362 @@
+"""How forecasts should be stretched and shifted: logistic recalibration with partial pooling.
+
+Every group g of forecasts (a forecaster, a domain, a quarter) has its own line on log-odds z::
+
+    P(YES) = logistic(a_g + b_g z)         (a_g, b_g) ~ N(mu, diag(s²))
+    mu ~ N((0, 1), I)                      log s ~ N(log 0.4, 0.6²), intercepts and slopes apart
+
+A slope b below 1 is overconfidence, an intercept a above 0 says yes too seldom. A group with few
+resolved questions is believed to be much like the others; a sole group has mu's prior. A question
+counts once in a group, however often the group forecast it.
+
+Groups that forecast the same questions share their luck: had a doubtful question come out the
+other way, all their lines would have moved together. The error of line g is therefore taken as
+e + d_g, the luck e common to all with the covariance that the errors of two groups have on average,
+which follows from the questions that they share. So a hundred people on ten questions do not make
+a thousand questions, and yet they can be told apart.
+
+The computation is deterministic: each group's likelihood is replaced by the Gaussian that agrees
+with it to second order (Laplace's approximation), mu and e are integrated out exactly, and s on a
+grid: the scheme of Rue, Martino and Chopin (2009), doi:10.1111/j.1467-9868.2008.00700.x, for this
+one model. The cost is linear in the forecasts.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from forecasting.arrays import FloatArray, IntArray
+from forecasting.pooling import log_odds, logistic, probabilities
+
+SPREAD = 0.4
+"""Median of the standard deviation between groups a priori, in nats (slopes: without unit)."""
+_SPREAD_SD = 0.6  # of its logarithm
+_STEPS = 5
+_ROUNDS = 50
+_LONGEST_STEP = 1.0
+_CLOSE = 1e-6
+_COMMON_AT_MOST = 0.9
+_CENTRE = np.array([0.0, 1.0])
+_IDENTITY = np.eye(2)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Estimates:
+    """A figure for each of several things, with its central credible interval.
+
+    Attributes:
+        value: posterior means or medians, ``(thing,)``.
+        lower: lower ends, ``(thing,)``.
+        upper: upper ends, ``(thing,)``.
+    """
+
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Recalibrations:
+    """The line of every group, and in the last row that of a group never seen.
+
+    Attributes:
+        groups: distinct, sorted, ``(group,)``.
+        questions: distinct questions of each, ``(group,)``.
+        mean: of intercept (nats) and slope, ``(group + 1, 2)``.
+        covariance: of the same, ``(group + 1, 2, 2)``.
+        spread: posterior mean of s, ``(2,)``.
+    """
+
+    groups: NDArray[np.generic]
+    questions: IntArray
+    mean: FloatArray
+    covariance: FloatArray
+    spread: FloatArray
+
+    def intercept(self, level: float) -> Estimates:
+        """Return the intercepts in nats, ``(group + 1,)``; above 0 says yes too seldom."""
+        return self.linear(np.array([1.0, 0.0]), level=level)
+
+    def slope(self, level: float) -> Estimates:
+        """Return the slopes, ``(group + 1,)``; below 1 is overconfident."""
+        return self.linear(np.array([0.0, 1.0]), level=level)
+
+    def excess(self, z: FloatArray, level: float) -> Estimates:
+        """Return z - (a + b z) at log-odds z, ``(group + 1,)``: what the outcomes do not justify.
+
+        In nats; above 0 a group says yes too readily.
+        """
+        return self.linear(np.stack([-np.ones(z.size), -z], axis=1), level=level, constant=z)
+
+    def linear(
+        self, direction: FloatArray, *, level: float, constant: float | FloatArray = 0.0
+    ) -> Estimates:
+        """Return constant + direction · (a, b), the direction ``(2,)`` or ``(group + 1, 2)``.
+
+        Raises:
+            ValueError: a level outside (0, 1).
+        """
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"level {level} is outside (0, 1)")
+        along = np.broadcast_to(direction, self.mean.shape)
+        value = constant + np.einsum("gi,gi->g", along, self.mean)
+        variance = np.einsum("gi,gij,gj->g", along, self.covariance, along)
+        reach = NormalDist().inv_cdf((1.0 + level) / 2.0) * np.sqrt(variance)
+        return Estimates(value, value - reach, value + reach)
+
+
+def recalibrations(
+    probability: ArrayLike,
+    outcome: ArrayLike,
+    group: Sequence[object] | NDArray[np.generic],
+    *,
+    question: Sequence[object] | NDArray[np.generic] | None = None,
+) -> Recalibrations:
+    """Recalibrate every group, pulled towards the others as far as its evidence is thin.
+
+    Args:
+        probability: in [0, 1], clipped to [0.01, 0.99], shape ``(n,)``; n may be 0.
+        outcome: 0 or 1, ``(n,)``.
+        group: whose forecast it is, ``(n,)``.
+        question: what it is about, ``(n,)``; by default each forecast stands alone.
+
+    Raises:
+        ValueError: shapes that differ, a probability outside [0, 1] or an outcome other than 0, 1.
+
+    >>> found = recalibrations([0.9] * 40 + [0.6], [1, 0] * 20 + [1], ["ann"] * 40 + ["bob"])
+    >>> found.groups.tolist(), found.slope(0.8).value.round(1).tolist()
+    (['ann', 'bob'], [0.1, 0.3, 0.3])
+    """
+    prior = NormalDist(math.log(SPREAD), _SPREAD_SD)
+    levels = [math.exp(prior.inv_cdf((step + 0.5) / _STEPS)) for step in range(_STEPS)]
+    grid = np.array([(intercept, slope) for intercept in levels for slope in levels])
+    return _recalibrations(probability, outcome, group, question, grid)
+
+
+def recalibration(
+    probability: ArrayLike,
+    outcome: ArrayLike,
+    *,
+    question: Sequence[object] | NDArray[np.generic] | None = None,
+) -> Recalibrations:
+    """Recalibrate all forecasts as one group under N((0, 1), I); see ``recalibrations``.
+
+    With no forecasts the answer is the prior's: rows 0 and 1 are then alike.
+    """
+    alone = np.zeros(np.asarray(probability).size, dtype=np.int64)
+    return _recalibrations(probability, outcome, alone, question, np.zeros((1, 2)))
+
+
+def once_each(group: NDArray[np.generic], question: NDArray[np.generic]) -> FloatArray:
+    """Return weights ``(n,)`` under which each question of a group counts 1 in all."""
+    pair, count = _pairs(
+        np.unique(group, return_inverse=True)[1], np.unique(question, return_inverse=True)[1]
+    )
+    return np.asarray(1.0 / count[pair])
+
+
+def _pairs(group: IntArray, question: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the number of each row's pair of group and question, and how often each occurs."""
+    _, pair, count = np.unique(
+        group * question.size + question, return_inverse=True, return_counts=True
+    )
+    return pair, count.astype(np.int64)
+
+
+def _recalibrations(
+    probability: ArrayLike,
+    outcome: ArrayLike,
+    group: Sequence[object] | NDArray[np.generic],
+    question: Sequence[object] | NDArray[np.generic] | None,
+    grid: FloatArray,
+) -> Recalibrations:
+    values = probabilities(probability)
+    truth = np.asarray(outcome, dtype=np.float64)
+    label = np.asarray(group)
+    asked = np.arange(values.size) if question is None else np.asarray(question)
+    if not values.shape == truth.shape == label.shape == asked.shape:
+        raise ValueError(
+            f"shapes differ: probability {values.shape}, outcome {truth.shape}, "
+            f"group {label.shape}, question {asked.shape}"
+        )
+    if not ((truth == 0.0) | (truth == 1.0)).all():
+        raise ValueError("an outcome is neither 0 nor 1")
+    rows = _Rows.of(label, asked, log_odds(values), truth)
+    lines = np.tile(_CENTRE, (rows.questions.size, 1))
+    found = _averaged(rows.evidence(lines), grid)
+    for _ in range(_ROUNDS):
+        step = np.clip(found.fitted - lines, -_LONGEST_STEP, _LONGEST_STEP)
+        if not step.size or np.abs(step).max() < _CLOSE:
+            break
+        lines = lines + step
+        found = _averaged(rows.evidence(lines), grid)
+    return Recalibrations(
+        np.unique(label),
+        np.rint(rows.questions).astype(np.int64),
+        found.mean,
+        found.covariance,
+        found.spread,
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Evidence:
+    """What the outcomes say of every line, and the covariance of the luck that all share.
+
+    ``precision`` and ``product``, precision times estimate, are those of a line seen through the
+    group's own luck alone, ``(group, 2, 2)`` and ``(group, 2)``.
+    """
+
+    precision: FloatArray
+    product: FloatArray
+    luck: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Rows:
+    """The forecasts, how much each counts in its group, and how many questions each group has.
+
+    ``pair`` numbers the distinct pairs of group and question.
+    """
+
+    group: IntArray
+    question: IntArray
+    pair: IntArray
+    z: FloatArray
+    outcome: FloatArray
+    weight: FloatArray
+    questions: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        label: NDArray[np.generic],
+        asked: NDArray[np.generic],
+        z: FloatArray,
+        outcome: FloatArray,
+    ) -> "_Rows":
+        groups, group = np.unique(label, return_inverse=True)
+        _, question = np.unique(asked, return_inverse=True)
+        pair, count = _pairs(group, question)
+        weight = 1.0 / count[pair]
+        questions = np.bincount(group, weight, groups.size).astype(np.float64)
+        return cls(group, question, pair, z, outcome, weight, questions)
+
+    def evidence(self, lines: FloatArray) -> _Evidence:
+        """Return the likelihood's second-order expansion around the lines."""
+        chance = logistic(lines[self.group, 0] + lines[self.group, 1] * self.z)
+        variance = chance * (1.0 - chance)
+        short = self.weight * (self.outcome - chance)
+        flat, tilted, square = (
+            self._total(self.weight * variance * self.z**power) for power in (0, 1, 2)
+        )
+        information = np.stack([flat, tilted, tilted, square], axis=1).reshape(-1, 2, 2)
+        gradient = np.stack([self._total(short), self._total(short * self.z)], axis=1)
+        luck = self._luck(information, self.weight * np.sqrt(variance))
+        # Of the error of a line, with covariance 1 / information, the common luck is a part.
+        apart = np.linalg.inv(_IDENTITY - information @ luck)
+        return _Evidence(
+            apart @ information, _times(apart, _times(information, lines) + gradient), luck
+        )
+
+    def _luck(self, information: FloatArray, scale: FloatArray) -> FloatArray:
+        """Return the mean covariance between the errors of two groups, ``(2, 2)``.
+
+        Groups g and h have scores with covariance sum of x_g x_h' sqrt(v_g v_h) over the questions
+        that they share, x = (1, z) and v the variance of the outcome; ``scale`` is sqrt(v) times
+        the weight of a forecast in its group.
+        """
+        total = self.questions.sum()
+        pairs = total**2 - (self.questions**2).sum()
+        if pairs < 1.0:
+            return np.zeros((2, 2))
+        rows = [scale, scale * self.z]
+        together = np.stack([np.bincount(self.question, row) for row in rows])
+        alone = np.stack([np.bincount(self.pair, row) for row in rows])
+        typical = np.linalg.pinv(information.sum(axis=0) / total, hermitian=True)
+        found = typical @ (together @ together.T - alone @ alone.T) @ typical / pairs
+        size, axes = np.linalg.eigh((found + found.T) / 2.0)
+        luck = (axes * np.maximum(size, 0.0)) @ axes.T
+        largest = np.abs(np.linalg.eigvals(information @ luck)).max()
+        return np.asarray(luck * min(1.0, _COMMON_AT_MOST / max(largest, _CLOSE)))
+
+    def _total(self, values: FloatArray) -> FloatArray:
+        return np.bincount(self.group, values, self.questions.size).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Lines:
+    """Means and covariances of the lines, of a line never seen in the last row.
+
+    ``fitted`` are the lines with the common luck still in them, ``(group, 2)``; ``spread`` is s
+    and ``evidence`` the log of its marginal likelihood.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    fitted: FloatArray
+    spread: FloatArray
+    evidence: float = 0.0
+
+
+def _pooled(seen: _Evidence, spread: FloatArray) -> _Lines:
+    """Return the lines given s: Gaussian algebra throughout, and s may be zero."""
+    between = np.diag(spread**2)
+    prior = np.linalg.inv(_IDENTITY + seen.luck)  # precision of the mean line, luck included
+    keep = np.linalg.inv(_IDENTITY + between @ seen.precision)
+    towards = np.einsum("gji,gj->gi", keep, seen.product)
+    precision = prior + (seen.precision @ keep).sum(axis=0)
+    product = prior @ _CENTRE + towards.sum(axis=0)
+    covariance = np.linalg.inv(precision)
+    centre = covariance @ product
+
+    keep, own = np.concatenate([keep, [_IDENTITY]]), np.concatenate([seen.product, [[0.0, 0.0]]])
+    line = _times(keep, centre + own @ between)
+    lucky = seen.luck @ prior
+    tilt = keep - lucky
+    return _Lines(
+        mean=line - lucky @ (centre - _CENTRE),
+        covariance=keep @ between
+        + (seen.luck - lucky @ seen.luck)
+        + tilt @ covariance @ tilt.transpose(0, 2, 1),
+        fitted=line[:-1],
+        spread=spread,
+        evidence=0.5
+        * float(
+            np.log(np.linalg.det(keep)).sum()
+            + np.einsum("gi,gij,jk,gk->", own, keep, between, own)
+            + np.log(np.linalg.det(prior @ covariance))
+            + product @ centre
+            - _CENTRE @ prior @ _CENTRE
+        ),
+    )
+
+
+def _averaged(seen: _Evidence, grid: FloatArray) -> _Lines:
+    """Return the lines averaged over the grid of s, each point as likely a priori."""
+    found = [_pooled(seen, spread) for spread in grid]
+    evidence = np.array([one.evidence for one in found])
+    share = np.exp(evidence - evidence.max())
+    share /= share.sum()
+
+    def average(parts: Iterable[FloatArray]) -> FloatArray:
+        return np.asarray(sum(weight * part for weight, part in zip(share, parts, strict=True)))
+
+    mean = average(one.mean for one in found)
+    away = [one.mean - mean for one in found]
+    return _Lines(
+        mean=mean,
+        covariance=average(one.covariance for one in found)
+        + average(np.einsum("gi,gj->gij", one, one) for one in away),
+        fitted=average(one.fitted for one in found),
+        spread=share @ grid,
+    )
+
+
+def _times(matrices: NDArray[Any], vectors: NDArray[Any]) -> FloatArray:
+    return np.asarray(np.einsum("gij,gj->gi", matrices, vectors))
