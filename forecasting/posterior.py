@@ -316,31 +316,57 @@ class Posterior:
         """
         return cls.from_bytes(Path(path).read_bytes())
 
-    def to_inference_data(self) -> Any:
-        """Return the draws as ArviZ ``InferenceData`` with named dimensions and coordinates.
+    def to_netcdf(self) -> bytes:
+        """Return the draws as netCDF, which ``arviz.from_netcdf`` reads, without ArviZ.
 
-        The chains are those of the fit when the metadata names their number, otherwise one. This
-        imports ArviZ, which takes seconds.
+        The group ``posterior`` has the dimensions chain, draw, forecaster and domain with their
+        coordinates; a parameter of nobody or of no domain is left out. The chains are those of the
+        fit when the metadata names their number, otherwise one.
         """
-        with warnings.catch_warnings():
-            # ArviZ announces its own refactoring on every import.
-            warnings.simplefilter("ignore", FutureWarning)
-            import arviz  # noqa: PLC0415 - the web process must not pay for this import
+        import h5netcdf  # noqa: PLC0415 - only exports pay for this import
+        import h5py  # noqa: PLC0415 - likewise
 
         chains = int(self.metadata.get("chains", 1))
         if self.draws % chains:
             chains = 1
-        data = arviz.from_dict(
-            posterior={
-                name: getattr(self, name).reshape(chains, -1, *getattr(self, name).shape[1:])
-                for name in _ARRAYS
-            },
-            coords={"forecaster": list(self.forecasters), "domain": list(self.domains)},
-            dims={"gamma": ["domain"], "alpha": ["domain"], "omega": ["forecaster"]},
-        )
-        data.posterior.attrs["fingerprint"] = self.fingerprint
-        data.posterior.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)
-        return data
+        coordinates = {
+            "chain": np.arange(chains),
+            "draw": np.arange(self.draws // chains),
+            "forecaster": np.array(self.forecasters, dtype=object),
+            "domain": np.array(self.domains, dtype=object),
+        }
+        along = dict.fromkeys(_BY_DOMAIN, ("domain",)) | {"omega": ("forecaster",)}
+        buffer = io.BytesIO()
+        with h5netcdf.File(buffer, "w") as file:
+            group = file.create_group("posterior")
+            for name, values in coordinates.items():
+                if values.size:
+                    group.dimensions[name] = values.size
+                    kind = h5py.string_dtype() if values.dtype == object else values.dtype
+                    group.create_variable(name, (name,), kind, data=values)
+            for name in _ARRAYS:
+                array = getattr(self, name)
+                axes = ("chain", "draw", *along.get(name, ()))
+                if array.size:
+                    shape = (chains, -1, *array.shape[1:])
+                    group.create_variable(name, axes, array.dtype, data=array.reshape(shape))
+            group.attrs["fingerprint"] = self.fingerprint
+            group.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)
+        return buffer.getvalue()
+
+    def to_inference_data(self) -> Any:
+        """Return what ``to_netcdf`` writes as ArviZ ``InferenceData``; this imports ArviZ."""
+        with warnings.catch_warnings():
+            # ArviZ announces its own refactoring on every import.
+            warnings.simplefilter("ignore", FutureWarning)
+            import arviz  # noqa: PLC0415 - takes seconds
+
+        library: Any = arviz
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "posterior.nc"
+            path.write_bytes(self.to_netcdf())
+            with library.rc_context({"data.load": "eager"}):
+                return library.from_netcdf(str(path))
 
     def with_metadata(self, **metadata: Any) -> "Posterior":
         """Return the same draws with entries of the metadata added or replaced."""

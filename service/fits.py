@@ -1,5 +1,6 @@
 """Fits: whether one is due, what it learns from, and how an accepted one comes into force."""
 
+import asyncio
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.posterior import Posterior
+from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions, resolutions
 from service.aggregates import Aggregator
 from service.clock import now
@@ -210,6 +211,24 @@ async def get(session: AsyncSession, fit_id: int, *, with_posterior: bool = Fals
     if fit is None:
         raise NotFound(f"there is no fit {fit_id}")
     return fit
+
+
+async def inference_data(session: AsyncSession, fit_id: int) -> bytes:
+    """The draws of an accepted fit as netCDF; NotFound says why there are none."""
+    fit = await get(session, fit_id, with_posterior=True)
+    if fit.posterior is None:
+        raise NotFound(f"fit {fit_id} was {fit.status} and has no posterior")
+    try:
+        return await asyncio.to_thread(_netcdf, fit.posterior)
+    except PosteriorError:
+        raise NotFound(
+            f"the posterior of fit {fit_id} was stored by another version and cannot be read; a "
+            "later fit's can"
+        ) from None
+
+
+def _netcdf(stored: bytes) -> bytes:
+    return Posterior.from_bytes(stored).to_netcdf()
 
 
 async def listing(session: AsyncSession, *, before: int | None, limit: int) -> list[Fit]:

@@ -16,7 +16,6 @@ from service.api.parameters import (
     page_of,
     position,
 )
-from service.errors import NotFound
 from service.models import LARGEST_ID
 from service.schemas.common import Page
 from service.schemas.fits import FitOut
@@ -48,16 +47,16 @@ class Fits(Controller):
     @get(
         "/{fit_id:int}/inference-data",
         summary="Download a posterior",
-        media_type="application/octet-stream",
+        media_type="application/x-netcdf",
     )
     async def inference_data(self, actor: Who, reading: Reading, fit_id: FitId) -> Response[bytes]:
-        """The posterior's draws as a NumPy .npz archive, which `Posterior.load` reads."""
+        """The posterior's draws as netCDF, which `arviz.from_netcdf` reads.
+
+        The dimensions are chain, draw, forecaster (ids of accounts) and domain.
+        """
         del actor
-        fit = await fits.get(reading, fit_id, with_posterior=True)
-        if fit.posterior is None:
-            raise NotFound(f"fit {fit_id} was {fit.status} and has no posterior")
         return Response(
-            fit.posterior,
-            media_type="application/octet-stream",
-            headers={"Content-Disposition": f'attachment; filename="fit-{fit_id}.npz"'},
+            await fits.inference_data(reading, fit_id),
+            media_type="application/x-netcdf",
+            headers={"Content-Disposition": f'attachment; filename="fit-{fit_id}.nc"'},
         )

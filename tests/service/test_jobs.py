@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import time_machine
+import xarray
 from sqlalchemy import update
 
 from forecasting.panel import Panel, PanelQuestion
@@ -143,8 +144,24 @@ def test_an_accepted_fit_renews_the_open_questions_in_every_process(
     assert ann.get(f"/questions/{empty}/aggregate").json()["fit_id"] == fit.id
     weight = ann.get(f"/forecasters/{ann.id}").json()["weight"]
     assert weight["lower"] > 1
-    archive = ann.get(f"/fits/{fit.id}/inference-data")
-    assert Posterior.from_bytes(archive.content).fingerprint == fit.fingerprint
+
+
+def test_a_posterior_comes_as_netcdf_with_named_dimensions(record, account, tmp_path) -> None:
+    ann = account("ann")
+    posterior = learned(ann.id)
+    fit = record(Sampled(FitStatus.accepted, posterior=posterior))
+    answer = ann.get(f"/fits/{fit.id}/inference-data")
+    assert answer.headers["content-type"] == "application/x-netcdf"
+    (tmp_path / "fit.nc").write_bytes(answer.content)
+    data = xarray.load_dataset(tmp_path / "fit.nc", group="posterior", engine="h5netcdf")
+    assert data.attrs["fingerprint"] == fit.fingerprint
+    skill = data["omega"].sel(forecaster=str(ann.id))
+    assert skill.dims == ("chain", "draw")
+    assert skill.to_numpy().ravel().tolist() == posterior.omega[:, 0].tolist()
+    failed = record(Sampled(FitStatus.failed, "the sampler's process died"))
+    missing = ann.get(f"/fits/{failed.id}/inference-data")
+    assert missing.status_code == 404
+    assert "has no posterior" in missing.json()["detail"]
 
 
 def test_a_bad_fit_leaves_the_last_good_one_in_use(record, account, curator, question) -> None:
@@ -171,6 +188,9 @@ def test_a_posterior_that_cannot_be_read_is_passed_over(
 
     on_database(corrupt)
     assert ann.forecast(rain, 0.8).json()["aggregate"]["fit_id"] == good.id
+    unreadable = ann.get(f"/fits/{broken.id}/inference-data")
+    assert unreadable.status_code == 404
+    assert "another version" in unreadable.json()["detail"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
