@@ -78,9 +78,16 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
         return Posterior.prior()
 
 
-@click.command(epilog="Example: credence backtest data/replication_surveys -o table.csv")
+@click.command(
+    epilog="Example: credence backtest data/replication_surveys -o table.csv --plot table.svg"
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the table here.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Also draw each pool's difference from the model here, as .svg or .png.",
+)
 @click.option(
     "--kind",
     type=click.Choice(["replay", "folds"]),
@@ -88,16 +95,28 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
 )
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
 @click.option("--seed", default=0, show_default=True, help="Of the folds, fits and resampling.")
-def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int, seed: int) -> None:
+def backtest(
+    folder: Path,
+    *,
+    output: Path | None,
+    plot: Path | None,
+    kind: str | None,
+    folds: int,
+    seed: int,
+) -> None:
     """Compare the model with every pool on a folder's resolved questions, without leaks.
 
     Scores are means over the same questions; the difference's interval resamples questions.
     """
     from forecasting import backtest as backtesting  # noqa: PLC0415  # slow to import
+    from forecasting import charts  # noqa: PLC0415  # likewise
 
     with sentences():
-        if output is not None:
-            require_folder_of(output)
+        for path in (output, plot):
+            if path is not None:
+                require_folder_of(path)
+        if plot is not None and plot.suffix.lower() not in charts.KINDS:
+            raise Sentence(f"{plot}: a plot ends in {' or '.join(charts.KINDS)}")
         panel = Panel.read(folder)
         try:
             done = backtesting.backtest(
@@ -119,3 +138,5 @@ def backtest(folder: Path, *, output: Path | None, kind: str | None, folds: int,
             )
         if output is not None:
             done.write(output)
+        if plot is not None:
+            charts.write(charts.behind(rows), plot)

@@ -79,3 +79,9 @@ def test_a_backtest_needs_something_that_resolved() -> None:
     assert done.exit_code == 1
     assert "at least 2 resolved questions" in done.stderr
     assert not Path("table.csv").exists()
+
+
+def test_a_plot_that_could_not_be_drawn_is_refused_before_the_backtest() -> None:
+    done = credence("backtest", ".", "--plot", "table.jpg")
+    assert done.exit_code == 1
+    assert done.stderr == "credence: table.jpg: a plot ends in .svg or .png\n"
