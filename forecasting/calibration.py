@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from forecasting.arrays import FloatArray, IntArray
-from forecasting.pooling import log_odds, logistic, probabilities
+from forecasting.pooling import probabilities
+from forecasting.recalibration import recalibration
 
 BAND = 0.9
 RESAMPLES = 500
-_SLOPE_SD = 1.0
-_INTERCEPT_SD = 1.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,14 +28,20 @@ class Reliability:
 
     Attributes:
         n: number of forecasts.
+        questions: distinct clusters among them: how much evidence there is.
         mean_brier: mean squared error, in [0, 1], lower better; exactly
             ``miscalibration - discrimination + uncertainty``.
         miscalibration: what recalibration would save, >= 0, lower better.
         discrimination: what telling cases apart earns, >= 0, higher better.
         uncertainty: mean squared error of always saying the base rate.
         base_rate: share of outcomes that were yes.
-        slope: of logistic recalibration on log-odds; below 1 is overconfident.
+        sharpness: mean of (2 p - 1)², from 0 (always one half) to 1 (always certain); worth having
+            where miscalibration is low.
+        slope: of logistic recalibration on log-odds, each cluster counting once, under weak priors
+            (see ``recalibration``); below 1 is overconfident.
+        slope_interval: its central credible interval of mass ``level``.
         intercept: of the same, in nats; above 0 says yes too seldom.
+        intercept_interval: likewise.
         expected_calibration_error: mean distance from forecast to calibrated frequency, in [0, 1].
         probability: distinct forecasts, ascending, ``(point,)``.
         count: forecasts at each, ``(point,)``.
@@ -44,17 +49,21 @@ class Reliability:
         lower: lower end of the consistency band at each: where ``frequency`` would lie, pointwise,
             were the forecasts calibrated.
         upper: its upper end.
-        level: mass of the band.
+        level: mass of the band and of the intervals.
     """
 
     n: int
+    questions: int
     mean_brier: float
     miscalibration: float
     discrimination: float
     uncertainty: float
     base_rate: float
+    sharpness: float
     slope: float
+    slope_interval: tuple[float, float]
     intercept: float
+    intercept_interval: tuple[float, float]
     expected_calibration_error: float
     probability: FloatArray
     count: IntArray
@@ -110,17 +119,22 @@ def reliability(
     mean_brier = float(np.mean((values - truth) ** 2))
     recalibrated_brier = float(np.mean((fitted - truth) ** 2))
     uncertainty = base_rate * (1.0 - base_rate)
-    intercept, slope = recalibration(values, truth)
+    line = recalibration(values, truth, question=groups)
+    intercept, slope = line.intercept(BAND), line.slope(BAND)
     lower, upper = _consistency_band(points, place, groups, seed)
     return Reliability(
         n=values.size,
+        questions=int(line.questions[0]),
         mean_brier=mean_brier,
         miscalibration=mean_brier - recalibrated_brier,
         discrimination=uncertainty - recalibrated_brier,
         uncertainty=uncertainty,
         base_rate=base_rate,
-        slope=slope,
-        intercept=intercept,
+        sharpness=float(np.mean((2.0 * values - 1.0) ** 2)),
+        slope=float(slope.value[0]),
+        slope_interval=(float(slope.lower[0]), float(slope.upper[0])),
+        intercept=float(intercept.value[0]),
+        intercept_interval=(float(intercept.lower[0]), float(intercept.upper[0])),
         expected_calibration_error=float(np.mean(np.abs(values - fitted))),
         probability=points,
         count=count.astype(np.int64),
@@ -131,32 +145,9 @@ def reliability(
     )
 
 
-def recalibration(probability: FloatArray, outcome: FloatArray) -> tuple[float, float]:
-    """Return intercept and slope of the logistic regression of outcomes on clipped log-odds.
-
-    They maximise the posterior under weak priors, intercept ~ N(0, 1) and slope ~ N(1, 1), so they
-    exist for any sample: with no data the answer is (0, 1).
-    """
-    design = np.column_stack([np.ones(probability.size), log_odds(probability)])
-    prior_mean = np.array([0.0, 1.0])
-    precision = np.array([_INTERCEPT_SD**-2, _SLOPE_SD**-2])
-
-    def loss(coefficients: FloatArray) -> tuple[float, FloatArray]:
-        logit = design @ coefficients
-        offset = coefficients - prior_mean
-        value = np.sum(np.logaddexp(0.0, logit) - outcome * logit) + 0.5 * precision @ offset**2
-        gradient = design.T @ (logistic(logit) - outcome) + precision * offset
-        return float(value), gradient
-
-    from scipy import optimize  # noqa: PLC0415 - a second of every server's start
-
-    found = optimize.minimize(loss, prior_mean, jac=True, method="BFGS").x
-    return float(found[0]), float(found[1])
-
-
 def _isotonic(yes: NDArray[Any], count: NDArray[Any]) -> FloatArray:
     """Return the non-decreasing frequencies closest to ``yes / count``, weighted by ``count``."""
-    from scipy import optimize  # noqa: PLC0415 - as above
+    from scipy import optimize  # noqa: PLC0415 - a second of every server's start
 
     found = optimize.isotonic_regression(yes / count, weights=count.astype(np.float64))
     return np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)
@@ -184,13 +175,17 @@ def _consistency_band(
 _NAN = float("nan")
 _NOTHING = Reliability(
     n=0,
+    questions=0,
     mean_brier=_NAN,
     miscalibration=_NAN,
     discrimination=_NAN,
     uncertainty=_NAN,
     base_rate=_NAN,
+    sharpness=_NAN,
     slope=_NAN,
+    slope_interval=(_NAN, _NAN),
     intercept=_NAN,
+    intercept_interval=(_NAN, _NAN),
     expected_calibration_error=_NAN,
     probability=np.empty(0),
     count=np.empty(0, dtype=np.int64),
