@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from service import accounts, questions
+from service import accounts, questions, tokens
 from service.database import Database
 from service.models import Question, QuestionRevision, QuestionSet, Role
 from service.settings import Settings
@@ -118,12 +118,12 @@ async def prepare(folder: Path) -> tuple[list[str], int]:
                 **texts,
             ),
         )
-        tokens = [
-            (await accounts.create(session, f"f{index}", Role.forecaster))[1]
-            for index in range(FORECASTERS)
-        ]
+        secrets = []
+        for index in range(FORECASTERS):
+            made = await accounts.create(session, f"f{index}", Role.forecaster)
+            secrets.append((await tokens.issue(session, made.id, "first"))[1])
     await database.close()
-    return tokens, question.id
+    return secrets, question.id
 
 
 @contextmanager

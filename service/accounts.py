@@ -1,107 +1,220 @@
-"""Accounts, their tokens and what their roles allow."""
+"""Accounts, and what their roles and the scopes of their tokens allow."""
 
-import hashlib
 import re
-import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import now
-from service.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from service.models import Account, Role, Token
+from service.errors import Conflict, Forbidden, Invalid, NotFound
+from service.models import Account, BrowserSession, Role, Scope, Token
 
-TOKEN_PREFIX = "crd_"  # noqa: S105  # what every token starts with, not a token
-RANKS = {role: rank for rank, role in enumerate(Role)}
-NAME = re.compile(r"[^\s/](?:[^\n\r\t/]{0,98}[^\s/])?")
+RANKS: Final = {role: rank for rank, role in enumerate(Role)}
+OPENED: Final = dict(zip(Scope, Role, strict=True))
+"""The highest role that a token of each scope can act in."""
+NAME: Final = re.compile(r"[^\s/\x00](?:[^\n\r\t/\x00]{0,98}[^\s/\x00])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What opened an account: a token, or a browser's session.
+
+    `unseen` is whether its last recorded use is so old that this one should be recorded.
+    """
+
+    kind: type[Token | BrowserSession]
+    id: int
+    expires_at: datetime | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking: an account as its token identified it."""
+    """Who is asking: an account, and what a token's scope leaves of its role."""
 
     id: int
     name: str
     role: Role
     bot: bool
+    scope: Scope = Scope.administer
+    credential: Credential | None = field(default=None, compare=False)
 
     def may(self, role: Role) -> bool:
-        """Whether the account's role allows what `role` allows."""
-        return RANKS[self.role] >= RANKS[role]
+        """Whether the account's role and the token's scope both allow what `role` allows."""
+        return min(RANKS[self.role], RANKS[OPENED[self.scope]]) >= RANKS[role]
 
     def require(self, role: Role, to: str) -> None:
-        """Raise Forbidden unless the account's role allows what `role` allows."""
-        if not self.may(role):
+        """Raise Forbidden unless role and scope both allow what `role` allows."""
+        if RANKS[self.role] < RANKS[role]:
             raise Forbidden(f"a {self.role} may not {to}; it takes a {role} or higher")
+        self.require_scope(next(scope for scope in Scope if OPENED[scope] is role), to)
+
+    def require_scope(self, scope: Scope, to: str) -> None:
+        """Raise Forbidden unless the token's scope is at least this one."""
+        if RANKS[OPENED[self.scope]] < RANKS[OPENED[scope]]:
+            raise Forbidden(
+                f"a token with the scope {self.scope} may not {to}; it takes {scope} or higher"
+            )
+
+    def require_whole(self, to: str) -> None:
+        """Raise Forbidden if a token's scope keeps some of the account's own powers shut."""
+        self.require_scope(next(scope for scope in Scope if OPENED[scope] is self.role), to)
 
 
 async def create(
-    session: AsyncSession, name: str, role: Role, *, bot: bool = False
-) -> tuple[Actor, str]:
-    """Create an account with one token; the token is returned here and nowhere again."""
+    session: AsyncSession,
+    name: str,
+    role: Role,
+    *,
+    bot: bool = False,
+    owner: Account | None = None,
+    password_hash: str | None = None,
+) -> Actor:
+    """Create an account; raises Invalid, or Conflict if the name is taken in any case."""
     if not NAME.fullmatch(name):
         raise Invalid(
             "name must be 1 to 100 characters without slashes, line breaks or outer spaces",
             field="name",
         )
-    if await session.scalar(select(Account.id).where(Account.name == name)):
+    if await session.scalar(select(Account.id).where(func.lower(Account.name) == name.lower())):
         raise Conflict(f"there is already an account named {name!r}")
-    account = Account(name=name, role=role, bot=bot, created_at=now(), deactivated_at=None)
+    if owner is not None:
+        _check_owner(owner, role, bot=bot)
+    account = Account(
+        name=name,
+        role=role,
+        bot=bot,
+        owner_id=owner.id if owner else None,
+        password_hash=password_hash,
+        created_at=now(),
+        deactivated_at=None,
+    )
     session.add(account)
     await session.flush()
-    return _actor(account), await issue_token(session, account.id, "first")
+    return actor_of(account)
 
 
-async def issue_token(session: AsyncSession, account_id: int, label: str) -> str:
-    """Issue a token; only its digest is kept."""
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    session.add(
-        Token(
-            account_id=account_id,
-            digest=_digest(secret),
-            label=label,
-            created_at=now(),
-            revoked_at=None,
-        )
-    )
-    await session.flush()
-    return secret
+def _check_owner(owner: Account, role: Role, *, bot: bool) -> None:
+    if not bot or owner.bot:
+        raise Invalid("only a bot has an owner, and only a person owns one", field="owner_id")
+    if owner.deactivated_at is not None:
+        raise Invalid(f"{owner.name!r} is deactivated and cannot own a bot", field="owner_id")
+    if RANKS[role] > RANKS[Role(owner.role)]:
+        raise Invalid(f"a bot may not be more than its owner, who is a {owner.role}", field="role")
 
 
-async def revoke_tokens(session: AsyncSession, name: str) -> int:
-    """Revoke every token of the named account; the number revoked."""
+async def get(session: AsyncSession, account_id: int) -> Account:
+    """An account; NotFound names the id."""
+    account = await session.get(Account, account_id)
+    if account is None:
+        raise NotFound(f"there is no account {account_id}")
+    return account
+
+
+async def named(session: AsyncSession, name: str) -> Account:
+    """The account of a name; NotFound says it."""
     account = await session.scalar(select(Account).where(Account.name == name))
     if account is None:
         raise NotFound(f"there is no account named {name!r}")
-    tokens = await session.scalars(
-        select(Token).where(Token.account_id == account.id, Token.revoked_at.is_(None))
+    return account
+
+
+async def listing(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    after: int,
+    limit: int,
+    owner_id: int | None = None,
+) -> Sequence[Account]:
+    """The next accounts after an id: one's own bots for anyone, else for administrators."""
+    chosen: list[ColumnElement[bool]] = [Account.id > after]
+    if owner_id is None or owner_id != actor.id:
+        actor.require(Role.administrator, "list accounts")
+    if owner_id is not None:
+        chosen.append(Account.owner_id == owner_id)
+    rows = await session.scalars(select(Account).where(*chosen).order_by(Account.id).limit(limit))
+    return rows.all()
+
+
+async def change_role(
+    session: AsyncSession, actor: Actor | None, account_id: int, role: Role
+) -> Account:
+    """Give an account another role; its bots are never left with more. `None` is the command."""
+    account = await _governed(session, actor, account_id, "change a role")
+    if account.role == Role.administrator and role is not Role.administrator:
+        await _keep_an_administrator(session, account)
+    if account.owner_id is not None:
+        _check_owner(await get(session, account.owner_id), role, bot=True)
+    account.role = role
+    mightier = [other for other in Role if RANKS[other] > RANKS[role]]
+    await session.execute(
+        update(Account)
+        .where(Account.owner_id == account.id, Account.role.in_(mightier))
+        .values(role=role)
     )
-    at = now()
-    revoked = 0
-    for token in tokens:
-        token.revoked_at = at
-        revoked += 1
-    return revoked
+    return account
 
 
-async def authenticate(session: AsyncSession, authorization: str | None) -> Actor:
-    """The account behind an Authorization header; raises Unauthenticated."""
-    scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthenticated("send the header Authorization: Bearer TOKEN")
-    account = await session.scalar(
-        select(Account)
-        .join(Token, Token.account_id == Account.id)
-        .where(
-            Token.digest == _digest(secret.strip()),
-            Token.revoked_at.is_(None),
-            Account.deactivated_at.is_(None),
+async def deactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
+    """Shut an account: its sessions, tokens and its bots' tokens end; its forecasts stay.
+
+    Doing it again changes nothing. `None` is the command.
+    """
+    account = await _governed(session, actor, account_id, "deactivate an account")
+    if account.deactivated_at is None:
+        await _keep_an_administrator(session, account)
+        account.deactivated_at = now()
+    opened = select(Account.id).where(or_(Account.id == account.id, Account.owner_id == account.id))
+    await session.execute(
+        update(Token)
+        .where(Token.account_id.in_(opened), Token.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    await end_sessions(session, account.id)
+    return account
+
+
+async def end_sessions(session: AsyncSession, account_id: int) -> None:
+    """Sign an account out of every browser."""
+    await session.execute(delete(BrowserSession).where(BrowserSession.account_id == account_id))
+
+
+async def reactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
+    """Open an account again; what it was opened with before stays ended."""
+    account = await _governed(session, actor, account_id, "reactivate an account")
+    account.deactivated_at = None
+    return account
+
+
+async def _governed(
+    session: AsyncSession, actor: Actor | None, account_id: int, to: str
+) -> Account:
+    if actor is not None:
+        actor.require(Role.administrator, to)
+    return await get(session, account_id)
+
+
+async def _keep_an_administrator(session: AsyncSession, account: Account) -> None:
+    """Raise Conflict if this account is the last active administrator.
+
+    The administrators' rows are locked, so that two cannot remove each other at once.
+    """
+    active = await session.scalars(
+        select(Account.id)
+        .where(Account.role == Role.administrator, Account.deactivated_at.is_(None))
+        .order_by(Account.id)
+        .with_for_update()
+    )
+    if active.all() == [account.id]:
+        raise Conflict(
+            f"{account.name!r} is the last active administrator; make another one first",
+            current={"role": account.role},
         )
-    )
-    if account is None:
-        raise Unauthenticated("this token is unknown or revoked")
-    return _actor(account)
 
 
 async def administrator_exists(session: AsyncSession) -> bool:
@@ -112,9 +225,8 @@ async def administrator_exists(session: AsyncSession) -> bool:
     return bool(count)
 
 
-def _actor(account: Account) -> Actor:
-    return Actor(account.id, account.name, Role(account.role), account.bot)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def actor_of(
+    account: Account, scope: Scope = Scope.administer, credential: Credential | None = None
+) -> Actor:
+    """An account as someone who asks."""
+    return Actor(account.id, account.name, Role(account.role), account.bot, scope, credential)

@@ -11,6 +11,8 @@ import swagger_ui
 from litestar import Litestar, Response, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -19,12 +21,13 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.response import Template
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
-from litestar.types import Message, Scope
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, pages
-from service.accounts import Actor
+from service import origin, pages, sessions, sightings, tokens
+from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
+from service.allowances import Pace
 from service.api import (
     aggregates,
     audit,
@@ -50,6 +53,11 @@ from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
 HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
@@ -93,9 +101,43 @@ class DocumentedErrors(ReceiveRoutePlugin):
 
 
 async def provide_actor(request: AppRequest) -> Actor:
-    """Who asks, by their token."""
+    """Who asks the API: by their token, and never by a cookie."""
     async with request.app.state.database.read() as session:
-        return await accounts.authenticate(session, request.headers.get("Authorization"))
+        actor = await tokens.authenticate(session, request.headers.get("Authorization"))
+    return _admit(request, actor)
+
+
+async def provide_visitor(request: AppRequest) -> Actor:
+    """Who looks at a page: by their browser's session, or anyone where everyone may read."""
+    secret = sessions.presented(request.cookies, secure=origin.is_secure(request))
+    try:
+        async with request.app.state.database.read() as session:
+            actor = await sessions.authenticate(session, secret)
+    except Unauthenticated:
+        if request.app.state.settings.readers != "everyone":
+            raise
+        return VISITOR
+    return _admit(request, actor)
+
+
+def _admit(request: AppRequest, actor: Actor) -> Actor:
+    """Let someone who is known pass, if they do not ask too often."""
+    request.app.state.pace.count(actor.id)
+    request.state.credential = actor.credential
+    return actor
+
+
+class Sightings(ASGIMiddleware):
+    """Records when tokens and sessions were last used, after the answer has gone out."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on, and record what opened it if that was not done lately."""
+        await next_app(scope, receive, send)
+        credential: Credential | None = scope["state"].get("credential")
+        if credential is not None and credential.unseen:
+            await sightings.record(scope["litestar_app"].state.database, credential)
 
 
 async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
@@ -118,13 +160,6 @@ async def provide_aggregator(request: AppRequest) -> Aggregator:
     return aggregator
 
 
-async def provide_visitor(request: AppRequest) -> Actor:
-    """Who looks at a page: someone who signed in, or anyone where everyone may read."""
-    if request.app.state.settings.readers != "everyone":
-        raise Unauthenticated("sign in first")
-    return VISITOR
-
-
 def answer_error(
     request: AppRequest, error: Exception
 ) -> Response[ProblemDetails] | Template | Response[None]:
@@ -137,7 +172,9 @@ def answer_error(
 async def add_headers(message: Message, _scope: Scope) -> None:
     """Give every answer, also errors and files, the headers that all carry."""
     if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message).update(HEADERS)
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -192,6 +229,7 @@ def create_app(settings: Settings) -> Litestar:
                 "settings": settings,
                 "aggregator": Aggregator(settings.interval_level),
                 "drawer": Drawer(),
+                "pace": Pace(settings.requests_per_minute),
             }
         ),
         dependencies={
@@ -203,7 +241,7 @@ def create_app(settings: Settings) -> Litestar:
         },
         exception_handlers={Exception: answer_error},
         template_config=pages.template_config(),
-        middleware=[metrics.middleware],
+        middleware=[metrics.middleware, origin.SameOrigin(), Sightings()],
         plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,
         before_send=[add_headers],

@@ -101,8 +101,21 @@ class Conflict(Problem):
     slug = "conflict"
 
 
-def _answer(problem: ProblemDetails) -> Response[ProblemDetails]:
+class TooManyRequests(Problem):
+    """Someone asks too often; `retry_after` is in seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    slug = "too-many-requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+def _answer(problem: ProblemDetails, error: Exception) -> Response[ProblemDetails]:
     headers = HEADERS.get(problem.status, {})
+    if isinstance(error, TooManyRequests):
+        headers = {"Retry-After": str(error.retry_after)}
     return Response(
         problem,
         status_code=problem.status,
@@ -113,7 +126,7 @@ def _answer(problem: ProblemDetails) -> Response[ProblemDetails]:
 
 def translate(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Answer any error as problem+json."""
-    return _answer(describe(request, error))
+    return _answer(describe(request, error), error)
 
 
 def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetails:

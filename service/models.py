@@ -79,6 +79,15 @@ class Role(StrEnum):
     administrator = "administrator"
 
 
+class Scope(StrEnum):
+    """What a token opens of what its account may do; each opens all that the ones before it do."""
+
+    read = "read"
+    forecast = "forecast"
+    curate = "curate"
+    administer = "administer"
+
+
 class Outcome(StrEnum):
     """What a resolution says. `unresolved` takes the one before it back."""
 
@@ -115,7 +124,11 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 
 
 class Account(Base):
-    """A person or a bot."""
+    """A person or a bot.
+
+    Without a `password_hash` nobody signs in as it; tokens may still open it. A bot may belong to
+    the account `owner_id`, which manages its tokens.
+    """
 
     __tablename__ = "account"
     __table_args__ = (_one_of("role", Role),)
@@ -123,6 +136,8 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     role: Mapped[str] = mapped_column(String(20))
     bot: Mapped[bool]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    password_hash: Mapped[str | None] = mapped_column(deferred=True)
     created_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
 
@@ -131,12 +146,61 @@ class Token(Base):
     """An API token; only its SHA-256 digest is kept."""
 
     __tablename__ = "token"
+    __table_args__ = (_one_of("scope", Scope),)
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     label: Mapped[str]
+    scope: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """Someone signed in with a browser; only the SHA-256 digest of the cookie's secret is kept."""
+
+    __tablename__ = "browser_session"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    browser: Mapped[str]
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """Leave to register with a role, or to set the password of the account `account_id`, once.
+
+    Only the SHA-256 digest of its secret is kept. `inviter_id` is empty for the command line.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (_one_of("role", Role), CheckConstraint("used <= uses", name="used"))
+
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[str | None] = mapped_column(String(20))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    inviter_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    uses: Mapped[int]
+    used: Mapped[int]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Allowance(Base):
+    """How far someone has spent their allowance of attempts at something.
+
+    `key` is a SHA-256 digest of what is limited and for whom; `spent_until` is in seconds since
+    1970 UTC, so that both databases can add to it.
+    """
+
+    __tablename__ = "allowance"
+
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    spent_until: Mapped[float] = mapped_column(index=True)
 
 
 class QuestionSet(Base):

@@ -23,7 +23,10 @@ HEADING = (
     "| variable | default | what it is |",
     "|---|---|---|",
 )
-READERS = ("members", "everyone")
+CHOICES = {
+    "readers": ("members", "everyone"),
+    "registration": ("open", "invitation", "closed"),
+}
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -56,6 +59,23 @@ class Settings:
     readers: str = _about(
         "members",
         "who may read the pages: members (who sign in first) or everyone",
+    )
+    registration: str = _about(
+        "invitation", "who may register: open (anyone), invitation or closed (nobody)"
+    )
+    sign_in_attempts: int = _about(
+        10,
+        "attempts at a password that a name has in ten minutes; an address has six times as many",
+        least=1,
+    )
+    requests_per_minute: int = _about(
+        6000,
+        "requests that an account may make in a minute, counted by each process; 0: any number",
+    )
+    client_address_header: str = _about(
+        "",
+        "the header in which a trusted proxy says a client's address, such as X-Forwarded-For "
+        "(its last entry counts); empty: the connection's own address",
     )
     llm_base_url: str = _about(
         "", "an OpenAI-compatible endpoint that proposes questions when drafting; empty: none"
@@ -94,10 +114,12 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}FIT_CHECK_SECONDS is {self.fit_check_seconds}; it must be from 1 to 59"
             )
-        if self.readers not in READERS:
-            raise SettingsError(
-                f"{PREFIX}READERS is {self.readers!r}; it must be one of {', '.join(READERS)}"
-            )
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; "
+                    f"it must be one of {', '.join(allowed)}"
+                )
         _ = self.url, self.jobs_url
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import click
 
-from service import accounts
+from service import accounts, tokens
 from service.cli.command import with_database
 from service.database import Database
 from service.models import Role
@@ -29,7 +29,9 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
 
     async def work(database: Database, _settings: Settings) -> tuple[accounts.Actor, str]:
         async with database.write() as session:
-            return await accounts.create(session, name, Role(role), bot=bot)
+            actor = await accounts.create(session, name, Role(role), bot=bot)
+            _, token = await tokens.issue(session, actor.id, "first")
+            return actor, token
 
     actor, token = with_database(work)
     if not only_token:
@@ -47,6 +49,6 @@ def revoke_tokens(name: str) -> None:
 
     async def work(database: Database, _settings: Settings) -> int:
         async with database.write() as session:
-            return await accounts.revoke_tokens(session, name)
+            return await tokens.revoke_all(session, name)
 
     click.echo(f"revoked {with_database(work)} tokens of {name!r}")

@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from service import accounts, questions
+from service import accounts, questions, tokens
 from service.cli.command import Sentence, sentences, with_database
 from service.cli.questions import load_sets, report
 from service.database import Database
@@ -38,7 +38,8 @@ def init(*, only_token: bool) -> None:
         async with database.write() as session:
             if await accounts.administrator_exists(session):
                 return loaded, ""
-            _, token = await accounts.create(session, "administrator", Role.administrator)
+            made = await accounts.create(session, "administrator", Role.administrator)
+            _, token = await tokens.issue(session, made.id, "first")
             return loaded, token
 
     loaded, token = with_database(work, create=True)
@@ -70,7 +71,9 @@ def serve(*, host: str, port: int, worker: bool) -> None:
         raise Sentence("the database has another schema version; run `credence init`")
     app = create_app(settings)
     with _beside(worker=worker):
-        uvicorn.run(app, host=host, port=port, log_level="info", access_log=False)
+        uvicorn.run(
+            app, host=host, port=port, log_level="info", access_log=False, proxy_headers=False
+        )
 
 
 @contextmanager

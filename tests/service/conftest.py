@@ -24,7 +24,7 @@ from questions.load import find_sets, read_set
 from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import accounts, questions
+from service import accounts, questions, tokens
 from service.accounts import Actor
 from service.app import create_app
 from service.database import Database
@@ -135,7 +135,8 @@ def account(client: TestClient[Any], settings: Settings) -> Callable[..., Caller
     def make(name: str, role: Role = Role.forecaster, *, bot: bool = False) -> Caller:
         async def create(database: Database) -> tuple[Actor, str]:
             async with database.write() as session:
-                return await accounts.create(session, name, role, bot=bot)
+                actor = await accounts.create(session, name, role, bot=bot)
+                return actor, (await tokens.issue(session, actor.id, "first"))[1]
 
         actor, token = run_on(settings, create)
         return Caller(client, actor.id, token)

@@ -12,7 +12,7 @@ from sqlalchemy import inspect, select, text
 
 from forecasting.posterior import Posterior
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import accounts, questions
+from service import questions, tokens
 from service.clock import now
 from service.database import Database
 from service.models import Account, Fit, FitStatus, Role
@@ -266,7 +266,7 @@ def test_nobody_gets_in_without_a_token_that_opens(ask, account, on_database) ->
 
     async def shut(database: Database) -> None:
         async with database.write() as session:
-            await accounts.revoke_tokens(session, "revoked")
+            await tokens.revoke_all(session, "revoked")
             row = await session.scalar(select(Account).where(Account.name == "gone"))
             assert row is not None
             row.deactivated_at = now()

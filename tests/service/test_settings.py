@@ -24,6 +24,7 @@ def test_every_setting_can_be_set_by_its_documented_variable() -> None:
     assert len(Settings.table()) == len(fields(Settings))
     values = {
         "max_body_bytes": "1000",
+        "registration": "open",
         "fit_draws": "50",
         "fit_tune": "50",
         "fit_timeout_seconds": "1.5",
@@ -61,6 +62,8 @@ def test_an_empty_variable_counts_as_absent_and_others_are_left_alone() -> None:
         ("FIT_TIMEOUT_SECONDS", "0", "at least 1"),
         ("FIT_TIMEOUT_SECONDS", "inf", "finite"),
         ("FIT_CHECK_SECONDS", "60", "from 1 to 59"),
+        ("REGISTRATION", "Open", "'Open'; it must be one of open, invitation, closed"),
+        ("SIGN_IN_ATTEMPTS", "0", "at least 1"),
         ("DATABASE_URL", "credence.db", "is not a database URL"),
         ("DATABASE_URL", "mysql://host/name", "'mysql'; allowed are sqlite and postgresql"),
         ("DATABASE_URL", "sqlite://", "must name a file"),

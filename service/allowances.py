@@ -1,0 +1,123 @@
+"""How often something may be tried, by one name or address, counted across all processes.
+
+An allowance of `attempts` in ten minutes refills steadily: it may be spent at once, after which one
+attempt comes back every 600 / `attempts` seconds. That is the generic cell rate algorithm: all that
+is kept is the moment until which attempts made so far would take at the steady rate (ITU-T I.371,
+annex A; https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from sqlalchemy import case, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.clock import now
+from service.database import Database
+from service.errors import TooManyRequests
+from service.models import Allowance
+
+PERIOD_SECONDS: Final = 600.0
+ADDRESS_FACTOR: Final = 6
+NETWORK_BITS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is limited, for whom, and to how many attempts in ten minutes."""
+
+    what: str
+    whom: str
+    attempts: int
+
+    @property
+    def key(self) -> str:
+        """What the allowance is stored under: the name typed might be someone's password."""
+        return hashlib.sha256(f"{self.what}\n{self.whom}".encode()).hexdigest()
+
+
+def by_address(what: str, address: str, attempts: int) -> Limit:
+    """A limit for an address; it has more attempts than a name, for many people may share it."""
+    return Limit(f"{what} from", _network(address), attempts * ADDRESS_FACTOR)
+
+
+def by_name(what: str, name: str, attempts: int) -> Limit:
+    """A limit for an account's name, whether there is such an account or not."""
+    return Limit(f"{what} as", name, attempts)
+
+
+def _network(address: str) -> str:
+    """The address, or of IPv6 the network of 64 bits that one subscriber has."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or IPv6Network((found, NETWORK_BITS), strict=False))
+    return str(found)
+
+
+async def spend(database: Database, *limits: Limit) -> None:
+    """Count an attempt against every limit, whatever comes of it; raises TooManyRequests.
+
+    It is counted in a transaction of its own, so that a refused attempt is counted too.
+    """
+    at = now().timestamp()
+    waits = []
+    async with database.write() as session:
+        insert = sqlite.insert if database.sqlite else postgresql.insert
+        for limit in sorted(limits, key=lambda one: one.key):
+            cost = PERIOD_SECONDS / limit.attempts
+            spent = case((Allowance.spent_until > at, Allowance.spent_until), else_=at)
+            left = await session.scalar(
+                insert(Allowance)
+                .values(key=limit.key, spent_until=at + cost)
+                .on_conflict_do_update(
+                    index_elements=[Allowance.key],
+                    set_={"spent_until": spent + cost},
+                    where=spent + cost <= at + PERIOD_SECONDS,
+                )
+                .returning(Allowance.spent_until)
+            )
+            if left is None:
+                waits.append(cost)
+        # Last, and without waiting for anyone's row: two attempts can never stop each other.
+        idle = select(Allowance.id).where(Allowance.spent_until < at)
+        await session.execute(
+            delete(Allowance).where(Allowance.id.in_(idle.with_for_update(skip_locked=True)))
+        )
+    if waits:
+        raise TooManyRequests(
+            "too many attempts; wait a little before the next",
+            retry_after=math.ceil(max(waits)),
+        )
+
+
+class Pace:
+    """How many requests an account may make in a minute, counted by this process alone.
+
+    To count every request in the database would make each of them a write.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._cost = 60 / per_minute if per_minute else 0.0
+        self._spent_until: dict[int, float] = {}
+
+    def count(self, account_id: int) -> None:
+        """Count a request; raises TooManyRequests if the minute's allowance is spent."""
+        at = now().timestamp()
+        spent = max(self._spent_until.get(account_id, at), at) + self._cost
+        if spent > at + 60:
+            raise TooManyRequests(
+                "too many requests; slow down", retry_after=math.ceil(spent - at - 60)
+            )
+        self._spent_until[account_id] = spent
+
+
+async def restore(database: Database, limit: Limit) -> None:
+    """Give the whole allowance back: who knows the password has not been guessing."""
+    async with database.write() as session:
+        await session.execute(delete(Allowance).where(Allowance.key == limit.key))

@@ -1,0 +1,160 @@
+"""Who someone is by name and password: registering, proving it, and changing the password.
+
+Hashing takes long on purpose. So these take the database rather than a transaction, and hash
+between transactions. Each counts as an attempt (`service.allowances`), by address and, where there
+is one, by name.
+"""
+
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import undefer
+
+from service import accounts, allowances, invitations, passwords
+from service.accounts import NAME, Actor, actor_of
+from service.database import Database
+from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
+from service.models import Account, Role
+from service.settings import Settings
+
+PASSWORD: Final = "a password"  # noqa: S105  # what attempts are counted at, not a password
+OPEN_ROLE: Final = Role.forecaster
+WRONG: Final = "the name or the password is wrong"
+
+
+async def identify(
+    database: Database, settings: Settings, name: str, password: str, *, address: str
+) -> Actor:
+    """The account of a name and its password.
+
+    An unknown name, an account without a password, a deactivated one and a wrong password get the
+    same answer after the same work, Unauthenticated: nobody learns which names there are. Raises
+    TooManyRequests.
+    """
+    by_name = allowances.by_name(PASSWORD, name, settings.sign_in_attempts)
+    await allowances.spend(
+        database,
+        allowances.by_address(PASSWORD, address, settings.sign_in_attempts),
+        by_name,
+    )
+    async with database.read() as session:
+        account = await session.scalar(
+            select(Account)
+            .where(Account.name == (name if NAME.fullmatch(name) else ""))
+            .where(Account.deactivated_at.is_(None))
+            .options(undefer(Account.password_hash))
+        )
+    held = account.password_hash if account else None
+    right = await passwords.matches(password, held)
+    if account is None or held is None or not right:
+        raise Unauthenticated(WRONG)
+    await allowances.restore(database, by_name)
+    if passwords.outdated(held):
+        await _replace_hash(database, account.id, held, await passwords.digest(password))
+    return actor_of(account)
+
+
+async def register(
+    database: Database,
+    settings: Settings,
+    name: str,
+    password: str,
+    *,
+    address: str,
+    invitation: str | None = None,
+) -> Actor:
+    """Make an account for someone who comes by themselves, as far as the settings let them.
+
+    With an invitation it gets the invitation's role; where registration is open to all, a
+    forecaster's without one. Raises Forbidden where registration is closed or nobody invited them,
+    Invalid, TooManyRequests, and Conflict for a name that is taken: here alone a stranger learns
+    that there is an account of some name.
+    """
+    if settings.registration == "closed":
+        raise Forbidden("registration is closed here; ask an administrator for an account")
+    if settings.registration == "invitation" and not invitation:
+        raise Forbidden("registration is by invitation here; ask an administrator for one")
+    if ":" in name:
+        raise Invalid("a name may hold no colon: those of imported forecasters do", field="name")
+    passwords.check(password, name=name)
+    await allowances.spend(
+        database, allowances.by_address("registration", address, settings.sign_in_attempts)
+    )
+    digest = await passwords.digest(password)
+    async with database.write() as session:
+        role = OPEN_ROLE
+        if invitation:
+            used = await invitations.redeem(session, invitation)
+            if used.role is None:
+                raise Invalid(
+                    "this invitation sets the password of an account that exists",
+                    field="invitation",
+                )
+            role = Role(used.role)
+        return await accounts.create(session, name, role, password_hash=digest)
+
+
+async def renew_password(
+    database: Database, settings: Settings, invitation: str, password: str, *, address: str
+) -> Actor:
+    """Set the password of the account that an invitation was made for; its sessions end.
+
+    Raises Invalid and TooManyRequests.
+    """
+    await allowances.spend(
+        database, allowances.by_address("invitation", address, settings.sign_in_attempts)
+    )
+    async with database.read() as session:
+        found = await invitations.find(session, invitation)
+        if found.account_id is None:
+            raise Invalid(
+                "this invitation is to register a new account, not to set a password",
+                field="invitation",
+            )
+        account = await accounts.get(session, found.account_id)
+    passwords.check(password, name=account.name)
+    digest = await passwords.digest(password)
+    async with database.write() as session:
+        await invitations.redeem(session, invitation)
+        account = await accounts.get(session, account.id)
+        if account.deactivated_at is not None:
+            raise Conflict(f"{account.name!r} is deactivated")
+        account.password_hash = digest
+        await accounts.end_sessions(session, account.id)
+    return actor_of(account)
+
+
+async def change_password(
+    database: Database,
+    settings: Settings,
+    actor: Actor,
+    current: str,
+    new: str,
+    *,
+    address: str,
+) -> None:
+    """Change one's own password; every session of the account ends, also the present one.
+
+    A page that changes it begins a new session (`sessions.begin`). API tokens go on. Raises
+    Forbidden if `current` is not the password now, Invalid and TooManyRequests.
+    """
+    passwords.check(new, name=actor.name, field="new")
+    try:
+        await identify(database, settings, actor.name, current, address=address)
+    except Unauthenticated:
+        raise Forbidden("the current password is wrong, or there is none yet") from None
+    digest = await passwords.digest(new)
+    async with database.write() as session:
+        account = await accounts.get(session, actor.id)
+        account.password_hash = digest
+        await accounts.end_sessions(session, actor.id)
+
+
+async def _replace_hash(database: Database, account_id: int, held: str, digest: str) -> None:
+    """Store the same password's newer hash, unless the password was changed meanwhile."""
+    async with database.write() as session:
+        await session.execute(
+            update(Account)
+            .where(Account.id == account_id, Account.password_hash == held)
+            .values(password_hash=digest)
+        )

@@ -1,0 +1,138 @@
+"""Invitations: secrets that let people register, or set the password of their account."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import accounts, secrets
+from service.accounts import Actor
+from service.clock import now
+from service.errors import Invalid, NotFound
+from service.models import Invitation, Role
+
+PREFIX: Final = "cri_"
+LIFETIME: Final = timedelta(days=7)
+MOST_USES: Final = 1000
+
+
+async def invite(
+    session: AsyncSession,
+    actor: Actor | None,
+    role: Role,
+    *,
+    uses: int = 1,
+    expires_at: datetime | None = None,
+) -> tuple[Invitation, str]:
+    """Let so many people register with a role; the secret is returned here and nowhere again.
+
+    By default it lasts for seven days. `None` is the command.
+    """
+    return await _store(session, actor, expires_at, role=role, uses=uses)
+
+
+async def invite_back(
+    session: AsyncSession,
+    actor: Actor | None,
+    account_id: int,
+    *,
+    expires_at: datetime | None = None,
+) -> tuple[Invitation, str]:
+    """Let an account's owner set its password once: the first, or one in place of a forgotten one.
+
+    An earlier invitation for the same account ends.
+    """
+    account = await accounts.get(session, account_id)
+    if account.deactivated_at is not None:
+        raise Invalid(f"{account.name!r} is deactivated; reactivate it first", field="account_id")
+    await session.execute(
+        update(Invitation)
+        .where(Invitation.account_id == account.id, Invitation.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    return await _store(session, actor, expires_at, account_id=account.id)
+
+
+async def _store(
+    session: AsyncSession,
+    actor: Actor | None,
+    expires_at: datetime | None,
+    *,
+    role: Role | None = None,
+    account_id: int | None = None,
+    uses: int = 1,
+) -> tuple[Invitation, str]:
+    if actor is not None:
+        actor.require(Role.administrator, "invite")
+    if expires_at is not None and expires_at <= now():
+        raise Invalid("expires_at must be in the future", field="expires_at")
+    if not 1 <= uses <= MOST_USES:
+        raise Invalid(f"uses must be from 1 to {MOST_USES}", field="uses")
+    secret = secrets.new(PREFIX)
+    invitation = Invitation(
+        digest=secrets.digest(secret),
+        role=role,
+        account_id=account_id,
+        inviter_id=actor.id if actor else None,
+        uses=uses,
+        used=0,
+        created_at=now(),
+        expires_at=expires_at or now() + LIFETIME,
+        revoked_at=None,
+    )
+    session.add(invitation)
+    await session.flush()
+    return invitation, secret
+
+
+async def listing(
+    session: AsyncSession, actor: Actor, *, before: int | None, limit: int
+) -> Sequence[Invitation]:
+    """Every invitation, the newest first, also those that have ended; for administrators."""
+    actor.require(Role.administrator, "list invitations")
+    query = select(Invitation)
+    if before is not None:
+        query = query.where(Invitation.id < before)
+    rows = await session.scalars(query.order_by(Invitation.id.desc()).limit(limit))
+    return rows.all()
+
+
+async def revoke(session: AsyncSession, actor: Actor, invitation_id: int) -> Invitation:
+    """End an invitation; doing it again changes nothing."""
+    actor.require(Role.administrator, "revoke an invitation")
+    invitation = await session.get(Invitation, invitation_id)
+    if invitation is None:
+        raise NotFound(f"there is no invitation {invitation_id}")
+    invitation.revoked_at = invitation.revoked_at or now()
+    return invitation
+
+
+async def find(session: AsyncSession, secret: str) -> Invitation:
+    """The invitation of a secret, if it can still be used; raises Invalid."""
+    invitation = await session.scalar(
+        select(Invitation).where(
+            Invitation.digest == secrets.digest(secret),
+            Invitation.used < Invitation.uses,
+            Invitation.expires_at > now(),
+            Invitation.revoked_at.is_(None),
+        )
+    )
+    if invitation is None:
+        raise Invalid("this invitation is unknown, used up, expired or revoked", field="invitation")
+    return invitation
+
+
+async def redeem(session: AsyncSession, secret: str) -> Invitation:
+    """Use an invitation once; raises Invalid if that cannot be, also if others were quicker."""
+    invitation = await find(session, secret)
+    done = await session.scalar(
+        update(Invitation)
+        .where(Invitation.id == invitation.id, Invitation.used < Invitation.uses)
+        .values(used=Invitation.used + 1)
+        .returning(Invitation.id)
+    )
+    if done is None:
+        raise Invalid("this invitation was used up a moment ago", field="invitation")
+    return invitation

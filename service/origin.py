@@ -1,0 +1,69 @@
+"""Where a request comes from: its address, its scheme, and whether our own pages sent it."""
+
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import Forbidden
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def address(connection: Connection, header: str) -> str:
+    """The client's address: the connection's, or what a trusted proxy says in a header.
+
+    Of a list of addresses the last counts, which the nearest proxy added; clients can write those
+    before it themselves.
+    """
+    told = connection.headers.getall(header, []) if header else []
+    if told:
+        return told[-1].rpartition(",")[2].strip()
+    return connection.client.host if connection.client else ""
+
+
+def is_secure(connection: Connection) -> bool:
+    """Whether cookies must be Secure: always, but for plain http to this machine itself.
+
+    A proxy that ends TLS must pass the Host header on, lest its requests look like local ones.
+    """
+    if connection.url.scheme == "https":
+        return True
+    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+class SameOrigin(ASGIMiddleware):
+    """Refuses unsafe requests that other sites make browsers send with our cookies.
+
+    Browsers say who sent a request in Sec-Fetch-Site, and in Origin, which no page can change
+    (https://www.w3.org/TR/fetch-metadata/). One of them must say that our own pages did; a request
+    that says neither is refused too. The API is left out, since it takes no cookies.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Refuse the request, or pass it on."""
+        connection: Connection = ASGIConnection(scope)
+        harmless = scope["path"].startswith("/api/") or scope.get("method") in SAFE_METHODS
+        if not harmless and not _sent_by_us(connection):
+            raise Forbidden("this form was not sent from our own pages; open the page again")
+        await next_app(scope, receive, send)
+
+
+def _sent_by_us(connection: Connection) -> bool:
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = urlsplit(connection.headers.get("origin", ""))
+    return bool(origin.netloc) and origin.netloc == connection.headers.get("host")

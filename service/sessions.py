@@ -1,0 +1,171 @@
+"""Browser sessions: who signed in with a browser, by the secret in its cookie.
+
+A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and knows them again with
+`authenticate(session, presented(request.cookies, secure=…))`. Whether the cookie may be Secure is
+`service.origin.is_secure(request)`. Every unsafe request outside /api must come from our own pages
+(`service.origin.SameOrigin`), so forms need no token of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from litestar.datastructures import Cookie
+from sqlalchemy import delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import identity, secrets
+from service.accounts import Actor, Credential, actor_of
+from service.clock import now
+from service.database import Database
+from service.errors import NotFound, Unauthenticated
+from service.models import Account, BrowserSession
+from service.settings import Settings
+from service.sightings import unseen
+
+PREFIX: Final = "crs_"
+IDLE: Final = timedelta(days=14)
+LIFETIME: Final = timedelta(days=60)
+LONGEST_BROWSER: Final = 300
+
+
+def cookie_name(*, secure: bool) -> str:
+    """The cookie's name; browsers take the prefix only for a Secure one of this very host."""
+    return "__Host-credence" if secure else "credence"
+
+
+def cookie(secret: str | None, *, secure: bool) -> Cookie:
+    """The cookie that carries a session's secret; None takes it back."""
+    return Cookie(
+        key=cookie_name(secure=secure),
+        value=secret or "",
+        path="/",
+        max_age=int(LIFETIME.total_seconds()) if secret else 0,
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def presented(cookies: Mapping[str, str], *, secure: bool) -> str | None:
+    """The secret that a browser presents, if it does."""
+    return cookies.get(cookie_name(secure=secure)) or None
+
+
+async def sign_in(
+    database: Database,
+    settings: Settings,
+    name: str,
+    password: str,
+    *,
+    address: str,
+    browser: str = "",
+    instead_of: str | None = None,
+) -> str:
+    """Begin a session for a name and its password; the secret for the cookie, new each time.
+
+    Args:
+        database: hashing takes long, so the transactions are this function's own.
+        settings: how many attempts there are.
+        name: of the account.
+        password: the account's.
+        address: where the request comes from (`service.origin.address`).
+        browser: the User-Agent header, for the owner's list of sessions.
+        instead_of: the secret that the browser presented before; that session ends.
+
+    Raises:
+        Unauthenticated: the name or the password is wrong; it is not said which.
+        TooManyRequests: by name or by address.
+    """
+    actor = await identity.identify(database, settings, name, password, address=address)
+    return await begin(database, actor.id, browser=browser, instead_of=instead_of)
+
+
+async def begin(
+    database: Database, account_id: int, *, browser: str = "", instead_of: str | None = None
+) -> str:
+    """Begin a session for someone who has just registered or set a password; its secret."""
+    secret = secrets.new(PREFIX)
+    at = now()
+    async with database.write() as session:
+        await session.execute(
+            delete(BrowserSession).where(
+                BrowserSession.account_id == account_id,
+                or_(
+                    BrowserSession.used_at <= at - IDLE, BrowserSession.created_at <= at - LIFETIME
+                ),
+            )
+        )
+        if instead_of:
+            await sign_out(session, instead_of)
+        session.add(
+            BrowserSession(
+                account_id=account_id,
+                digest=secrets.digest(secret),
+                browser=browser.replace("\0", "")[:LONGEST_BROWSER],
+                created_at=at,
+                used_at=at,
+            )
+        )
+    return secret
+
+
+async def authenticate(session: AsyncSession, secret: str | None) -> Actor:
+    """The account behind a session's secret; raises Unauthenticated if it is none, or ended."""
+    if not secret:
+        raise Unauthenticated("sign in first")
+    at = now()
+    found = (
+        await session.execute(
+            select(Account, BrowserSession)
+            .join(BrowserSession, BrowserSession.account_id == Account.id)
+            .where(
+                BrowserSession.digest == secrets.digest(secret),
+                BrowserSession.used_at > at - IDLE,
+                BrowserSession.created_at > at - LIFETIME,
+                Account.deactivated_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    if found is None:
+        raise Unauthenticated("this session has ended; sign in again")
+    account, signed_in = found
+    return actor_of(
+        account,
+        credential=Credential(BrowserSession, signed_in.id, unseen=unseen(signed_in.used_at)),
+    )
+
+
+async def sign_out(session: AsyncSession, secret: str) -> None:
+    """End the session of a secret; doing it again changes nothing."""
+    await session.execute(
+        delete(BrowserSession).where(BrowserSession.digest == secrets.digest(secret))
+    )
+
+
+async def listing(
+    session: AsyncSession, actor: Actor, *, before: int | None = None, limit: int
+) -> Sequence[BrowserSession]:
+    """One's own sessions that have not ended, the newest first."""
+    at = now()
+    query = select(BrowserSession).where(
+        BrowserSession.account_id == actor.id,
+        BrowserSession.used_at > at - IDLE,
+        BrowserSession.created_at > at - LIFETIME,
+    )
+    if before is not None:
+        query = query.where(BrowserSession.id < before)
+    rows = await session.scalars(query.order_by(BrowserSession.id.desc()).limit(limit))
+    return rows.all()
+
+
+async def revoke(session: AsyncSession, actor: Actor, session_id: int) -> None:
+    """End a session of one's own; NotFound if there is none of that id."""
+    actor.require_whole("end a session")
+    ended = await session.scalar(
+        delete(BrowserSession)
+        .where(BrowserSession.id == session_id, BrowserSession.account_id == actor.id)
+        .returning(BrowserSession.id)
+    )
+    if ended is None:
+        raise NotFound(f"you have no session {session_id}")

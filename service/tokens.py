@@ -1,0 +1,149 @@
+"""API tokens: what opens an account to programs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import accounts, secrets
+from service.accounts import OPENED, RANKS, Actor, Credential, actor_of
+from service.clock import now
+from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from service.models import Account, Role, Scope, Token
+from service.sightings import unseen
+
+PREFIX: Final = "crd_"
+
+
+async def issue(
+    session: AsyncSession,
+    account_id: int,
+    label: str,
+    scope: Scope = Scope.administer,
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Issue a token; its secret is returned here and nowhere again, for only a digest is kept.
+
+    A scope wider than the account's role opens no more than the role does.
+    """
+    if expires_at is not None and expires_at <= now():
+        raise Invalid("expires_at must be in the future", field="expires_at")
+    secret = secrets.new(PREFIX)
+    token = Token(
+        account_id=account_id,
+        digest=secrets.digest(secret),
+        label=label,
+        scope=scope,
+        created_at=now(),
+        used_at=None,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    session.add(token)
+    await session.flush()
+    return token, secret
+
+
+async def create(
+    session: AsyncSession,
+    actor: Actor,
+    account_id: int,
+    label: str,
+    scope: Scope,
+    expires_at: datetime | None,
+) -> tuple[Token, str]:
+    """Issue a token for oneself or a bot of one's own; it opens no more, and no longer, than asked.
+
+    Administrators issue them for any bot, but for no other person: that would be to act as them.
+    """
+    account = await _managed(session, actor, account_id)
+    if account.id != actor.id and not account.bot:
+        raise Forbidden("only they themselves issue a person's tokens")
+    if account.deactivated_at is not None:
+        raise Invalid(f"{account.name!r} is deactivated; reactivate it first", field="account_id")
+    if RANKS[OPENED[scope]] > RANKS[OPENED[actor.scope]]:
+        raise Forbidden(
+            f"a token with the scope {actor.scope} cannot make one with the scope {scope}"
+        )
+    ending = actor.credential.expires_at if actor.credential else None
+    if ending is not None and (expires_at is None or expires_at > ending):
+        raise Forbidden(f"a token made by this one must expire with it, by {ending.isoformat()}")
+    return await issue(session, account.id, label, scope, expires_at)
+
+
+async def listing(
+    session: AsyncSession, actor: Actor, account_id: int, *, before: int | None, limit: int
+) -> Sequence[Token]:
+    """The tokens of an account that one may manage, also those that have ended, newest first."""
+    account = await _managed(session, actor, account_id)
+    query = select(Token).where(Token.account_id == account.id)
+    if before is not None:
+        query = query.where(Token.id < before)
+    rows = await session.scalars(query.order_by(Token.id.desc()).limit(limit))
+    return rows.all()
+
+
+async def revoke(session: AsyncSession, actor: Actor, account_id: int, token_id: int) -> Token:
+    """End a token of an account that one may manage; doing it again changes nothing.
+
+    A token cannot end one of a wider scope, but always itself.
+    """
+    account = await _managed(session, actor, account_id)
+    token = await session.get(Token, token_id)
+    if token is None or token.account_id != account.id:
+        raise NotFound(f"{account.name!r} has no token {token_id}")
+    if not (actor.credential and (Token, token.id) == (actor.credential.kind, actor.credential.id)):
+        actor.require_scope(Scope(token.scope), "revoke this token")
+    token.revoked_at = token.revoked_at or now()
+    return token
+
+
+async def revoke_all(session: AsyncSession, name: str) -> int:
+    """Revoke every token of the named account; the number revoked."""
+    account = await accounts.named(session, name)
+    done = await session.scalars(
+        update(Token)
+        .where(Token.account_id == account.id, Token.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(Token.id)
+    )
+    return len(done.all())
+
+
+async def authenticate(session: AsyncSession, authorization: str | None) -> Actor:
+    """The account behind an Authorization header; raises Unauthenticated."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated("send the header Authorization: Bearer TOKEN")
+    found = (
+        await session.execute(
+            select(Account, Token)
+            .join(Token, Token.account_id == Account.id)
+            .where(
+                Token.digest == secrets.digest(secret.strip()),
+                Token.revoked_at.is_(None),
+                or_(Token.expires_at.is_(None), Token.expires_at > now()),
+                Account.deactivated_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    if found is None:
+        raise Unauthenticated("this token is unknown, expired or revoked")
+    account, token = found
+    return actor_of(
+        account,
+        Scope(token.scope),
+        Credential(Token, token.id, token.expires_at, unseen(token.used_at)),
+    )
+
+
+async def _managed(session: AsyncSession, actor: Actor, account_id: int) -> Account:
+    """An account whose tokens the actor may manage: their own, their bot's, or as administrator."""
+    if account_id == actor.id:
+        return await accounts.get(session, account_id)
+    account = await session.get(Account, account_id)
+    if account is None or account.owner_id != actor.id:
+        actor.require(Role.administrator, "manage the tokens of another account")
+    return await accounts.get(session, account_id)
