@@ -192,6 +192,11 @@ class Posterior:
         """The number of draws."""
         return int(self.t_w.size)
 
+    @property
+    def arrays(self) -> dict[str, FloatArray]:
+        """Every parameter's draws by name."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over the names, types, shapes and bytes of the arrays."""

@@ -1,12 +1,17 @@
 """Panels whose truth is known, for tests of the model and for planning a tournament."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from forecasting.arrays import FloatArray
+from forecasting.live import aggregate
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.pooling import logistic
+from forecasting.posterior import DRAWS, Posterior
+from forecasting.training import TrainingRows
 
 DAY = 86_400.0
 LIFE_DAYS = 30.0
@@ -136,3 +141,92 @@ def opinions(*, seed: int, questions: int, forecasters: int, per_question: int) 
     )
     order = [int(name) for name in panel.forecasters]
     return Opinions(panel, intercept[order], slope[order])
+
+
+def parameters(panel: Panel, *, seed: int) -> Posterior:
+    """Draw every parameter of the model once from its priors, for the names of a panel.
+
+    The answer is a posterior that is certain of them: every draw is the same. This imports PyMC,
+    which takes seconds.
+    """
+    import pymc  # noqa: PLC0415 - takes seconds
+
+    from forecasting.model import build_model  # noqa: PLC0415 - likewise
+
+    rows = TrainingRows.of(panel)
+    variables = build_model(rows).free_RVs
+    drawn: dict[str, Any] = {}
+    for variable, value in zip(variables, pymc.draw(variables, random_seed=seed), strict=True):
+        logged = variable.name.startswith("log_")
+        name = variable.name.removeprefix("log_")
+        drawn[name] = np.repeat([np.exp(value) if logged else value], DRAWS, axis=0)
+    return Posterior(**drawn, forecasters=rows.forecasters, domains=rows.domains)
+
+
+def answered(panel: Panel, truth: Posterior, *, seed: int) -> tuple[Panel, FloatArray]:
+    """Let a model's certain parameters decide the outcomes of a panel of untimed forecasts.
+
+    Returns the panel with its outcomes, and every question's own probability, ``(question,)``,
+    drawn from what the live aggregate says of it given the parameters.
+    """
+    random = np.random.default_rng(seed)
+    own = np.empty(len(panel.questions))
+    for question in range(own.size):
+        rows = panel.standing(question)
+        place = random.random()
+        said = aggregate(
+            truth,
+            [panel.forecasters[who] for who in panel.forecaster[rows]],
+            panel.probability[rows],
+            domain=panel.domains[panel.domain[question]],
+            level=abs(2.0 * place - 1.0),
+        )
+        own[question] = said.upper if place > 0.5 else said.lower  # noqa: PLR2004 - the median
+    outcome = (random.random(own.size) < own).astype(np.float64)
+    return replace(panel, outcome=outcome), own
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Check:
+    """A fit held against the parameters that its outcomes were made from.
+
+    Attributes:
+        ranks: of each true parameter among the fit's draws, in (0, 1), by name; uniform over many
+            checks if the fit is right (Talts et al. 2018, arXiv:1804.06788).
+        covered: whether the credible interval covered an open question's own probability.
+    """
+
+    ranks: dict[str, FloatArray]
+    covered: FloatArray
+
+
+def check(
+    *, seed: int, fit: Callable[[Panel], Posterior], questions: int = 120, forecasters: int = 8
+) -> Check:
+    """Simulate a panel by the model itself, fit its first two thirds, and compare.
+
+    Raises:
+        FitRefused: as the fit.
+    """
+    blank = opinions(seed=seed, questions=questions, forecasters=forecasters, per_question=6).panel
+    truth = parameters(blank, seed=seed)
+    panel, own = answered(blank, truth, seed=seed)
+    known = panel.outcome.copy()
+    known[questions * 2 // 3 :] = np.nan
+    found = fit(replace(panel, outcome=known))
+    rows = [truth.rows[name] for name in found.forecasters]
+    ranks = {}
+    for name, values in truth.arrays.items():
+        right = values[0, rows] if name == "omega" else values[0]
+        ranks[name] = np.atleast_1d((found.arrays[name] < right).mean(axis=0))
+    covered = []
+    for question in range(questions * 2 // 3, questions):
+        standing = panel.standing(question)
+        said = aggregate(
+            found,
+            [panel.forecasters[who] for who in panel.forecaster[standing]],
+            panel.probability[standing],
+            domain=panel.domains[panel.domain[question]],
+        )
+        covered.append(said.lower <= own[question] <= said.upper)
+    return Check(ranks, np.array(covered, dtype=np.float64))
