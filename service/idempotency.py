@@ -25,8 +25,10 @@ async def once(
     request: bytes,
     kind: type[Answer],
     work: Callable[[], Awaitable[Answer]],
-) -> Answer:
-    """Do the work, or give the answer that the same key got before.
+) -> tuple[Answer, bool]:
+    """Do the work, or give the answer that the same key got before; True tells that it was before.
+
+    Of two requests under one key at the same time the second waits for the first.
 
     Args:
         session: the transaction that both the work and its answer are stored in.
@@ -38,7 +40,7 @@ async def once(
         work: what to do.
     """
     if key is None:
-        return await work()
+        return await work(), False
     if not (1 <= len(key) <= LONGEST_KEY and key.isprintable()):
         raise Invalid(
             f"Idempotency-Key must be 1 to {LONGEST_KEY} printable characters",
@@ -57,7 +59,7 @@ async def once(
                 "this Idempotency-Key was used for another request; take a new key",
                 field="Idempotency-Key",
             )
-        return msgspec.json.decode(kept.answer, type=kind)
+        return msgspec.json.decode(kept.answer, type=kind), True
     answer = await work()
     session.add(
         IdempotentRequest(
@@ -69,4 +71,4 @@ async def once(
         )
     )
     await session.flush()
-    return answer
+    return answer, False

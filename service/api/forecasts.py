@@ -3,30 +3,29 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, delete, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import forecasts, idempotency, questions
+from service import forecasts, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api.parameters import (
     DEFAULT_LIMIT,
     AppRequest,
     Cursor,
-    IdempotencyKey,
     Limit,
     Pooling,
     Reading,
     Who,
     Writing,
-    asked,
     page_of,
     position,
     strictly,
     utc,
 )
 from service.api.questions import QuestionId
+from service.api.repetition import IdempotencyKey, once
 from service.forecasts import Draft
 from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.forecasts import (
@@ -57,7 +56,7 @@ class QuestionForecasts(Controller):
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
-    ) -> Submitted:
+    ) -> Response[Submitted]:
         """Store a forecast and answer with the aggregate that it led to."""
         data = await strictly(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
@@ -65,9 +64,7 @@ class QuestionForecasts(Controller):
         async def work() -> Submitted:
             return (await _submit(writing, aggregator, actor, [draft]))[0]
 
-        return await idempotency.once(
-            writing, actor, idempotency_key, await asked(request), Submitted, work
-        )
+        return await once(request, writing, actor, idempotency_key, Submitted, work)
 
     @get(summary="List the forecasts on a question")
     async def listing(
@@ -94,14 +91,24 @@ class QuestionForecasts(Controller):
 
     @delete("/current", status_code=200, summary="Withdraw my forecast")
     async def withdraw(
-        self, actor: Who, writing: Writing, aggregator: Pooling, question_id: QuestionId
-    ) -> WithdrawnOut:
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[WithdrawnOut]:
         """End my standing forecast; what I said before stays on record."""
-        view, row = await forecasts.withdraw(writing, actor, question_id)
-        reading = await aggregator.publish_one(
-            writing, actor, view, cause="withdrawal", at=row.created_at
-        )
-        return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
+
+        async def work() -> WithdrawnOut:
+            view, row = await forecasts.withdraw(writing, actor, question_id)
+            reading = await aggregator.publish_one(
+                writing, actor, view, cause="withdrawal", at=row.created_at
+            )
+            return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
+
+        return await once(request, writing, actor, idempotency_key, WithdrawnOut, work)
 
 
 class BulkForecasts(Controller):
@@ -119,7 +126,7 @@ class BulkForecasts(Controller):
         aggregator: Pooling,
         data: JSONBody[SkipValidation[Bulk]],
         idempotency_key: IdempotencyKey = None,
-    ) -> SubmittedMany:
+    ) -> Response[SubmittedMany]:
         """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
         data = await strictly(request, Bulk)
         drafts = [
@@ -130,9 +137,7 @@ class BulkForecasts(Controller):
         async def work() -> SubmittedMany:
             return SubmittedMany(await _submit(writing, aggregator, actor, drafts))
 
-        return await idempotency.once(
-            writing, actor, idempotency_key, await asked(request), SubmittedMany, work
-        )
+        return await once(request, writing, actor, idempotency_key, SubmittedMany, work)
 
 
 async def _submit(

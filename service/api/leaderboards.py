@@ -2,26 +2,25 @@
 
 from typing import Annotated
 
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import idempotency, leaderboards
+from service import leaderboards
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
     AppRequest,
     Cursor,
-    IdempotencyKey,
     Limit,
     Reading,
     Scoped,
     Who,
     Writing,
-    asked,
     page_of,
     position,
     strictly,
 )
+from service.api.repetition import IdempotencyKey, once
 from service.leaderboards import Criteria
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
@@ -81,7 +80,7 @@ class Leaderboards(Controller):
         writing: Writing,
         data: JSONBody[SkipValidation[NewLeaderboard]],
         idempotency_key: IdempotencyKey = None,
-    ) -> FrozenOut:
+    ) -> Response[FrozenOut]:
         """Store a leaderboard for good, as the next version under its name."""
         data = await strictly(request, NewLeaderboard)
 
@@ -89,9 +88,7 @@ class Leaderboards(Controller):
             row = await leaderboards.freeze(writing, actor, data.name, data.criteria())
             return FrozenOut.of(row, actor.name)
 
-        return await idempotency.once(
-            writing, actor, idempotency_key, await asked(request), FrozenOut, work
-        )
+        return await once(request, writing, actor, idempotency_key, FrozenOut, work)
 
     @get("/leaderboards", summary="List the frozen leaderboards")
     async def frozen(

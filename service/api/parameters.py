@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
-from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import Actor
@@ -83,20 +83,6 @@ async def provide_scope(
         settled_before=utc(settled_before),
         as_of=utc(as_of),
     )
-
-
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="repeat a request under the same key and it is done once",
-    ),
-]
-
-
-async def asked(request: AppRequest) -> bytes:
-    """What a request asks, by which its repetition is known."""
-    return f"{request.method} {request.url.path}\n".encode() + await request.body()
 
 
 async def strictly(request: AppRequest, kind: type[Item]) -> Item:

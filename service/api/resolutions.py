@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Controller, delete, post
+from litestar import Controller, Response, delete, post
 from litestar.params import JSONBody, QueryParameter, SkipValidation
 
 from service import resolutions
@@ -16,6 +16,7 @@ from service.api.parameters import (
     utc,
 )
 from service.api.questions import QuestionId, detailed
+from service.api.repetition import IdempotencyKey, once
 from service.models import Outcome
 from service.schemas.questions import NewResolution, QuestionDetail
 
@@ -35,24 +36,31 @@ class Resolutions(Controller):
         aggregator: Pooling,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewResolution]],
-    ) -> QuestionDetail:
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[QuestionDetail]:
         """Resolve and score in one step; forecasts from `occurred_at` on do not count."""
         data = await strictly(request, NewResolution)
-        view = await resolutions.resolve(
-            writing,
-            aggregator,
-            actor,
-            question_id,
-            outcome=Outcome(data.outcome),
-            occurred_at=utc(data.occurred_at),
-            evidence_url=data.evidence_url,
-            note=data.note,
-        )
-        return await detailed(writing, aggregator, actor, view)
+        occurred_at = utc(data.occurred_at)
+
+        async def work() -> QuestionDetail:
+            view = await resolutions.resolve(
+                writing,
+                aggregator,
+                actor,
+                question_id,
+                outcome=Outcome(data.outcome),
+                occurred_at=occurred_at,
+                evidence_url=data.evidence_url,
+                note=data.note,
+            )
+            return await detailed(writing, aggregator, actor, view)
+
+        return await once(request, writing, actor, idempotency_key, QuestionDetail, work)
 
     @delete(status_code=200, summary="Take a resolution back (curators)")
     async def unresolve(
         self,
+        request: AppRequest,
         actor: Who,
         writing: Writing,
         aggregator: Pooling,
@@ -65,7 +73,14 @@ class Resolutions(Controller):
                 description="why, for forecasters to read in the question's audit log",
             ),
         ] = "",
-    ) -> QuestionDetail:
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[QuestionDetail]:
         """The question goes on as if it had not been resolved; the record keeps both steps."""
-        view = await resolutions.unresolve(writing, aggregator, actor, question_id, reason=reason)
-        return await detailed(writing, aggregator, actor, view)
+
+        async def work() -> QuestionDetail:
+            view = await resolutions.unresolve(
+                writing, aggregator, actor, question_id, reason=reason
+            )
+            return await detailed(writing, aggregator, actor, view)
+
+        return await once(request, writing, actor, idempotency_key, QuestionDetail, work)

@@ -22,6 +22,7 @@ SUBMIT = {"viewer": 403, "forecaster": 201, "curator": 201, "administrator": 201
 WITHDRAW = {"viewer": 403, "forecaster": 200, "curator": 200, "administrator": 200}
 RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 201}
 UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
+NOT_MINE = dict.fromkeys(READ, 403)
 PUBLIC = "public"
 
 ENDPOINTS: dict[tuple[str, str], Any] = {
@@ -46,6 +47,12 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/questions/{question_id:int}/reopening"): RESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/audit"): READ,
     ("GET", "/api/v1/audit"): UNRESOLVE,
+    ("GET", "/api/v1/questions/{question_id:int}/comments"): READ,
+    ("POST", "/api/v1/questions/{question_id:int}/comments"): SUBMIT,
+    ("GET", "/api/v1/comments/{comment_id:int}/revisions"): READ,
+    ("POST", "/api/v1/comments/{comment_id:int}/revisions"): NOT_MINE,
+    ("DELETE", "/api/v1/comments/{comment_id:int}"): UNRESOLVE,
+    ("POST", "/api/v1/comments/{comment_id:int}/restoration"): RESOLVE,
     ("GET", "/api/v1/questions/{question_id:int}/provenance"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/forecasts"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
@@ -180,6 +187,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
     ann = account("ann")
     open_one, held, unresolved, resolved = map(question, ("open", "held", "unresolved", "resolved"))
     curator.resolve(resolved, "yes")
+    said = ann.post(f"/questions/{held}/comments", {"text": "It is dry."}).json()["id"]
     closing = {"based_on": 1, "reason": "It is settled."}
     assert curator.post(f"/questions/{almanac['reopened']}/closing", closing).status_code == 201
     told = {"probability": 0.3}
@@ -187,6 +195,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "slug:str": "almanac",
         "implication:str": "wet",
         "forecaster_id:int": ann.id,
+        "comment_id:int": said,
         "fit_id:int": fit,
         "what:str": "forecasts",
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
@@ -222,6 +231,9 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
                 "closes_at": "2027-11-30T00:00:00Z",
             },
         ),
+        ("POST", "/api/v1/questions/{question_id:int}/comments"): (open_one, {"text": "Dry."}),
+        ("POST", "/api/v1/comments/{comment_id:int}/revisions"): (open_one, {"text": "Wet."}),
+        ("POST", "/api/v1/comments/{comment_id:int}/restoration"): (open_one, {"reason": "No."}),
         ("POST", "/api/v1/sets/{slug:str}/visibility"): (
             open_one,
             {"visibility": "after_forecast", "reason": "To be fair."},
@@ -236,8 +248,9 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
             path = template.replace("{question_id:int}", str(asked))
             for name, fill in fills.items():
                 path = path.replace(f"{{{name}}}", str(fill))
+            params = {"reason": "Rude."} if method == "DELETE" else None
             answer = client.request(
-                method, path, json=body, headers=headers, follow_redirects=False
+                method, path, json=body, params=params, headers=headers, follow_redirects=False
             )
             if answer.status_code == 401:
                 assert answer.headers["www-authenticate"] == "Bearer"

@@ -1,0 +1,155 @@
+"""Comments on questions."""
+
+from typing import Annotated
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+
+from service import comments, questions
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    WITHOUT_NUL,
+    AppRequest,
+    Cursor,
+    Limit,
+    Reading,
+    Who,
+    Writing,
+    page_of,
+    position,
+    strictly,
+)
+from service.api.questions import QuestionId
+from service.api.repetition import IdempotencyKey, once
+from service.models import LARGEST_ID
+from service.schemas.comments import (
+    CommentOut,
+    CommentRevisionOut,
+    NewComment,
+    NewText,
+    Restoration,
+)
+from service.schemas.common import Page
+
+CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the comment's id")]
+
+
+class Comments(Controller):
+    """What people have to say on questions."""
+
+    path = "/"
+    tags = ("Comments",)
+
+    @post("/questions/{question_id:int}/comments", summary="Comment on a question")
+    async def write(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        question_id: QuestionId,
+        data: JSONBody[SkipValidation[NewComment]],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[CommentOut]:
+        """Say something in Markdown, answer a comment, or explain a forecast of one's own."""
+        data = await strictly(request, NewComment)
+
+        async def work() -> CommentOut:
+            said = await comments.write(
+                writing,
+                actor,
+                question_id,
+                text=data.text,
+                parent_id=data.parent_id,
+                forecast_id=data.forecast_id,
+                private=data.private,
+            )
+            return CommentOut.of(said)
+
+        return await once(request, writing, actor, idempotency_key, CommentOut, work)
+
+    @get("/questions/{question_id:int}/comments", summary="List the comments on a question")
+    async def listing(
+        self,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        parent: Annotated[
+            int | None,
+            QueryParameter(
+                ge=1, le=LARGEST_ID, description="only the answers to this comment, by its id"
+            ),
+        ] = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[CommentOut]:
+        """Comments and their answers, the newest first; of removed ones, that they were there."""
+        view = await questions.get(reading, question_id, actor=actor)
+        rows = await comments.listing(
+            reading,
+            actor,
+            view,
+            parent_id=parent,
+            before=position(cursor),
+            limit=limit + 1,
+        )
+        return page_of(rows, limit, CommentOut.of, lambda said: said.comment.id)
+
+    @post("/comments/{comment_id:int}/revisions", summary="Edit my comment")
+    async def edit(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        comment_id: CommentId,
+        data: JSONBody[SkipValidation[NewText]],
+    ) -> CommentOut:
+        """Say it in other words; what it said before stays in its history."""
+        data = await strictly(request, NewText)
+        return CommentOut.of(await comments.edit(writing, actor, comment_id, text=data.text))
+
+    @get("/comments/{comment_id:int}/revisions", summary="List what a comment has said")
+    async def revisions(
+        self,
+        actor: Who,
+        reading: Reading,
+        comment_id: CommentId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[CommentRevisionOut]:
+        """Every text of a comment, the first first; those of a removed one are for curators."""
+        rows = await comments.revisions(
+            reading, actor, comment_id, after=position(cursor) or 0, limit=limit + 1
+        )
+        return page_of(rows, limit, CommentRevisionOut.of, lambda row: row.number)
+
+    @delete("/comments/{comment_id:int}", status_code=200, summary="Remove a comment")
+    async def remove(
+        self,
+        actor: Who,
+        writing: Writing,
+        comment_id: CommentId,
+        reason: Annotated[
+            str,
+            QueryParameter(
+                max_length=comments.LONGEST_REASON,
+                pattern=WITHOUT_NUL,
+                description="why; required of a curator who removes another's",
+            ),
+        ] = "",
+    ) -> CommentOut:
+        """Take back one's own for good, or hide another's as a curator; its place stays."""
+        return CommentOut.of(await comments.remove(writing, actor, comment_id, reason=reason))
+
+    @post("/comments/{comment_id:int}/restoration", summary="Restore a comment (curators)")
+    async def restore(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        comment_id: CommentId,
+        data: JSONBody[SkipValidation[Restoration]],
+    ) -> CommentOut:
+        """Put back what a curator hid."""
+        data = await strictly(request, Restoration)
+        said = await comments.restore(writing, actor, comment_id, reason=data.reason)
+        return CommentOut.of(said)

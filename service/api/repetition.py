@@ -1,0 +1,39 @@
+"""Requests that are safe to repeat: the Idempotency-Key header."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+from litestar import Response
+from litestar.params import HeaderParameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import idempotency
+from service.accounts import Actor
+from service.api.parameters import AppRequest
+
+Answer = TypeVar("Answer")
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="repeat a request under the same key and it is done once; the answer to the "
+        "repetition is the first one, with the header Idempotency-Replayed: true",
+    ),
+]
+
+
+async def once(
+    request: AppRequest,
+    session: AsyncSession,
+    actor: Actor,
+    key: str | None,
+    kind: type[Answer],
+    work: Callable[[], Awaitable[Answer]],
+) -> Response[Answer]:
+    """Do what a request asks, or answer as before if it was asked under the same key."""
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    answer, repeated = await idempotency.once(
+        session, actor, key, asked + await request.body(), kind, work
+    )
+    return Response(answer, headers={"Idempotency-Replayed": "true"} if repeated else None)

@@ -1,0 +1,267 @@
+"""Comments on questions: written, answered, edited with their history kept, taken out of sight."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from service import questions
+from service.accounts import Actor
+from service.clock import now
+from service.errors import Conflict, Forbidden, Invalid, NotFound
+from service.models import Account, Comment, CommentRemoval, CommentRevision, Forecast, Role
+from service.questions import View
+
+LONGEST_COMMENT: Final = 20_000
+LONGEST_REASON: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A comment as it stands: whose it is, its newest text, and whether it was taken out of sight.
+
+    The text is Markdown as it was written, to be escaped by whoever shows it.
+    """
+
+    comment: Comment
+    by: str
+    bot: bool
+    revision: CommentRevision
+    last_removal: CommentRemoval | None
+
+    @property
+    def removal(self) -> CommentRemoval | None:
+        """Why it is out of sight; None if it can be read."""
+        held = self.last_removal
+        return held if held is not None and held.removed else None
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether its author took it back, which nobody can undo."""
+        return self.removal is not None and self.removal.account_id == self.comment.account_id
+
+
+async def write(
+    session: AsyncSession,
+    actor: Actor,
+    question_id: int,
+    *,
+    text: str,
+    parent_id: int | None = None,
+    forecast_id: int | None = None,
+    private: bool = False,
+) -> Said:
+    """Comment on a question.
+
+    Args:
+        text: Markdown, 1 to 20,000 characters.
+        parent_id: the comment that it answers, which itself answers none; an answer to a private
+            comment is private.
+        forecast_id: the actor's own forecast on the question that it explains.
+        private: for the author and curators only, and the author of the comment that it answers.
+    """
+    actor.require(Role.forecaster, "comment")
+    _check_text(text)
+    view = await questions.get(session, question_id, actor=actor)
+    if parent_id is not None:
+        parent = await _answerable(session, actor, view, parent_id)
+        private = private or parent.comment.private
+    if forecast_id is not None:
+        whose = select(Forecast.account_id).where(
+            Forecast.id == forecast_id, Forecast.question_id == view.id
+        )
+        if await session.scalar(whose) != actor.id:
+            raise Invalid(
+                "forecast_id must be of your own forecast on this question", field="forecast_id"
+            )
+    at = now()
+    row = Comment(
+        question_id=view.id,
+        account_id=actor.id,
+        parent_id=parent_id,
+        forecast_id=forecast_id,
+        private=private,
+        created_at=at,
+    )
+    session.add(row)
+    await session.flush()
+    revision = CommentRevision(comment_id=row.id, number=1, text=text, created_at=at)
+    session.add(revision)
+    await session.flush()
+    return Said(row, actor.name, actor.bot, revision, None)
+
+
+async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> Said:
+    """Say one's own comment in other words; the old ones stay in its history."""
+    actor.require(Role.forecaster, "edit a comment")
+    _check_text(text)
+    said = await _locked(session, actor, comment_id)
+    if said.comment.account_id != actor.id:
+        raise Forbidden("a comment is edited by its author alone")
+    if said.removal is not None:
+        raise Conflict(f"comment {comment_id} was removed", current={"removed": True})
+    if text != said.revision.text:
+        session.add(
+            CommentRevision(
+                comment_id=comment_id,
+                number=said.revision.number + 1,
+                text=text,
+                created_at=now(),
+            )
+        )
+        await session.flush()
+    return await get(session, actor, comment_id)
+
+
+async def remove(session: AsyncSession, actor: Actor, comment_id: int, *, reason: str = "") -> Said:
+    """Take a comment out of sight: one's own for good, another's as a curator with a reason."""
+    said = await _locked(session, actor, comment_id)
+    if said.comment.account_id != actor.id:
+        actor.require(Role.curator, "remove another's comment")
+        _require_reason(reason)
+    if said.removal is not None:
+        raise Conflict(f"comment {comment_id} was already removed", current={"removed": True})
+    return await _decide(session, actor, said, removed=True, reason=reason)
+
+
+async def restore(session: AsyncSession, actor: Actor, comment_id: int, *, reason: str) -> Said:
+    """Put back what a curator took out of sight."""
+    actor.require(Role.curator, "restore a comment")
+    _require_reason(reason)
+    said = await _locked(session, actor, comment_id)
+    if said.removal is None or said.taken_back:
+        raise Conflict(
+            f"comment {comment_id} was not removed by a curator",
+            current={"removed": said.removal is not None},
+        )
+    return await _decide(session, actor, said, removed=False, reason=reason)
+
+
+async def get(session: AsyncSession, actor: Actor, comment_id: int) -> Said:
+    """One comment that the actor may see; NotFound names the id."""
+    row = (await session.execute(_seen(actor).where(Comment.id == comment_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no comment {comment_id}")
+    said = Said(*row)
+    await questions.get(session, said.comment.question_id, actor=actor)
+    return said
+
+
+async def listing(
+    session: AsyncSession,
+    actor: Actor,
+    view: View,
+    *,
+    parent_id: int | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[Said]:
+    """The comments on a question that the actor may see, the newest first; removed ones too.
+
+    Args:
+        parent_id: only the answers to this comment.
+        before: only those with a smaller id.
+        limit: how many at most.
+    """
+    query = _seen(actor).where(Comment.question_id == view.id).order_by(Comment.id.desc())
+    if parent_id is not None:
+        query = query.where(Comment.parent_id == parent_id)
+    if before is not None:
+        query = query.where(Comment.id < before)
+    return [Said(*row) for row in await session.execute(query.limit(limit))]
+
+
+async def revisions(
+    session: AsyncSession, actor: Actor, comment_id: int, *, after: int, limit: int
+) -> list[CommentRevision]:
+    """What a comment said at first and since, after a revision's number; of a removed one nothing.
+
+    Curators read removed ones as well.
+    """
+    said = await get(session, actor, comment_id)
+    if said.removal is not None and not actor.may(Role.curator):
+        return []
+    rows = await session.scalars(
+        select(CommentRevision)
+        .where(CommentRevision.comment_id == comment_id, CommentRevision.number > after)
+        .order_by(CommentRevision.number)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def _seen(actor: Actor) -> Select[*tuple[Any, ...]]:
+    """The comments that someone may see, each with its author, newest text and newest removal."""
+    parent = aliased(Comment)
+    query = (
+        select(Comment, Account.name, Account.bot, CommentRevision, CommentRemoval)
+        .join(Account, Account.id == Comment.account_id)
+        .join(CommentRevision, _newest(CommentRevision))
+        .outerjoin(CommentRemoval, _newest(CommentRemoval))
+        .outerjoin(parent, parent.id == Comment.parent_id)
+    )
+    if actor.may(Role.curator):
+        return query
+    mine = or_(Comment.account_id == actor.id, parent.account_id == actor.id)
+    return query.where(or_(Comment.private.is_(False), mine))
+
+
+def _newest(table: type[CommentRevision | CommentRemoval]) -> ColumnElement[bool]:
+    other = aliased(table)
+    latest = select(func.max(other.number)).where(other.comment_id == Comment.id)
+    return and_(
+        table.comment_id == Comment.id,
+        table.number == latest.correlate(Comment).scalar_subquery(),
+    )
+
+
+async def _locked(session: AsyncSession, actor: Actor, comment_id: int) -> Said:
+    await session.execute(select(Comment.id).where(Comment.id == comment_id).with_for_update())
+    return await get(session, actor, comment_id)
+
+
+async def _answerable(session: AsyncSession, actor: Actor, view: View, parent_id: int) -> Said:
+    try:
+        parent = await get(session, actor, parent_id)
+    except NotFound:
+        parent = None
+    if parent is None or parent.comment.question_id != view.id:
+        raise Invalid("parent_id must be of a comment on this question", field="parent_id")
+    if parent.comment.parent_id is not None:
+        raise Invalid("parent_id must be of a comment that answers no other", field="parent_id")
+    if parent.removal is not None:
+        raise Conflict(f"comment {parent_id} was removed", current={"removed": True})
+    return parent
+
+
+async def _decide(
+    session: AsyncSession, actor: Actor, said: Said, *, removed: bool, reason: str
+) -> Said:
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
+    session.add(
+        CommentRemoval(
+            comment_id=said.comment.id,
+            number=said.last_removal.number + 1 if said.last_removal else 1,
+            removed=removed,
+            account_id=actor.id,
+            reason=reason,
+            created_at=now(),
+        )
+    )
+    await session.flush()
+    return await get(session, actor, said.comment.id)
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise Invalid("text must not be empty", field="text")
+    if len(text) > LONGEST_COMMENT:
+        raise Invalid(f"text must be at most {LONGEST_COMMENT} characters", field="text")
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Invalid("reason must say why, for the author to read", field="reason")

@@ -1,0 +1,88 @@
+"""Comments, as the API takes and gives them."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from service.comments import Said
+from service.models import CommentRevision
+from service.schemas.common import Id, StoredText
+
+
+class NewComment(msgspec.Struct, forbid_unknown_fields=True):
+    """A comment to write; `text` is Markdown."""
+
+    text: StoredText
+    parent_id: Id | None = None
+    forecast_id: Id | None = None
+    private: bool = False
+
+
+class NewText(msgspec.Struct, forbid_unknown_fields=True):
+    """Other words for a comment."""
+
+    text: StoredText
+
+
+class Restoration(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a comment is put back."""
+
+    reason: StoredText
+
+
+class CommentOut(msgspec.Struct):
+    """A comment; `text` is Markdown as it was written, null once it was removed.
+
+    `removed_by` says whether its author took it back or a curator hid it, and `removed_why` the
+    reason. A private one is shown to its author, to curators, and to whom it answers.
+    """
+
+    id: int
+    question_id: int
+    parent_id: int | None
+    forecast_id: int | None
+    author_id: int
+    author: str
+    bot: bool
+    private: bool
+    text: str | None
+    revision: int
+    removed_by: Literal["author", "curator"] | None
+    removed_why: str | None
+    created_at: datetime
+    edited_at: datetime | None
+
+    @classmethod
+    def of(cls, said: Said) -> "CommentOut":
+        """From the comment as it stands."""
+        row, revision, removal = said.comment, said.revision, said.removal
+        return cls(
+            id=row.id,
+            question_id=row.question_id,
+            parent_id=row.parent_id,
+            forecast_id=row.forecast_id,
+            author_id=row.account_id,
+            author=said.by,
+            bot=said.bot,
+            private=row.private,
+            text=None if removal else revision.text,
+            revision=revision.number,
+            removed_by=None if removal is None else "author" if said.taken_back else "curator",
+            removed_why=removal.reason if removal else None,
+            created_at=row.created_at,
+            edited_at=revision.created_at if revision.number > 1 else None,
+        )
+
+
+class CommentRevisionOut(msgspec.Struct):
+    """What a comment said from a moment on."""
+
+    number: int
+    text: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: CommentRevision) -> "CommentRevisionOut":
+        """From the row."""
+        return cls(row.number, row.text, row.created_at)
