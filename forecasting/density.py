@@ -6,6 +6,7 @@ distinct staleness, where the graph takes one a row, so it is several times fast
 module imports Numba, which takes a second.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,8 @@ from forecasting.training import TrainingRows
 _MACKAY = math.pi / 8.0
 _LOG_TAU = math.log(2.0 * math.pi)
 _LARGE = 1e300
+_STEP = 1e-4
+_FLATTEST = 0.05
 _SHARED = 6
 _T_W, _RHO, _K0, _V0, _G0, _A0 = range(_SHARED)
 
@@ -28,15 +31,21 @@ _T_W, _RHO, _K0, _V0, _G0, _A0 = range(_SHARED)
 class Density:
     """The posterior's log-density, over unconstrained parameters.
 
-    A point is one array: t with t_w = abs(t), the logs of rho, k0 and v0, then g0 and a0, then log
-    gamma and alpha by domain, then one value a forecaster, from which omega is unfolded::
+    A point is one array: t with t_w = abs(t), whitened coordinates of what all share (the logs of
+    rho, k0 and v0, then g0 and a0, then log gamma and alpha by domain), then one value a
+    forecaster, from which omega is unfolded::
 
+        shared = middle + factor coordinates
+        g0 += log(1 + k0 / crowd), log gamma += log(1 + k0 / crowd)
         omega sign(t) = t b / (1 + t² c) + value / sqrt(1 + t² c)
 
-    where b and c are slope and information of the likelihood in the forecaster's log-weight, taken
-    once where all weigh the same. Given t, a value is then about standard normal whether a
-    forecaster has three forecasts or three thousand. The sign of t
-    means nothing, but lets it pass through 0, where its logarithm would linger.
+    The factor is that of the covariance which the curvature at the middle implies while all weigh
+    the same. Pull and slopes make up for each other, along a bent ridge on which the sampler would
+    creep: the second line takes the pull, at the mean size of a crowd, out of the slopes and so
+    straightens the ridge, and whitening makes it round. b and c are slope and information of the
+    likelihood in the forecaster's log-weight, taken there too. Given t, a value is then about
+    standard normal whether a forecaster has three forecasts or three thousand. The sign of t means
+    nothing, but lets it pass through 0, where its logarithm would linger.
 
     Attributes:
         size: the number of parameters.
@@ -45,133 +54,108 @@ class Density:
     def __init__(self, rows: TrainingRows, priors: Priors) -> None:
         levels, level = np.unique(rows.stale, return_inverse=True)
         self._domains, self._people = len(rows.domains), len(rows.forecasters)
-        self.size = _SHARED + 2 * self._domains + self._people
-        self._priors = priors
-        self._levels = levels
+        self._shared = _SHARED + 2 * self._domains
+        self.size = self._shared + self._people
+        self._prior = np.array(dataclasses.astuple(priors))
         # Unsigned, so that no index needs a look at its sign.
-        self._rows = (rows.forecaster.astype(np.uint32), level.astype(np.uint32), rows.z)
-        ends = (rows.start.astype(np.uint64), rows.end.astype(np.uint64))
-        self._ends = ends
-        self._outcome = rows.outcome
-        self._snapshots = (rows.domain, rows.outcome, rows.weight)
+        self._data = (
+            levels,
+            rows.forecaster.astype(np.uint32),
+            level.astype(np.uint32),
+            rows.z,
+            rows.start.astype(np.uint64),
+            rows.end.astype(np.uint64),
+            rows.domain,
+            rows.outcome,
+            rows.weight,
+        )
+        self._crowd = max(rows.z.size / max(rows.outcome.size, 1), 1.0)
         nothing = np.zeros(self._people)
+        self._middle, self._factor = np.zeros(self._shared), np.eye(self._shared)
         self._slope, self._information = nothing, nothing
-        self._middle = self._find_middle()
-        self._slope, self._information = self._expand_around(self._middle)
+        self._middle = self._find_middle(priors)
+        self._factor = self._factor_of_covariance()
+        self._slope, self._information = self._expand()
 
     def evaluator(self) -> Callable[[FloatArray], tuple[float, FloatArray]]:
-        """Return a function of a point that gives the log-density and its gradient there.
-
-        It reuses its memory: one thread, one evaluator.
-        """
-        priors = self._priors
-        prior = np.array(
-            [
-                priors.t_w,
-                priors.rho,
-                priors.k0_mean,
-                priors.k0_sd,
-                priors.v0,
-                priors.g0_mean,
-                priors.g0_sd,
-                priors.a0_mean,
-                priors.a0_sd,
-                priors.gamma_sd,
-                priors.alpha_sd,
-            ]
-        )
-
-        sums = np.empty((2, self._outcome.size))
+        """Return a function of a point that gives the log-density and its gradient there."""
+        around = (self._middle, self._factor, self._crowd, self._slope, self._information)
 
         def evaluate(point: FloatArray) -> tuple[float, FloatArray]:
-            slope = np.zeros(self.size)
-            place = _SHARED + 2 * self._domains
-            unfolded = point.copy()
-            _unfold(point, self._slope, self._information, unfolded[place:])
-            value: float = _prior(unfolded, slope, self._domains, prior)
-            value += self._likelihood(unfolded, slope, sums)
-            value += _fold(point, self._slope, self._information, place, slope)
-            return value, slope
+            gradient = np.zeros(self.size)
+            value = _log_density(point, gradient, self._domains, self._prior, *around, *self._data)
+            return value, gradient
 
         return evaluate
-
-    def _likelihood(self, point: FloatArray, slope: FloatArray, sums: FloatArray) -> float:
-        """Return the log-likelihood of the outcomes, adding to its slope; sums is memory."""
-        people = _SHARED + 2 * self._domains
-        omega, of_omega = point[people:], slope[people:]
-        # A step too far overflows, and the sampler takes a density of nan for a divergence.
-        with np.errstate(over="ignore", invalid="ignore"):
-            t, rho = point[_T_W], np.exp(point[_RHO])
-            skill, fresh = np.exp(t * omega), np.exp(-rho * self._levels)
-        of_skill = np.zeros(self._people)
-        _pool(skill, fresh, *self._rows, *self._ends, sums)
-        value = _answer(point, slope, self._domains, *self._snapshots, sums)
-        of_rho = _share(skill, fresh, self._levels, *self._rows, *self._ends, sums, of_skill)
-        with np.errstate(over="ignore", invalid="ignore"):
-            slope[_RHO] += rho * of_rho
-            slope[_T_W] += omega @ of_skill
-            of_omega += t * of_skill
-        return float(value)
 
     def start(self, seed: int) -> FloatArray:
         """Return a point near the middle of the posterior, scattered by the seed."""
         random = np.random.default_rng(seed)
-        return np.asarray(self._middle + random.uniform(-0.5, 0.5, self.size))
+        point = random.uniform(-0.5, 0.5, self.size)
+        point[_T_W] += 0.67 * self._prior[0]
+        return np.asarray(point)
 
-    def _find_middle(self) -> FloatArray:
+    def _find_middle(self, priors: Priors) -> FloatArray:
         """Return the point of greatest density among those at which all forecasters weigh alike."""
-        priors = self._priors
-        middle = np.zeros(self.size)
-        middle[_T_W] = 0.67 * priors.t_w
+        middle = np.zeros(self._shared)
         middle[_RHO] = math.log(math.log(2.0) / priors.rho)
         middle[_K0] = priors.k0_mean
         middle[_V0] = math.log(0.67 * priors.v0)
         middle[_G0], middle[_A0] = priors.g0_mean, priors.a0_mean
-        people = _SHARED + 2 * self._domains
         middle[_SHARED : _SHARED + self._domains] = priors.g0_mean
-        middle[_SHARED + self._domains : people] = priors.a0_mean
+        middle[_SHARED + self._domains :] = priors.a0_mean
         evaluate = self.evaluator()
 
-        def loss(free: FloatArray) -> tuple[float, FloatArray]:
-            point = middle.copy()
-            point[_RHO:people] = free
-            value, slope = evaluate(point)
-            return -value, -slope[_RHO:people]
+        def loss(shared: FloatArray) -> tuple[float, FloatArray]:
+            value, slope = evaluate(np.concatenate([[0.0], shared, np.zeros(self._people)]))
+            return -value, -slope[1 : self._shared]
 
-        middle[_RHO:people] = optimize.minimize(
-            loss, middle[_RHO:people], jac=True, method="L-BFGS-B", options={"maxiter": 50}
+        middle[1:] = optimize.minimize(
+            loss, middle[1:], jac=True, method="L-BFGS-B", options={"maxiter": 100}
         ).x
         return middle
 
-    def _expand_around(self, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _factor_of_covariance(self) -> FloatArray:
+        """Return the lower factor of the covariance of what is shared, 1 in the place of t."""
+        evaluate = self.evaluator()
+        curvature = np.eye(self._shared)
+        for place in range(1, self._shared):
+            ends = []
+            for step in (_STEP, -_STEP):
+                point = np.zeros(self.size)
+                point[place] = step
+                ends.append(evaluate(point)[1][1 : self._shared])
+            curvature[place, 1:] = (ends[1] - ends[0]) / (2.0 * _STEP)
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2.0)
+        covariance = (vectors / np.maximum(values, _FLATTEST)) @ vectors.T
+        return np.asarray(np.linalg.cholesky(covariance))
+
+    def _expand(self) -> tuple[FloatArray, FloatArray]:
         """Return slope and information of the likelihood in each log-weight, ``(forecaster,)``."""
-        sums = np.empty((2, self._outcome.size))
-        fresh = np.exp(-np.exp(point[_RHO]) * self._levels)
-        skill, slope = np.ones(self._people), np.zeros(self._people)
-        _pool(skill, fresh, *self._rows, *self._ends, sums)
-        _answer(point, np.zeros(self.size), self._domains, *self._snapshots, sums)
-        _share(skill, fresh, self._levels, *self._rows, *self._ends, sums, slope)
-        # The expected squared slope is the information.
-        information = np.zeros(self._people)
-        _inform(fresh, *self._rows, *self._ends, self._snapshots[2], sums, information)
+        slope, information = np.zeros(self._people), np.zeros(self._people)
+        point = np.concatenate([self._middle, slope])
+        _unbend(point, self._shared, self._crowd)
+        _outcomes(point, np.zeros(self.size), self._domains, slope, information, *self._data)
         return slope, information
 
     def named(self, points: FloatArray) -> dict[str, FloatArray]:
         """Return the parameters at points ``(..., size)`` by their names in ``Posterior``."""
-        domains = points[..., _SHARED : _SHARED + 2 * self._domains]
+        shared = self._middle + points[..., : self._shared] @ self._factor.T
+        rise = np.log1p(np.exp(shared[..., _K0]) / self._crowd)
+        log_gamma = shared[..., _SHARED : _SHARED + self._domains] + rise[..., None]
         t_w = np.abs(points[..., _T_W])
         spread = 1.0 + (t_w * t_w)[..., None] * self._information
         sign = np.where(points[..., _T_W] < 0.0, -1.0, 1.0)[..., None]
-        values = points[..., _SHARED + 2 * self._domains :]
+        values = points[..., self._shared :]
         return {
             "t_w": t_w,
-            "rho": np.exp(points[..., _RHO]),
-            "k0": np.exp(points[..., _K0]),
-            "v0": np.exp(points[..., _V0]),
-            "g0": points[..., _G0],
-            "a0": points[..., _A0],
-            "gamma": np.exp(domains[..., : self._domains]),
-            "alpha": domains[..., self._domains :],
+            "rho": np.exp(shared[..., _RHO]),
+            "k0": np.exp(shared[..., _K0]),
+            "v0": np.exp(shared[..., _V0]),
+            "g0": shared[..., _G0] + rise,
+            "a0": shared[..., _A0],
+            "gamma": np.exp(log_gamma),
+            "alpha": shared[..., _SHARED + self._domains :],
             "omega": t_w[..., None] * self._slope / spread + sign * values / np.sqrt(spread),
         }
 
@@ -213,47 +197,44 @@ def _prior_in_python(
     return float(value)
 
 
-def _pool_in_python(
-    skill: FloatArray,
-    fresh: FloatArray,
+def _outcomes_in_python(
+    point: FloatArray,
+    slope: FloatArray,
+    domains: int,
+    of_weight: FloatArray,
+    information: FloatArray,
+    levels: FloatArray,
     forecaster: IntArray,
     level: IntArray,
     z: FloatArray,
     start: IntArray,
     end: IntArray,
-    sums: FloatArray,
-) -> None:
-    """Fill in the sums of w and of w z, ``(2, snapshot)``."""
-    for shot in range(start.size):
-        total, pull = 0.0, 0.0
-        for row in range(start[shot], end[shot]):
-            weight = skill[forecaster[row]] * fresh[level[row]]
-            total += weight
-            pull += weight * z[row]
-        sums[0, shot], sums[1, shot] = total, pull
-
-
-def _answer_in_python(
-    point: FloatArray,
-    slope: FloatArray,
-    domains: int,
     domain: IntArray,
     outcome: FloatArray,
     weight: FloatArray,
-    sums: FloatArray,
 ) -> float:
-    """Return the log-likelihood, adding to its slope, and put the slopes by the sums in place.
+    """Return the log-likelihood of the outcomes, adding to its slope.
 
-    The equations are those of ``forecasting.live``, followed by their derivatives.
+    Adds to ``of_weight`` the slopes by each forecaster's log-weight, and to ``information``, unless
+    it is empty, their squares: their expectation is the information. The equations are those of
+    ``forecasting.live``, followed by their derivatives.
     """
+    people = _SHARED + 2 * domains
+    t, rho = point[_T_W], math.exp(point[_RHO])
     k0, v0 = math.exp(point[_K0]), math.exp(point[_V0])
     gamma = np.exp(point[_SHARED : _SHARED + domains])
-    value, of_k0, of_log_v0 = 0.0, 0.0, 0.0
+    skill, fresh = np.exp(t * point[people:]), np.exp(-rho * levels)
+    value, of_k0, of_log_v0, of_rho = 0.0, 0.0, 0.0, 0.0
     shared, product = 0.0, 1.0
     for shot in range(domain.size):
+        total, pull = 0.0, 0.0
+        for row in range(start[shot], end[shot]):
+            part = skill[forecaster[row]] * fresh[level[row]]
+            total += part
+            pull += part * z[row]
         group = domain[shot]
-        inverse = 1.0 / (sums[0, shot] + k0)
-        pooled = gamma[group] * sums[1, shot] * inverse
+        inverse = 1.0 / (total + k0)
+        pooled = gamma[group] * pull * inverse
         variance = v0 * gamma[group] * gamma[group] * inverse
         narrowing = 1.0 / (1.0 + _MACKAY * variance)
         root = math.sqrt(narrowing)
@@ -272,67 +253,46 @@ def _answer_in_python(
         of_centre = weight[shot] * (outcome[shot] - chance) * root
         of_log_variance = -0.5 * _MACKAY * of_centre * centre * narrowing * variance
         of_total = -(of_centre * pooled + of_log_variance) * inverse
+        of_pull = of_centre * gamma[group] * inverse
         slope[_SHARED + group] += of_centre * pooled + 2.0 * of_log_variance
         slope[_SHARED + domains + group] += of_centre
         of_log_v0 += of_log_variance
         of_k0 += of_total
-        sums[0, shot], sums[1, shot] = of_total, of_centre * gamma[group] * inverse
-    slope[_V0] += of_log_v0
-    slope[_K0] += k0 * of_k0
-    return value - shared * math.log(product)
-
-
-def _share_in_python(
-    skill: FloatArray,
-    fresh: FloatArray,
-    levels: FloatArray,
-    forecaster: IntArray,
-    level: IntArray,
-    z: FloatArray,
-    start: IntArray,
-    end: IntArray,
-    of_sums: FloatArray,
-    of_skill: FloatArray,
-) -> float:
-    """Add the slopes by each forecaster's log-weight and return the slope by rho."""
-    of_rho = 0.0
-    for shot in range(start.size):
-        of_total, of_pull = of_sums[0, shot], of_sums[1, shot]
         for row in range(start[shot], end[shot]):
             who, step = forecaster[row], level[row]
             part = skill[who] * fresh[step] * (of_total + of_pull * z[row])
-            of_skill[who] += part
+            of_weight[who] += part
             of_rho -= part * levels[step]
-    return of_rho
+            if information.size:
+                information[who] += part * part / weight[shot]
+    slope[_V0] += of_log_v0
+    slope[_K0] += k0 * of_k0
+    slope[_RHO] += rho * of_rho
+    for who in range(of_weight.size):
+        slope[_T_W] += point[people + who] * of_weight[who]
+        slope[people + who] += t * of_weight[who]
+    return value - shared * math.log(product)
 
 
-def _inform_in_python(
-    fresh: FloatArray,
-    forecaster: IntArray,
-    level: IntArray,
-    z: FloatArray,
-    start: IntArray,
-    end: IntArray,
-    weight: FloatArray,
-    of_sums: FloatArray,
-    information: FloatArray,
-) -> None:
-    """Add the squared slopes by each forecaster's log-weight where all weigh the same."""
-    for shot in range(start.size):
-        of_total, of_pull = of_sums[0, shot], of_sums[1, shot]
-        for row in range(start[shot], end[shot]):
-            part = fresh[level[row]] * (of_total + of_pull * z[row])
-            information[forecaster[row]] += part * part / weight[shot]
+def _unbend_in_python(point: FloatArray, people: int, crowd: float) -> float:
+    """Raise g0 and log gamma by log(1 + k0 / crowd), in place; return its derivative by log k0."""
+    k0 = math.exp(point[_K0])
+    rise = math.log1p(k0 / crowd)
+    point[_G0] += rise
+    for place in range(_SHARED, _SHARED + (people - _SHARED) // 2):
+        point[place] += rise
+    return k0 / (crowd + k0)
 
 
 def _unfold_in_python(
-    point: FloatArray, slope: FloatArray, information: FloatArray, value: FloatArray
+    point: FloatArray, slope: FloatArray, information: FloatArray, people: int
 ) -> None:
-    """Turn the last values of a point into omega, in place."""
+    """Turn the values at the end of a point into omega, in place."""
     t = point[_T_W]
-    for who in range(value.size):
+    for who in range(slope.size):
         spread = 1.0 + t * t * information[who]
-        value[who] = t * slope[who] / spread + value[who] / math.sqrt(spread)
+        root = math.sqrt(spread)
+        point[people + who] = t * slope[who] / spread + point[people + who] / root
 
 
 def _fold_in_python(
@@ -340,23 +300,82 @@ def _fold_in_python(
 ) -> float:
     """Turn slopes by omega into slopes by the values; return the log of the Jacobian."""
     t = point[_T_W]
-    log_jacobian = 0.0
+    log_jacobian, product = 0.0, 1.0
     for who in range(slope.size):
         known = t * t * information[who]
         spread = 1.0 + known
         root = math.sqrt(spread)
-        log_jacobian -= 0.5 * math.log(spread)
+        product *= spread
+        if product > _LARGE:
+            log_jacobian -= 0.5 * math.log(product)
+            product = 1.0
         moved = slope[who] * (1.0 - 2.0 * known / spread) / spread
         moved -= point[people + who] * t * information[who] / (spread * root)
         of_point[_T_W] += of_point[people + who] * moved - t * information[who] / spread
         of_point[people + who] /= root
-    return log_jacobian
+    return log_jacobian - 0.5 * math.log(product)
 
 
-_unfold: Any = numba.njit(nogil=True, error_model="numpy")(_unfold_in_python)
-_fold: Any = numba.njit(nogil=True, error_model="numpy")(_fold_in_python)
-_inform: Any = numba.njit(nogil=True, error_model="numpy")(_inform_in_python)
-_prior: Any = numba.njit(nogil=True)(_prior_in_python)
-_pool: Any = numba.njit(nogil=True)(_pool_in_python)
-_answer: Any = numba.njit(nogil=True, error_model="numpy")(_answer_in_python)
-_share: Any = numba.njit(nogil=True)(_share_in_python)
+def _log_density_in_python(
+    point: FloatArray,
+    gradient: FloatArray,
+    domains: int,
+    prior: FloatArray,
+    middle: FloatArray,
+    factor: FloatArray,
+    crowd: float,
+    slope: FloatArray,
+    information: FloatArray,
+    levels: FloatArray,
+    forecaster: IntArray,
+    level: IntArray,
+    z: FloatArray,
+    start: IntArray,
+    end: IntArray,
+    domain: IntArray,
+    outcome: FloatArray,
+    weight: FloatArray,
+) -> float:
+    """Return the log-density at a point, and fill in its gradient, which starts at zeros."""
+    shared = middle.size
+    unfolded = point.copy()
+    for place in range(1, shared):
+        unfolded[place] = middle[place]
+        for other in range(1, place + 1):
+            unfolded[place] += factor[place, other] * point[other]
+    bend = _unbend(unfolded, shared, crowd)
+    _unfold(unfolded, slope, information, shared)
+    value = _prior(unfolded, gradient, domains, prior)
+    value += _outcomes(
+        unfolded,
+        gradient,
+        domains,
+        np.zeros(slope.size),
+        np.zeros(0),
+        levels,
+        forecaster,
+        level,
+        z,
+        start,
+        end,
+        domain,
+        outcome,
+        weight,
+    )
+    value += _fold(point, slope, information, shared, gradient)
+    gradient[_K0] += bend * (gradient[_G0] + gradient[_SHARED : _SHARED + domains].sum())
+    for place in range(1, shared):
+        value += math.log(factor[place, place])
+        gradient[place] *= factor[place, place]
+        for later in range(place + 1, shared):
+            gradient[place] += factor[later, place] * gradient[later]
+    return float(value)
+
+
+_compiled: Any = numba.njit(nogil=True, error_model="numpy")
+_unfold: Any = _compiled(_unfold_in_python)
+_unbend: Any = _compiled(_unbend_in_python)
+_fold: Any = _compiled(_fold_in_python)
+_prior: Any = _compiled(_prior_in_python)
+_outcomes: Any = _compiled(_outcomes_in_python)
+_log_density: Any = _compiled(_log_density_in_python)

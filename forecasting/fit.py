@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 MAX_R_HAT = 1.01
 MIN_ESS = 400
-TUNE = 500
-KEPT = 1000
+TUNE = 300
+KEPT = 1400
 
-_CORRELATED_UP_TO = 64
+_ATTEMPTS = ((1, 0.7, 4), (2, 0.9, 10))
+"""How many times the draws, what acceptance, and how deep a trajectory's doubling, in each try."""
 
 
 class FitRefused(Exception):  # noqa: N818 - a refusal is a verdict on a fit, not a fault of the program
@@ -91,14 +92,9 @@ def fit(
 
     density = Density(rows, priors)
     density.evaluator()(density.start(seed))
-    # Few forecasters with much data correlate, and adapting to that triples the effective draws;
-    # with hundreds it costs more and gains nothing. There, gradients would set the steps of t_w far
-    # too short, and adapting to the draws alone gave it twice the effective draws.
-    few = len(rows.forecasters) <= _CORRELATED_UP_TO
-    option = "low_rank_modified_mass_matrix" if few else "use_grad_based_mass_matrix"
     diagnostics: dict[str, Any] = {}
     reason = ""
-    for attempt, (length, accept) in enumerate(((1, 0.9), (2, 0.98)), start=1):
+    for attempt, (length, accept, depth) in enumerate(_ATTEMPTS, start=1):
         tell(f"sampling, attempt {attempt}")
         sample = _sample(
             density,
@@ -107,7 +103,9 @@ def fit(
             draws=length * draws,
             tune=length * tune,
             target_accept=accept,
-            **{option: few},
+            maxdepth=depth,
+            # Gradients would set the steps of t_w far too short.
+            use_grad_based_mass_matrix=False,
         )
         tell("checking")
         used = density.named(sample.posterior["point"].to_numpy())

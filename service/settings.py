@@ -84,8 +84,8 @@ class Settings:
     llm_key: str = _about("", "the key for that endpoint; never shown", secret=True)
     fit_seed: int = _about(20250613, "the seed of every fit")
     fit_chains: int = _about(4, "chains that a fit samples", least=2)
-    fit_draws: int = _about(1000, "draws that each chain keeps", least=50)
-    fit_tune: int = _about(500, "draws that each chain tunes with before", least=50)
+    fit_draws: int = _about(1400, "draws that each chain keeps", least=50)
+    fit_tune: int = _about(300, "draws that each chain tunes with before", least=50)
     fit_timeout_seconds: float = _about(1800, "a fit that takes longer is ended", least=1)
     fit_debounce_seconds: float = _about(
         5, "a refit waits until no resolution has come for so long", least=0.1

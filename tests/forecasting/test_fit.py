@@ -123,43 +123,37 @@ def test_the_density_that_is_sampled_is_that_of_the_graph(
     simulation: Simulation, graph: Any
 ) -> None:
     density = Density(TrainingRows.of(simulation.panel), PRIORS)
-    order = ["t_w_log__", "rho_log__", "k0_log__", "v0_log__", "g0", "a0", "log_gamma", "alpha"]
     value = _compiled(graph, graph.logp())
-    variables = [graph[name.removesuffix("_log__")] for name in [*order, "omega"]]
-    gradient = _compiled(graph, graph.dlogp(variables))
     initial = graph.initial_point()
     for seed in range(3):
         flat = density.start(seed)
         flat[0] = (0.2, -0.9, 1.8)[seed]  # skill from nearly equal to very unequal
         named = density.named(flat)
-        inner = {"t_w_log__": np.log(named["t_w"]), "log_gamma": np.log(named["gamma"])}
-        point = {
-            name: np.reshape((named | inner).get(name, flat[place]), np.shape(initial[name]))
-            for place, name in enumerate([*order, "omega"])
-        }
-        found, slope = density.evaluator()(flat)
+        logs = {f"{name}_log__": np.log(named[name]) for name in ("t_w", "rho", "k0", "v0")}
+        inner = named | logs | {"log_gamma": np.log(named["gamma"])}
+        point = {name: np.reshape(inner[name], np.shape(initial[name])) for name in initial}
+        evaluate = density.evaluator()
+        found, slope = evaluate(flat)
         jacobian = _log_jacobian(density, flat) - np.log(named["t_w"])
-        assert found == pytest.approx(float(value(point)) + jacobian, rel=1e-9)
-        omega = flat.size - len(simulation.panel.forecasters)
-        assert slope[1:omega] == pytest.approx(gradient(point)[1:omega], rel=1e-6, abs=1e-6)
-        for place in (0, omega, flat.size - 1):
+        assert found == pytest.approx(float(value(point)) + jacobian, abs=1e-4)
+        for place in range(flat.size):
             step = np.zeros(flat.size)
             step[place] = 1e-5
-            evaluate = density.evaluator()
             rise = (evaluate(flat + step)[0] - evaluate(flat - step)[0]) / 2e-5
             assert slope[place] == pytest.approx(rise, rel=1e-4, abs=1e-5)
 
 
 def _log_jacobian(density: Density, flat: Any) -> float:
-    """The log-determinant of omega by the values that unfold into it, by differences."""
-    omega = flat.size - density.named(flat)["omega"].size
-    total = 0.0
-    for place in range(omega, flat.size):
-        step = np.zeros(flat.size)
-        step[place] = 0.5
-        ends = [density.named(flat + sign * step)["omega"][place - omega] for sign in (1.0, -1.0)]
-        total += float(np.log(abs(ends[0] - ends[1])))
-    return total
+    """The log-determinant of the parameters by the point, by differences; logs of the positive."""
+
+    def parameters(point: Any) -> Any:
+        named = density.named(point)
+        positive = {name: np.log(named[name]) for name in ("rho", "k0", "v0", "gamma")}
+        return np.hstack([np.ravel(value) for value in (named | positive).values()])
+
+    steps = 1e-5 * np.eye(flat.size)
+    slopes = [(parameters(flat + step) - parameters(flat - step)) / 2e-5 for step in steps]
+    return float(np.linalg.slogdet(np.array(slopes))[1])
 
 
 def _compiled(model: Any, output: Any) -> Any:
