@@ -5,14 +5,19 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: serve test lint types contracts check benchmarks model-checks lock clean
+.PHONY: serve test browser lint types contracts check benchmarks model-checks lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
-test: .venv/test.stamp ## Install and run every test
+test: .venv/test.stamp browser ## Install and run every test
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+browser: ## Find a Chromium for the tests of the pages, or install Debian's
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| { apt-get update -qq && apt-get install -qq -y chromium >/dev/null && command -v chromium; } \
+		|| echo "The tests of the pages cannot run: install a browser (Debian: apt-get install chromium)" >&2
 
 check: lint types contracts test ## Everything that a change must pass
 

@@ -44,4 +44,4 @@ async def week_ago(
     rows = await session.execute(
         select(Aggregate.question_id, Aggregate.probability).where(Aggregate.id.in_(latest))
     )
-    return dict(rows.tuples().all())
+    return {question_id: float(probability) for question_id, probability in rows}

@@ -163,7 +163,7 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
             y=alt.Y(
                 "forecasters:Q",
                 title=None,
-                axis=alt.Axis(tickMinStep=1, tickCount=3),
+                axis=alt.Axis(format="d", values=list(range(0, most + 1, max(1, most // 3)))),
                 scale=alt.Scale(domain=[0, max(most, 1)]),
             ),
             tooltip=[_shown("lower", "from"), _shown("upper", "to"), "forecasters:Q"],

@@ -117,12 +117,12 @@ class Loaded:
     unchanged: int
 
 
-async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
+async def load(session: AsyncSession, written: WrittenSet, *, by: Actor | None = None) -> Loaded:
     """Bring a set into the database: new questions are created, changed ones get a revision.
 
     Loading again changes nothing: a question is revised only if the file says something else of it
     than when it was last loaded, so a curator's edits stay until then. Questions that the file no
-    longer has are kept, and so is every forecast.
+    longer has are kept, and so is every forecast. `by` is who does it; None is the command.
     """
     at = now()
     stored = await _load_head(session, written, at)
@@ -152,7 +152,9 @@ async def load(session: AsyncSession, written: WrittenSet) -> Loaded:
     unchanged = len(written.questions) - created - revised
     if created or revised:
         counts = {"created": created, "revised": revised, "unchanged": unchanged}
-        await audit.record(session, None, "set.loaded", set_id=stored.id, details=counts)
+        await audit.record(
+            session, by.id if by else None, "set.loaded", set_id=stored.id, details=counts
+        )
     return Loaded(written.slug, created, revised, unchanged)
 
 

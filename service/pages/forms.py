@@ -6,6 +6,13 @@ from service.dependencies import AppRequest
 from service.errors import Invalid, Problem
 
 
+class ByField(dict[str, str]):
+    """Texts by the name of their field; one that is not there is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 @dataclass(slots=True)
 class Form:
     """The fields of a form and what is wrong with them.
@@ -16,17 +23,17 @@ class Form:
         problem: what went wrong, if it is of no field shown.
     """
 
-    given: dict[str, str] = field(default_factory=dict)
-    wrong: dict[str, str] = field(default_factory=dict)
+    given: ByField = field(default_factory=ByField)
+    wrong: ByField = field(default_factory=ByField)
     problem: Problem | None = None
 
     def text(self, name: str) -> str:
         """What was typed in a field; nothing where it was not sent."""
-        return self.given.get(name, "")
+        return self.given[name]
 
     def refuse(self, problem: Problem) -> None:
         """Keep what was wrong: beside its field where that is known, else above the form."""
-        self.wrong |= {one.field: one.message for one in problem.errors}
+        self.wrong.update((one.field, one.message) for one in problem.errors)
         if not problem.errors:
             self.problem = problem
 
@@ -37,7 +44,7 @@ async def read_form(request: AppRequest) -> Form:
     given = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
     if any("\0" in text for text in given.values()):
         raise Invalid("a text must not hold the character NUL")
-    return Form({name: text.replace("\r\n", "\n") for name, text in given.items()})
+    return Form(ByField({name: text.replace("\r\n", "\n") for name, text in given.items()}))
 
 
 def chance(text: str) -> float:

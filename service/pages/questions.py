@@ -24,7 +24,7 @@ from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
 from service.histories import Story
 from service.models import LARGEST_ID, Forecast, Implication, QuestionSet, Role
-from service.pages.forms import Form, chance, read_form
+from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import page
 from service.pages.words import count, day, exact_percent, percent
@@ -34,6 +34,9 @@ WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50
 MOST_RATIONALES: Final = 12
 LOOKED_THROUGH: Final = 200
+EMBEDDABLE: Final = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors *"
+"""The content policy of a card: any site may frame it, and it runs nothing."""
+
 CAUSES: Final = {
     "withdrawal": "a forecast was withdrawn",
     "fit": "the model learned from new resolutions",
@@ -73,7 +76,7 @@ class Questions(Controller):
         With `probability` it also shows what that would do to the crowd, without any script.
         """
         view = await questions.get(reading, question_id, actor=actor)
-        form = Form({"rationale": rationale})
+        form = Form(ByField(rationale=rationale))
         preview = None
         if probability is not None:
             form.given["probability"] = probability
@@ -92,6 +95,32 @@ class Questions(Controller):
             preview=preview if preview and preview.hidden is None else None,
             told=SAID.get(done),
         )
+
+    @get("/card")
+    async def card(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        question_id: QuestionId,
+    ) -> Template:
+        """The question in brief, which other sites may embed where everyone may read."""
+        view = await questions.get(reading, question_id, actor=actor)
+        readings = await aggregator.current(reading, actor, [view])
+        story = await histories.tell(reading, actor, view)
+        answer = page(
+            request,
+            actor,
+            "card.html",
+            at=now(),
+            view=view,
+            reading=readings[view.id],
+            story=story,
+            history_said=history_said(story, readings[view.id]),
+        )
+        answer.headers["Content-Security-Policy"] = EMBEDDABLE
+        return answer
 
     @get("/preview", media_type=MediaType.HTML)
     async def preview(

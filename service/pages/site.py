@@ -5,7 +5,10 @@ from litestar.di import Provide
 from litestar.static_files import create_static_files_router
 
 from service.pages import (
+    account,
     charts,
+    curation,
+    drafting,
     forecasters,
     home,
     leaderboard,
@@ -13,6 +16,7 @@ from service.pages import (
     model,
     questions,
     sets,
+    sign_in,
 )
 from service.pages.rendering import STATIC
 
@@ -27,6 +31,10 @@ def site(visitor: Provide) -> Router:
             leaderboard.Leaderboards,
             forecasters.profile,
             model.health,
+            sign_in.SignIn,
+            account.Account,
+            curation.Curation,
+            drafting.Drafting,
             sets.Sets,
             questions.Questions,
             charts.Charts,

@@ -16,6 +16,7 @@ MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 SURE: Final = 0.01
 EVEN: Final = 0.01
 TENTHS_UNTIL: Final = 10
+LONGEST_SHOWN: Final = 200
 HEADING_SHIFT: Final = 3
 UNITS: Final = (
     (timedelta(days=365), "year"),
@@ -137,6 +138,12 @@ def query(asked: dict[str, Any], **more: Any) -> str:
     return urlencode({name: value for name, value in (asked | more).items() if value})
 
 
+def shortened(value: object) -> str:
+    """A value of the log, cut where it goes on and on."""
+    text = "nothing" if value is None or value == "" else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
 FILTERS: Final = {
     "percent": percent,
     "exact_percent": exact_percent,
@@ -150,6 +157,7 @@ FILTERS: Final = {
     "words": words,
     "sentence": sentence,
     "markdown": markdown,
+    "shortened": shortened,
     "web": web,
     "query": query,
     "forest_said": forest_said,

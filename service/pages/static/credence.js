@@ -99,10 +99,9 @@ async function enliven(holder) {
   live.className = "live";
   live.setAttribute("role", "img");
   live.setAttribute("aria-label", alternative);
-  live.hidden = true;
+  holder.style.minHeight = `${holder.offsetHeight}px`; // nothing below may jump meanwhile
   holder.querySelector(".live")?.remove();
   holder.append(live);
-  live.hidden = false;
   picture.hidden = true;
   await embed(live, await answer.json(), {
     actions: false,
@@ -115,7 +114,6 @@ async function enliven(holder) {
 
 function pools(form) {
   const holder = document.querySelector("[data-chart^='/questions/'][data-chart*='/history']");
-  form.querySelector("button").hidden = true;
   form.addEventListener("change", () => {
     const [address] = holder.dataset.chart.split("?");
     const chosen = new URLSearchParams(new FormData(form));
@@ -143,3 +141,22 @@ if (invitation && location.hash.length > 1) {
   invitation.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
 }
+
+function review(form) {
+  const shown = form.querySelector(".examined");
+  const text = form.querySelector("textarea");
+  let waiting = 0;
+  text.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const answer = await fetch(form.dataset.check, {
+        method: "POST",
+        headers: { Accept: "text/x-findings" },
+        body: new URLSearchParams(new FormData(form)),
+      });
+      if (answer.ok) shown.innerHTML = await answer.text();
+    }, 500);
+  });
+}
+
+document.querySelectorAll("form.review").forEach(review);

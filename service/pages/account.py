@@ -1,0 +1,148 @@
+"""One's own account: tokens for programs, browsers that are signed in, the password."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from litestar import Controller, get, post
+from litestar.params import FromQuery, PathParameter
+from litestar.response import Redirect, Template
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import accounts, forecasters, identity, origin, sessions, tokens
+from service.accounts import Actor
+from service.clock import now
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.errors import Invalid, Problem, Unauthenticated
+from service.models import LARGEST_ID, Scope
+from service.pages.forms import Form, read_form
+from service.pages.rendering import page
+
+LISTED: Final = 100
+LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
+SAID: Final = {
+    "revoked": "The token opens nothing any more.",
+    "ended": "That browser is signed out.",
+    "password": "The password is changed, and every other browser is signed out.",
+}
+RowId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
+
+
+class Account(Controller):
+    """What one's own account is opened with."""
+
+    path = "/account"
+
+    @get()
+    async def one(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """One's record, tokens, browsers and password."""
+        _require_someone(actor)
+        record = await forecasters.get(reading, aggregator, actor, actor.id)
+        shown = await _shown(reading, actor) | {"record": record, "told": SAID.get(done)}
+        return page(request, actor, "account.html", form=Form(), secret=None, **shown)
+
+    @post("/tokens", status_code=200)
+    async def issue(
+        self, request: AppRequest, actor: Who, writing: Writing, aggregator: Pooling
+    ) -> Template:
+        """Make a token, and show its secret this once."""
+        _require_someone(actor)
+        form = await read_form(request)
+        secret, status = None, 200
+        try:
+            async with writing.begin_nested():
+                secret = await _issue(writing, actor, form)
+        except Problem as problem:
+            form.refuse(problem)
+            status = problem.status
+        record = await forecasters.get(writing, aggregator, actor, actor.id)
+        shown = await _shown(writing, actor) | {"record": record}
+        return page(
+            request, actor, "account.html", status=status, form=form, secret=secret, **shown
+        )
+
+    @post("/tokens/{token_id:int}/revocation", status_code=303)
+    async def revoke(self, actor: Who, writing: Writing, token_id: RowId) -> Redirect:
+        """End a token."""
+        _require_someone(actor)
+        await tokens.revoke(writing, actor, actor.id, token_id)
+        return Redirect("/account?done=revoked", status_code=303)
+
+    @post("/sessions/{session_id:int}/end", status_code=303)
+    async def end(self, actor: Who, writing: Writing, session_id: RowId) -> Redirect:
+        """Sign a browser out."""
+        _require_someone(actor)
+        await sessions.revoke(writing, actor, session_id)
+        return Redirect("/account?done=ended", status_code=303)
+
+    @post("/password", status_code=303)
+    async def change_password(
+        self, request: AppRequest, actor: Who, aggregator: Pooling
+    ) -> Redirect | Template:
+        """Change the password: every browser is signed out, and this one in again."""
+        _require_someone(actor)
+        form = await read_form(request)
+        state = request.app.state
+        try:
+            await identity.change_password(
+                state.database,
+                state.settings,
+                actor,
+                form.text("current"),
+                form.text("new"),
+                address=origin.address(request, state.settings.client_address_header),
+            )
+        except Problem as problem:
+            form.refuse(problem)
+            async with state.database.read() as session:
+                record = await forecasters.get(session, aggregator, actor, actor.id)
+                shown = await _shown(session, actor) | {"record": record}
+            return page(
+                request,
+                actor,
+                "account.html",
+                status=problem.status,
+                form=form,
+                secret=None,
+                **shown,
+            )
+        secret = await sessions.begin(
+            state.database, actor.id, browser=request.headers.get("user-agent", "")
+        )
+        cookie = sessions.cookie(secret, secure=origin.is_secure(request))
+        return Redirect("/account?done=password", status_code=303, cookies=[cookie])
+
+
+async def _issue(writing: AsyncSession, actor: Actor, form: Form) -> str:
+    if not form.text("label").strip():
+        raise Invalid("say what the token is for", field="label")
+    days = form.text("lifetime")
+    if days not in LIFETIMES or form.text("scope") not in set(Scope):
+        raise Invalid("choose one of what is offered", field="scope")
+    expires_at = now() + timedelta(days=int(days)) if days else None
+    scope = Scope(form.text("scope"))
+    _, secret = await tokens.create(writing, actor, actor.id, form.text("label"), scope, expires_at)
+    return secret
+
+
+async def _shown(session: AsyncSession, actor: Actor) -> dict[str, Any]:
+    return {
+        "tokens": await tokens.listing(session, actor, actor.id, before=None, limit=LISTED),
+        "sessions": await sessions.listing(session, actor, limit=LISTED),
+        "bots": await accounts.listing(session, actor, after=0, limit=LISTED, owner_id=actor.id),
+        "scopes": list(Scope),
+        "lifetimes": LIFETIMES,
+        "now": now(),
+    }
+
+
+def _require_someone(actor: Actor) -> None:
+    """Send a visitor to sign in."""
+    if not actor.id:
+        raise Unauthenticated("sign in first")

@@ -1,0 +1,284 @@
+"""What curators do to questions: resolve, take back, close, reopen, revise; and the audit log."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Redirect, Template
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import audit, catalogue, curation, questions, resolutions
+from service.accounts import Actor
+from service.aggregates import Aggregator
+from service.audit import Place
+from service.catalogue import Order
+from service.clock import now
+from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.errors import Invalid, NotFound, Problem
+from service.models import Outcome, Role
+from service.pages.forms import Form, read_form
+from service.pages.questions import QuestionId
+from service.pages.rendering import page
+from service.questions import State, View
+
+LISTED: Final = 40
+MOST_SETS: Final = 200
+TEXTS: Final = ("title", "background", "criteria", "fine_print", "why")
+MOMENTS: Final = ("opens_at", "closes_at", "resolves_by")
+ANSWERS: Final = (Outcome.yes, Outcome.no, Outcome.ambiguous, Outcome.annulled)
+SAID: Final = {
+    "resolve": "It is resolved, and everyone who forecast it is scored.",
+    "unresolve": "The resolution is taken back; its scores no longer count.",
+    "close": "It takes no more forecasts.",
+    "reopen": "It takes forecasts again.",
+    "revise": "The revision is in force.",
+}
+
+
+class Curation(Controller):
+    """What needs a curator."""
+
+    path = "/curate"
+
+    @get()
+    async def desk(self, request: AppRequest, actor: Who, reading: Reading) -> Template:
+        """Questions that wait for an answer, drafts, and what was done lately."""
+        actor.require(Role.curator, "curate")
+        closed, drafts = [
+            await catalogue.page(reading, actor, state=state, order=Order.closes_at, limit=LISTED)
+            for state in (State.closed, State.draft)
+        ]
+        return page(
+            request,
+            actor,
+            "desk.html",
+            at=now(),
+            closed=closed,
+            drafts=drafts,
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+            entries=await audit.listing(reading, limit=8),
+        )
+
+    @get("/audit")
+    async def log(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        in_set: Annotated[
+            str, QueryParameter(name="set", max_length=100, pattern=WITHOUT_NUL)
+        ] = "",
+        before: Annotated[str, QueryParameter(max_length=200, pattern=WITHOUT_NUL)] = "",
+    ) -> Template:
+        """Who did what to what, when and why."""
+        actor.require(Role.curator, "read the audit log")
+        found = await questions.find_set(reading, in_set) if in_set else None
+        entries = await audit.listing(
+            reading,
+            set_id=found.id if found else None,
+            before=_place(before) if before else None,
+            limit=LISTED + 1,
+        )
+        shown = entries[:LISTED]
+        return page(
+            request,
+            actor,
+            "audit.html",
+            entries=shown,
+            following=msgspec.json.encode(shown[-1].place).decode() if entries[LISTED:] else "",
+            in_set=in_set,
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+        )
+
+    @get("/questions/{question_id:int}")
+    async def one(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """A question with everything that may be done to it in its state."""
+        actor.require(Role.curator, "curate")
+        view = await questions.get(reading, question_id, actor=actor)
+        return await _desk_of(request, actor, reading, view, Form(), told=SAID.get(done))
+
+    @post("/questions/{question_id:int}/{act:str}", status_code=303)
+    async def act(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+        act: Annotated[str, QueryParameter(pattern=WITHOUT_NUL)],
+    ) -> Redirect | Template:
+        """Do one of these to a question, or show what was wrong beside what was typed."""
+        actor.require(Role.curator, "curate")
+        if act not in ACTS:
+            raise NotFound(f"there is no way to {act} a question")
+        form = await read_form(request)
+        form.given["act"] = act
+        try:
+            async with writing.begin_nested():
+                await ACTS[act](writing, aggregator, actor, question_id, form)
+        except Problem as problem:
+            form.refuse(problem)
+            view = await questions.get(writing, question_id, actor=actor)
+            return await _desk_of(request, actor, writing, view, form, status=problem.status)
+        return Redirect(f"/curate/questions/{question_id}?done={act}", status_code=303)
+
+
+Doing = Callable[[AsyncSession, Aggregator, Actor, int, Form], Awaitable[View]]
+
+
+async def _resolve(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
+) -> View:
+    if form.text("outcome") not in set(ANSWERS):
+        raise Invalid("choose what came of it", field="outcome")
+    return await resolutions.resolve(
+        session,
+        aggregator,
+        actor,
+        question_id,
+        outcome=Outcome(form.text("outcome")),
+        occurred_at=_moment(form, "occurred_at"),
+        evidence_url=form.text("evidence_url").strip(),
+        note=form.text("note"),
+    )
+
+
+async def _unresolve(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
+) -> View:
+    if not form.text("reason").strip():
+        raise Invalid("say why, for forecasters to read", field="reason")
+    return await resolutions.unresolve(
+        session, aggregator, actor, question_id, reason=form.text("reason")
+    )
+
+
+async def _close(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
+) -> View:
+    return await curation.close(
+        session,
+        aggregator,
+        actor,
+        question_id,
+        based_on=_based_on(form),
+        reason=form.text("reason"),
+    )
+
+
+async def _reopen(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
+) -> View:
+    closes_at = _moment(form, "closes_at")
+    if closes_at is None:
+        raise Invalid("say until when it takes forecasts", field="closes_at")
+    return await curation.reopen(
+        session,
+        aggregator,
+        actor,
+        question_id,
+        based_on=_based_on(form),
+        reason=form.text("reason"),
+        closes_at=closes_at,
+    )
+
+
+async def _revise(
+    session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
+) -> View:
+    view = await questions.get(session, question_id, actor=actor)
+    changes: dict[str, Any] = {
+        name: form.text(name)
+        for name in TEXTS
+        if name in form.given and form.text(name).strip() != getattr(view.revision, name).strip()
+    }
+    for name in MOMENTS:
+        given = _moment(form, name)
+        held = getattr(view.revision, name)
+        if given is not None and given != (held.replace(second=0, microsecond=0) if held else None):
+            changes[name] = given
+    if view.revision.draft and form.text("publish"):
+        changes["draft"] = False
+    return await curation.revise(
+        session,
+        aggregator,
+        actor,
+        question_id,
+        based_on=_based_on(form),
+        reason=form.text("reason"),
+        changes=changes,
+    )
+
+
+ACTS: Final[dict[str, Doing]] = {
+    "resolve": _resolve,
+    "unresolve": _unresolve,
+    "close": _close,
+    "reopen": _reopen,
+    "revise": _revise,
+}
+
+
+async def _desk_of(
+    request: AppRequest,
+    actor: Actor,
+    session: AsyncSession,
+    view: View,
+    form: Form,
+    *,
+    status: int = 200,
+    told: str | None = None,
+) -> Template:
+    return page(
+        request,
+        actor,
+        "curate.html",
+        status=status,
+        at=now(),
+        view=view,
+        revision=view.revision,
+        state=view.state(now()),
+        form=form,
+        answers=ANSWERS,
+        texts=TEXTS,
+        moments=MOMENTS,
+        findings=await curation.findings(session, view),
+        entries=await audit.listing(session, question_id=view.id, limit=LISTED),
+        told=told,
+    )
+
+
+def _based_on(form: Form) -> int:
+    """The revision that the curator saw; 0, which none is, if the form does not say."""
+    text = form.text("based_on")
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _moment(form: Form, name: str) -> datetime | None:
+    """A moment in UTC from a field for date and time; None where it is empty."""
+    text = form.text(name).strip()
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise Invalid(
+            "write a date and a time in UTC, such as 2027-01-31T12:00", field=name
+        ) from None
+
+
+def _place(text: str) -> Place:
+    try:
+        return msgspec.json.decode(text, type=Place)
+    except msgspec.DecodeError:
+        raise Invalid("before must be from a page of the log", field="before") from None

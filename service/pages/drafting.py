@@ -1,0 +1,71 @@
+"""Draft review: from a document to candidates, edited with the lint beside them, and loaded."""
+
+from litestar import Controller, get, post
+from litestar.datastructures import UploadFile
+from litestar.response import Redirect, Template
+
+from service import drafting
+from service.dependencies import AppRequest, Who, Writing
+from service.errors import Problem
+from service.models import Role
+from service.pages.forms import ByField, Form, read_form
+from service.pages.rendering import page
+
+
+class Drafting(Controller):
+    """From a document to a set."""
+
+    path = "/curate/draft"
+
+    @get()
+    async def ask(self, request: AppRequest, actor: Who) -> Template:
+        """The form for a document."""
+        actor.require(Role.curator, "draft a set")
+        return page(request, actor, "draft.html", form=Form(), examined=None)
+
+    @post(status_code=200)
+    async def propose(self, request: AppRequest, actor: Who) -> Template:
+        """The candidates that the document gives, to be edited."""
+        actor.require(Role.curator, "draft a set")
+        form = await read_form(request)
+        sent = (await request.form()).get("file")
+        name, content = "document.md", form.text("document").encode()
+        if isinstance(sent, UploadFile) and sent.filename:
+            name, content = sent.filename, await sent.read()
+        try:
+            toml = await drafting.propose(actor, content, name, form.text("slug"))
+        except Problem as problem:
+            form.refuse(problem)
+            return page(
+                request, actor, "draft.html", status=problem.status, form=form, examined=None
+            )
+        return await self._edited(request, actor, Form(ByField(toml=toml)))
+
+    @post("/check", status_code=200)
+    async def check(self, request: AppRequest, actor: Who) -> Template:
+        """What the lint says of the candidates as they are now."""
+        actor.require(Role.curator, "draft a set")
+        form = await read_form(request)
+        if request.headers.get("accept", "").startswith("text/x-findings"):
+            examined = await drafting.examine(actor, form.text("toml"))
+            return page(request, actor, "examined.html", examined=examined)
+        return await self._edited(request, actor, form)
+
+    @post("/load", status_code=303)
+    async def load(self, request: AppRequest, actor: Who, writing: Writing) -> Redirect | Template:
+        """Bring the reviewed set into the database."""
+        actor.require(Role.curator, "draft a set")
+        form = await read_form(request)
+        try:
+            async with writing.begin_nested():
+                loaded = await drafting.load(writing, actor, form.text("toml"))
+        except Problem as problem:
+            form.refuse(problem)
+            return await self._edited(request, actor, form, problem.status)
+        return Redirect(f"/sets/{loaded.slug}", status_code=303)
+
+    async def _edited(
+        self, request: AppRequest, actor: Who, form: Form, status: int = 200
+    ) -> Template:
+        examined = await drafting.examine(actor, form.text("toml"))
+        return page(request, actor, "draft.html", status=status, form=form, examined=examined)

@@ -1,0 +1,200 @@
+"""Who may open which page, and that no page or chart gives away what is hidden."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from service import sessions
+from service.database import Database
+from service.models import Question, Role, SetPolicy, Visibility
+from service.pages.rendering import BUNDLE
+
+ANYONE = {"visitor": 200, "viewer": 200, "forecaster": 200, "curator": 200}
+MEMBERS = ANYONE | {"visitor": 303}
+CURATORS = MEMBERS | {"viewer": 403, "forecaster": 403}
+FORECAST = {"visitor": 401, "viewer": 403, "forecaster": 303, "curator": 303}
+OWN = {"visitor": 401, "viewer": 303, "forecaster": 303, "curator": 303}
+CURATE = {"visitor": 401, "viewer": 403, "forecaster": 403, "curator": 303}
+CHART = MEMBERS | {"visitor": 303}
+
+Q = "/questions/{question_id:int}"
+PAGES: dict[tuple[str, str], dict[str, int]] = {
+    ("GET", "/"): MEMBERS,
+    ("GET", "/questions"): MEMBERS,
+    ("GET", "/sets/{slug:str}"): MEMBERS,
+    ("GET", "/leaderboard"): MEMBERS,
+    ("GET", "/calibration"): MEMBERS,
+    ("GET", "/forecasters/{forecaster_id:int}"): MEMBERS,
+    ("GET", "/model"): MEMBERS,
+    ("GET", Q): MEMBERS,
+    ("GET", f"{Q}/card"): MEMBERS,
+    ("GET", f"{Q}/preview"): {"visitor": 303, "viewer": 403, "forecaster": 200, "curator": 200},
+    ("GET", f"{Q}/history.json"): CHART,
+    ("GET", f"{Q}/histogram.json"): CHART,
+    ("POST", f"{Q}/forecasts"): FORECAST,
+    ("POST", f"{Q}/withdrawal"): FORECAST,
+    ("GET", "/sign-in"): ANYONE,
+    ("GET", "/join"): ANYONE,
+    ("GET", "/account"): MEMBERS,
+    ("POST", "/account/tokens"): {"visitor": 401, "viewer": 200, "forecaster": 200, "curator": 200},
+    ("GET", "/curate"): CURATORS,
+    ("GET", "/curate/audit"): CURATORS,
+    ("GET", "/curate/draft"): CURATORS,
+    ("GET", "/curate/questions/{question_id:int}"): CURATORS,
+    ("POST", "/curate/questions/{question_id:int}/{act:str}"): CURATE,
+    ("POST", "/sign-out"): OWN | {"visitor": 303},
+}
+# What is opened by an id that only other tests make, or is drawn like a chart that is in the table.
+ELSEWHERE = {
+    ("GET", BUNDLE),
+    ("GET", "/leaderboards/{leaderboard_id:int}"),
+    ("GET", "/sets/{slug:str}/implications/{implication:str}"),
+    ("POST", "/sign-in"),
+    ("POST", "/join"),
+    ("POST", "/account/password"),
+    ("POST", "/account/tokens/{token_id:int}/revocation"),
+    ("POST", "/account/sessions/{session_id:int}/end"),
+    ("POST", "/curate/draft"),
+    ("POST", "/curate/draft/check"),
+    ("POST", "/curate/draft/load"),
+}
+FORMS = {
+    f"{Q}/forecasts": {"probability": "40"},
+    "/account/tokens": {"label": "nightly", "scope": "read", "lifetime": "30"},
+    "/curate/questions/{question_id:int}/{act:str}": {
+        "outcome": "yes",
+        "evidence_url": "https://example.org",
+    },
+}
+
+
+@pytest.fixture
+def opened(client, account, on_database) -> Callable[..., Any]:
+    """Ask for a page as an account of a role, or as a visitor."""
+    secrets: dict[str, str] = {}
+
+    def ask(method: str, path: str, who: str = "visitor", **options: Any) -> Any:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        if who != "visitor":
+            if who not in secrets:
+                caller = account(who, Role(who))
+
+                async def begin(database: Database) -> str:
+                    return await sessions.begin(database, caller.id)
+
+                secrets[who] = on_database(begin)
+            headers["Cookie"] = f"__Host-credence={secrets[who]}"
+        return client.request(method, path, headers=headers, follow_redirects=False, **options)
+
+    return ask
+
+
+def test_every_page_is_in_the_table(client) -> None:
+    found = {
+        (method, route.path)
+        for route in client.app.routes
+        if isinstance(route, HTTPRoute)
+        and any(one.fn.__module__.startswith("service.pages") for one in route.route_handlers)
+        for method in set(route.methods) - {"OPTIONS", "HEAD"}
+    }
+    charts = {(method, path) for method, path in found if path.endswith((".svg", ".png"))}
+    trends = {one for one in found if one[1].endswith(("trend.json", "calibration.json"))}
+    assert found - charts - trends - ELSEWHERE == set(PAGES)
+
+
+@pytest.mark.parametrize("who", ["visitor", "viewer", "forecaster", "curator"])
+def test_each_role_opens_what_the_table_says(opened, account, question, who: str) -> None:
+    rain = question()
+    account("ann").forecast(rain, 0.3)
+    found = {}
+    for method, template in PAGES:
+        path = template.replace("{question_id:int}", str(rain)).replace("{slug:str}", "tests")
+        path = path.replace("{forecaster_id:int}", "1").replace("{act:str}", "resolve")
+        path += "?probability=30" if path.endswith("/preview") else ""
+        answer = opened(
+            method, path, who, data=FORMS.get(template, {}) if method == "POST" else None
+        )
+        found[method, template] = answer.status_code
+        if answer.status_code == 303 and who == "visitor" and path != "/sign-out":
+            assert answer.headers["location"].startswith("/sign-in?next=")
+    assert found == {endpoint: statuses[who] for endpoint, statuses in PAGES.items()}
+
+
+def test_a_form_from_another_site_is_refused(opened, client, question) -> None:
+    rain = question()
+    opened("GET", "/", "forecaster")
+    answer = client.post(
+        f"/questions/{rain}/forecasts",
+        data={"probability": "40"},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 403
+    assert "own pages" in answer.text
+
+
+def test_pages_carry_a_strict_policy_and_only_a_card_may_be_framed(opened, question) -> None:
+    rain = question()
+    page = opened("GET", f"/questions/{rain}", "viewer").headers["content-security-policy"]
+    assert "unsafe" not in page
+    assert "frame-ancestors 'none'" in page
+    card = opened("GET", f"/questions/{rain}/card", "viewer").headers["content-security-policy"]
+    assert "frame-ancestors *" in card
+    assert "script-src" not in card
+
+
+def test_no_page_nor_chart_gives_away_what_is_hidden(
+    opened, account, question, on_database
+) -> None:
+    rain, ann = question(), account("ann")
+    ann.forecast(rain, 0.71734, rationale="I say 0.71734.")
+
+    async def hide(database: Database) -> None:
+        async with database.write() as session:
+            held = await session.get_one(Question, rain)
+            session.add(
+                SetPolicy(
+                    set_id=held.set_id,
+                    number=1,
+                    visibility=Visibility.after_forecast,
+                    reveal_at=None,
+                    account_id=ann.id,
+                    reason="To be fair.",
+                    created_at=datetime.now(UTC),
+                )
+            )
+
+    shown = opened("GET", f"/questions/{rain}", "viewer").text
+    secret = shown.partition('class="figure">')[2].partition("<")[0]
+    assert secret.endswith("%")
+    on_database(hide)
+    before = ann.get(f"/questions/{rain}/aggregate").json()["probability"]
+    charts = [f"/questions/{rain}/{name}.json" for name in ("history", "histogram")]
+    pages = ["/", f"/questions/{rain}", f"/questions/{rain}/card", "/questions", "/sets/tests"]
+    for path in (*pages, *charts, f"/questions/{rain}?probability=30"):
+        told = opened("GET", path, "viewer").text
+        assert "0.71734" not in told, path
+        assert f"{before:.5f}"[:6] not in told, path
+        assert f"{secret}<" not in told, path
+    preview = opened("GET", f"/questions/{rain}/preview?probability=30", "forecaster")
+    assert preview.status_code == 204
+    assert "0.71734" in opened("GET", f"/questions/{rain}", "curator").text
+
+
+def test_an_error_of_the_pages_is_a_page_and_one_of_the_api_is_not(opened, client) -> None:
+    page = opened("GET", "/nowhere", "viewer")
+    assert page.status_code == 404
+    assert "<h1>There is nothing here</h1>" in page.text
+    assert client.get("/api/v1/nowhere").headers["content-type"] == "application/problem+json"
+
+
+def test_markdown_of_forecasters_cannot_run_anything(opened, account, question) -> None:
+    rain = question()
+    why = '<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror="alert(1)">'
+    account("ann").forecast(rain, 0.3, rationale=why)
+    told = opened("GET", f"/questions/{rain}", "viewer").text
+    assert "<script>alert" not in told
+    assert 'href="javascript' not in told
+    assert "<img src=x" not in told
