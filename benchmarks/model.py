@@ -1,7 +1,8 @@
 """How long a live aggregate and a refit take, beside a plain baseline measured in the same run.
 
-Run ``python benchmarks/model.py`` (live, mass refresh and refit), ``--live`` for the first two,
-``--pymc`` to add PyMC's own sampler with its defaults, which takes many minutes.
+Run ``python benchmarks/model.py`` (live, mass refresh, refits of 20,000 forecasts, their growth,
+and PyMC's own sampler with its defaults beside a refit of the same data), ``--live`` for the first
+two.
 """
 
 import argparse
@@ -67,7 +68,8 @@ def measure_many(questions: int) -> None:
     )
 
 
-def measure_refit(panel: Panel, label: str, *, with_pymc: bool) -> None:
+def measure_refit(panel: Panel, label: str) -> float:
+    """Print a warm refit by stage and return its seconds of sampling and checking on the CPU."""
     people, questions = len(panel.forecasters), len(panel.questions)
     print(
         f"refit, {label}: {panel.time.size} forecasts, {people} forecasters, {questions} questions"
@@ -88,15 +90,49 @@ def measure_refit(panel: Panel, label: str, *, with_pymc: bool) -> None:
             f"  {text}: {cpu_end - cpu:.1f} CPU s, {wall_end - wall:.1f} s, "
             f"{(cpu_end - cpu) / plain:.0f} medians of the panel"
         )
-    print(f"  {diagnostics}")
-    if with_pymc:
-        from forecasting.model import build_model, pm  # noqa: PLC0415 - imports PyMC
+    print(f"  {diagnostics}", flush=True)
+    return stages[-1][1] - stages[0][1]
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            start = time.perf_counter()
-            pm.sample(model=build_model(panel), random_seed=1, progressbar=False)
-        print(f"  PyMC's own sampler: {time.perf_counter() - start:.1f} s")
+
+def measure_growth() -> None:
+    """Print the slope of log CPU seconds on log forecasts: 1 is linear growth."""
+    sizes, seconds = [], []
+    for questions, forecasters in ((220, 150), (2200, 1500)):
+        panel = crowd_of(questions, forecasters, seed=2)
+        sizes.append(panel.time.size)
+        seconds.append(measure_refit(without_times(panel), "growth"))
+    slope = np.log(seconds[1] / seconds[0]) / np.log(sizes[1] / sizes[0])
+    print(f"growth from {sizes[0]} to {sizes[1]} forecasts: slope {slope:.2f}")
+
+
+def measure_pymc() -> None:
+    """Print a warm refit beside PyMC's own sampler, end to end, on the same model and data."""
+    from forecasting.model import build_model, pm  # noqa: PLC0415 - imports PyMC
+
+    panel = crowd_of(200, 100, seed=3)
+    start = time.perf_counter()
+    fit(panel, seed=1)
+    ours = time.perf_counter() - start
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = time.perf_counter()
+        pm.sample(model=build_model(panel), random_seed=1, progressbar=False)
+    theirs = time.perf_counter() - start
+    print(
+        f"{panel.time.size} forecasts: refit {ours:.1f} s, PyMC's own sampler {theirs:.1f} s, "
+        f"{theirs / ours:.1f} times as long"
+    )
+
+
+def crowd_of(questions: int, forecasters: int, *, seed: int) -> Panel:
+    return simulate(
+        seed=seed,
+        questions=questions,
+        forecasters=forecasters,
+        per_question=9,
+        updates=1,
+        domains=5,
+    ).panel
 
 
 def without_times(panel: Panel) -> Panel:
@@ -113,18 +149,17 @@ def without_times(panel: Panel) -> Panel:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--live", action="store_true", help="only the live aggregates")
-    parser.add_argument("--pymc", action="store_true", help="also PyMC's own sampler")
     parser.add_argument("--questions", type=int, default=10_000, help="of the mass refresh")
     asked = parser.parse_args()
     measure_live()
     measure_many(asked.questions)
     if not asked.live:
         fit(simulate(seed=1).panel, seed=1)  # imports and compiles
-        panel = simulate(
-            seed=1, questions=2200, forecasters=1500, per_question=9, updates=1, domains=5
-        ).panel
-        measure_refit(without_times(panel), "untimed", with_pymc=asked.pymc)
-        measure_refit(panel, "timed", with_pymc=asked.pymc)
+        measure_pymc()
+        panel = crowd_of(2200, 1500, seed=1)
+        measure_refit(without_times(panel), "untimed")
+        measure_refit(panel, "timed")
+        measure_growth()
 
 
 if __name__ == "__main__":
