@@ -85,7 +85,8 @@ def fit(
         "snapshots": int(rows.outcome.size),
     }
     if not rows.outcome.size:
-        return Posterior.prior(seed=seed).with_metadata(**made_of)
+        prior = Posterior.prior(seed=seed).with_metadata(**made_of)
+        return dataclasses.replace(prior, copies=rows.copies)
 
     tell("compiling")
     from forecasting.density import Density  # noqa: PLC0415 - imports Numba
@@ -216,6 +217,7 @@ def _stored(
         **thinned,
         forecasters=rows.forecasters,
         domains=rows.domains,
+        copies=rows.copies,
         metadata={"kind": "fit", "chains": chains} | metadata,
     )
 

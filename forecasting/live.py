@@ -11,6 +11,7 @@ approximation of the logistic-normal mean is that of MacKay (1992), doi:10.1162/
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from forecasting.arrays import FloatArray
-from forecasting.pooling import log_odds, logistic, probabilities, ranks, staleness, times
+from forecasting.pooling import (
+    log_odds,
+    logistic,
+    one_voice,
+    probabilities,
+    ranks,
+    staleness,
+    times,
+)
 from forecasting.posterior import Posterior, check_level, standard_normal
 
 LEVEL = 0.8
@@ -33,7 +42,7 @@ class Aggregate:
         lower: lower end of the central credible interval of the question's own probability.
         upper: its upper end.
         level: the interval's mass, in (0, 1).
-        forecasters: how many forecasts were pooled.
+        forecasters: how many forecasts were pooled, copies included.
     """
 
     probability: float
@@ -65,7 +74,9 @@ def aggregate(
     """Pool the latest active forecast of each forecaster of one question.
 
     A forecaster whom the posterior does not know weighs as the median of the population, and an
-    unknown domain answers as the centre of the domains. With no forecasts the prior answers.
+    unknown domain answers as the centre of the domains. Copies that the posterior knows count as
+    one forecaster, who says the mean of their log-odds at the time of their latest. With no
+    forecasts the prior answers.
 
     Args:
         posterior: draws from a fit, or from the priors.
@@ -86,9 +97,10 @@ def aggregate(
     """
     check_level(level)
     values, moments = _checked(forecasters, probability, time)
-    weight = _weights(posterior, forecasters, moments)
+    voices, z, moments = _heard(posterior, forecasters, log_odds(values), moments)
+    weight = _weights(posterior, voices, moments)
     total = weight.sum(axis=0) + posterior.k0
-    pooled = (log_odds(values) @ weight) / total
+    pooled = (z @ weight) / total
     slope, shift = posterior.slope_and_shift(domain)
     centre = shift + slope * pooled
     variance = posterior.v0 * slope * slope / total
@@ -125,18 +137,23 @@ def influence(
 ) -> FloatArray:
     """Return each forecaster's share of the weight, shape ``(n,)``, adding up to 1.
 
-    It is the mean over draws of w / Σ w; the share of the pull towards even odds is left out. It
-    does not depend on the domain, which is taken so that the call reads as that of ``aggregate``.
+    It is the mean over draws of w / Σ w; the share of the pull towards even odds is left out, and
+    copies divide the share of their one voice. It does not depend on the domain, which is taken so
+    that the call reads as that of ``aggregate``.
 
     Raises:
         ValueError: as ``aggregate``.
     """
     del domain
-    _, moments = _checked(forecasters, probability, time)
-    weight = _weights(posterior, forecasters, moments)
+    values, moments = _checked(forecasters, probability, time)
     if not len(forecasters):
         return np.empty(0)
-    return np.asarray((weight / weight.sum(axis=0)).mean(axis=1))
+    voices, _, moments = _heard(posterior, forecasters, log_odds(values), moments)
+    weight = _weights(posterior, voices, moments)
+    shares = dict(zip(voices, (weight / weight.sum(axis=0)).mean(axis=1), strict=True))
+    speakers = [posterior.copies.get(name, name) for name in forecasters]
+    many = Counter(speakers)
+    return np.array([shares[name] / many[name] for name in speakers])
 
 
 def _checked(
@@ -148,6 +165,19 @@ def _checked(
     if len(set(forecasters)) != len(forecasters):
         raise ValueError("a forecaster appears twice: give only the latest forecast of each")
     return values, times(time, values.size)
+
+
+def _heard(
+    posterior: Posterior, forecasters: Sequence[str], z: FloatArray, time: FloatArray | None
+) -> tuple[Sequence[str], FloatArray, FloatArray | None]:
+    """Return the distinct voices with their log-odds and times; see ``Posterior.copies``."""
+    speakers = [posterior.copies.get(name, name) for name in forecasters]
+    names = list(dict.fromkeys(speakers))
+    if len(names) == len(speakers):
+        return names, z, time
+    place = {name: index for index, name in enumerate(names)}
+    _, z, time = one_voice(np.array([place[name] for name in speakers]), z, time)
+    return names, z, time
 
 
 def _weights(

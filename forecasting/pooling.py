@@ -61,6 +61,26 @@ def staleness(time: FloatArray | None, size: int) -> FloatArray:
     return np.asarray(np.log(size) - np.log(ranks(time)))
 
 
+def one_voice(
+    voice: IntArray, z: FloatArray, time: FloatArray | None
+) -> tuple[IntArray, FloatArray, FloatArray | None]:
+    """Return the distinct voices in order, the mean of each one's log-odds, and its latest time.
+
+    Args:
+        voice: a number for each forecast, ``(n,)``; copies have the same.
+        z: log-odds, ``(n,)``.
+        time: when each was made, ``(n,)``, or None when unknown.
+    """
+    order = np.lexsort((z, voice))  # so that the mean is the same to the bit in any order
+    distinct, index = np.unique(voice[order], return_inverse=True)
+    mean_z = np.bincount(index, z[order]) / np.bincount(index)
+    if time is None:
+        return distinct, mean_z, None
+    latest = np.full(distinct.size, -np.inf)
+    np.maximum.at(latest, index, time[order])
+    return distinct, mean_z, latest
+
+
 def mean(probability: FloatArray, time: FloatArray | None = None) -> float:
     """Return the arithmetic mean."""
     del time

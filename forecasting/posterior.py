@@ -24,7 +24,7 @@ import numpy as np
 
 from forecasting.arrays import FloatArray, frozen
 
-FORMAT = 1
+FORMAT = 2
 DRAWS = 400
 RANKS = 1024
 
@@ -114,6 +114,8 @@ class Posterior:
         omega: skill, standard normal a priori, ``(draw, forecaster)``.
         forecasters: names along the last axis of ``omega``.
         domains: names along the last axis of ``gamma`` and ``alpha``.
+        copies: by name of a forecaster who never differs from another, the name that speaks for
+            both, which is itself no copy; see ``forecasting.copies``.
         metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.
 
     Raises:
@@ -131,6 +133,7 @@ class Posterior:
     omega: FloatArray
     forecasters: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
+    copies: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +144,9 @@ class Posterior:
         for label, names in (("forecaster", self.forecasters), ("domain", self.domains)):
             if len(set(names)) != len(names):
                 raise PosteriorError(f"a {label} is named twice: names must be unique")
+        object.__setattr__(self, "copies", dict(self.copies))
+        if not self.copies.keys().isdisjoint((*self.forecasters, *self.copies.values())):
+            raise PosteriorError("a copy speaks for itself or for another: only one may speak")
         draws = self.t_w.size
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_SCALARS, (draws,))
         shapes |= dict.fromkeys(_BY_DOMAIN, (draws, len(self.domains)))
@@ -201,7 +207,8 @@ class Posterior:
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over the names, types, shapes and bytes of the arrays."""
         digest = hashlib.sha256()
-        digest.update(json.dumps([self.forecasters, self.domains]).encode())
+        names = [self.forecasters, self.domains, sorted(self.copies.items())]
+        digest.update(json.dumps(names).encode())
         for name in _ARRAYS:
             array = getattr(self, name)
             digest.update(f"|{name}|{array.dtype.str}|{array.shape}|".encode())
@@ -224,8 +231,9 @@ class Posterior:
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """The row of ``weights`` of each known forecaster."""
-        return {name: row for row, name in enumerate(self.forecasters)}
+        """The row of ``weights`` of each known forecaster; a copy's is its speaker's."""
+        own = {name: row for row, name in enumerate(self.forecasters)}
+        return own | {name: own[voice] for name, voice in self.copies.items() if voice in own}
 
     def slope_and_shift(self, domain: str) -> tuple[FloatArray, FloatArray]:
         """Return gamma and alpha of a domain, each ``(draw,)``; the centre's if never seen."""
@@ -257,6 +265,7 @@ class Posterior:
             "format": FORMAT,
             "forecasters": self.forecasters,
             "domains": self.domains,
+            "copies": self.copies,
             "metadata": self.metadata,
             "fingerprint": self.fingerprint,
         }
@@ -284,6 +293,7 @@ class Posterior:
                 **arrays,
                 forecasters=tuple(header["forecasters"]),
                 domains=tuple(header["domains"]),
+                copies=header["copies"],
                 metadata=header["metadata"],
             )
             found = (header["format"], header["fingerprint"])

@@ -1,0 +1,133 @@
+"""Copies: several names that never once differ speak with one voice.
+
+Twenty accounts that submit one program's forecasts are one source of information, not twenty, and
+outcomes cannot tell them apart. Their forecasts can: names that said the same, to the percent, on
+every question they share are taken for one voice if that could hardly be chance. On a question
+where v of n distinct voices said what they said, another independent one says it by chance with
+probability v / (n + 1), so that what everybody says is no evidence. Chances multiply over the
+shared questions, of which there must be at least five; their product must be below 0.01 over the
+number of pairs of voices (Bonferroni).
+"""
+
+import math
+
+import numpy as np
+
+from forecasting.arrays import FloatArray, IntArray
+from forecasting.panel import Panel
+
+SHARED = 5
+"""Questions that copies must share."""
+CHANCE = 0.01
+"""Greatest chance of one false pair among independent forecasters."""
+
+_STEPS = 100
+_CROWDED = 50
+
+
+def copies(panel: Panel) -> dict[str, str]:
+    """Return, by name, the first name of the same voice, for every forecaster who is a copy.
+
+    The latest forecasts on all questions count, resolved or not; outcomes are not looked at. Those
+    who never differ are counted as one when chances are taken, lest many copies make their own
+    answers look common. Copies that answered different questions are not found by an answer which
+    more than fifty distinct voices gave.
+    """
+    order = np.argsort(np.array(panel.forecasters, dtype=str), kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    person, question, said = _latest(panel, place)
+    voice, first = _alike(person, question, said, order.size)
+    spoken = np.unique(np.column_stack([voice[person], question, said]), axis=0)
+    pairs = _agreeing(spoken)
+    evidence = _evidence(spoken, _joined(pairs, first.size))
+    enough = math.log(max(first.size * (first.size - 1) // 2, 1) / CHANCE)
+    # Each voice's answers lie together, by question.
+    ends = np.searchsorted(spoken[:, 0], np.arange(first.size + 1))
+    asked = np.split(spoken[:, 1], ends[1:-1])
+    weight = np.split(evidence, ends[1:-1])
+    sure = [
+        (one, other)
+        for one, other in pairs
+        if weight[one][np.isin(asked[one], asked[other])].sum() > enough
+    ]
+    leader = _joined(sure, first.size)
+    found = {}
+    for who in np.unique(person).tolist():
+        own = voice[who]
+        alone = asked[own].size < SHARED or weight[own].sum() <= enough
+        speaker = who if alone and leader[own] == own else first[leader[own]]
+        if speaker != who:
+            found[panel.forecasters[order[who]]] = panel.forecasters[order[speaker]]
+    return found
+
+
+def _latest(panel: Panel, place: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return person, question and whole percent of what stood last, by person and question."""
+    rows = np.concatenate(
+        [panel.standing(index) for index in range(len(panel.questions))]
+        or [np.empty(0, dtype=np.int64)]
+    )
+    person, question = place[panel.forecaster[rows]], panel.question[rows]
+    said = np.rint(panel.probability[rows] * _STEPS).astype(np.int64)
+    order = np.lexsort((question, person))
+    return person[order], question[order], said[order]
+
+
+def _alike(
+    person: IntArray, question: IntArray, said: IntArray, people: int
+) -> tuple[IntArray, IntArray]:
+    """Return each person's voice, and each voice's first person: one who said all the same."""
+    ends = np.searchsorted(person, np.arange(people + 1))
+    spoken = np.column_stack([question, said])
+    known: dict[bytes, int] = {}
+    voice, first = np.zeros(people, dtype=np.int64), []
+    for who in range(people):
+        key = spoken[ends[who] : ends[who + 1]].tobytes()
+        voice[who] = known.setdefault(key, len(known))
+        if voice[who] == len(first):
+            first.append(who)
+    return voice, np.array(first, dtype=np.int64)
+
+
+def _agreeing(spoken: IntArray) -> list[tuple[int, int]]:
+    """Return the pairs of voices that share enough questions and never differ."""
+    answers = spoken[:, 1] * (_STEPS + 1) + spoken[:, 2]
+    order = np.lexsort((spoken[:, 0], answers))
+    _, index, size = np.unique(answers[order], return_inverse=True, return_counts=True)
+    kept = size[index] <= _CROWDED
+    voice, answer = spoken[order[kept], 0], index[kept]
+    voices = int(spoken[:, 0].max(initial=-1)) + 1
+    found = [np.empty(0, dtype=np.int64)]
+    for step in range(1, min(_CROWDED, voice.size)):
+        same = answer[step:] == answer[:-step]
+        found.append(voice[:-step][same] * voices + voice[step:][same])
+    pairs, agreed = np.unique(np.concatenate(found), return_counts=True)
+    asked = np.split(spoken[:, 1], np.searchsorted(spoken[:, 0], np.arange(1, voices)))
+    many = agreed >= SHARED
+    return [
+        divmod(pair, voices)
+        for pair, times in zip(pairs[many].tolist(), agreed[many].tolist(), strict=True)
+        if np.isin(asked[pair // voices], asked[pair % voices]).sum() == times
+    ]
+
+
+def _joined(pairs: list[tuple[int, int]], size: int) -> IntArray:
+    """Return the smallest number among those that pairs connect each number with, ``(size,)``."""
+    leader = np.arange(size)
+    for one, other in pairs:
+        low, high = sorted((leader[one], leader[other]))
+        if low != high:
+            leader[leader == high] = low
+    return leader
+
+
+def _evidence(spoken: IntArray, group: IntArray) -> FloatArray:
+    """Return minus the log of the chance of each row's answer, groups counting once."""
+    answers = spoken[:, 1] * (_STEPS + 1) + spoken[:, 2]
+    heard = group[spoken[:, 0]]
+    _, given = np.unique(np.column_stack([answers, heard]), axis=0, return_index=True)
+    _, asked = np.unique(np.column_stack([spoken[:, 1], heard]), axis=0, return_index=True)
+    voices_asked = np.bincount(spoken[asked, 1])
+    voices_given = np.bincount(answers[given])
+    return np.asarray(np.log((voices_asked[spoken[:, 1]] + 1.0) / voices_given[answers]))
