@@ -43,6 +43,7 @@ from service.api import (
     resolutions,
     scores,
     sets,
+    webhooks,
 )
 from service.api.parameters import AppRequest, Who, provide_scope
 from service.database import Database
@@ -206,6 +207,7 @@ def create_app(settings: Settings) -> Litestar:
             calibration.Calibrations,
             forecasters.Forecasters,
             exports.Exports,
+            webhooks.Webhooks,
             fits.Fits,
         ],
         security=[{"token": []}],
@@ -290,6 +292,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("Audit", "Who did what, when and why"),
             Tag("Scores", "Scores, leaderboards and calibration"),
             Tag("Exports", "Data to take away"),
+            Tag("Webhooks", "Addresses that are told of events"),
             Tag("Fits", "The model's fits and their diagnostics"),
             Tag("Health", "Whether the service runs"),
         ],

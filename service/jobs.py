@@ -17,7 +17,7 @@ from dbos import DBOS, SetEnqueueOptions
 from dbos import error as dbos_error
 
 from forecasting.panel import Panel
-from service import fits
+from service import deliveries, fits, webhooks
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
@@ -28,6 +28,8 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE: Final = "refit"
+DELIVERIES: Final = "deliveries"
+AT_ONCE: Final = 8
 KEPT_RECORDS: Final = timedelta(hours=1)
 
 Result = TypeVar("Result")
@@ -142,7 +144,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
     Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit; the
-    queue lets one run at a time. The need is derived from the rows, so no lost job loses work.
+    queue lets one run at a time. Another one looks what webhooks are to be told and enqueues the
+    deliveries that are due. Both needs are derived from the rows, so no lost job loses work.
     """
     sampler = Sampler(settings)
 
@@ -168,11 +171,38 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         except dbos_error.DBOSQueueDeduplicatedError:
             log.debug("a refit is already waiting or running")
 
+    @DBOS.step(name="note")
+    def deliveries_due() -> list[int]:
+        return asyncio.run(_with_database(settings, _note))
+
+    @DBOS.step(name="attempt")
+    def attempt_delivery(delivery_id: int) -> None:
+        private = settings.private_networks
+        asyncio.run(
+            _with_database(
+                settings,
+                lambda db: deliveries.attempt(db, delivery_id, at=now(), private=private),
+            )
+        )
+
+    @DBOS.workflow(name="deliver")
+    def deliver(delivery_id: int) -> None:
+        attempt_delivery(delivery_id)
+
+    @DBOS.workflow(name="watch")
+    def watch(_scheduled_at: datetime, _context: object) -> None:
+        for delivery_id in deliveries_due():
+            try:
+                with SetEnqueueOptions(deduplication_id=f"delivery-{delivery_id}"):
+                    DBOS.enqueue_workflow(DELIVERIES, deliver, delivery_id)
+            except dbos_error.DBOSQueueDeduplicatedError:
+                log.debug("delivery %d is already waiting or running", delivery_id)
+
     @DBOS.workflow(name="tidy")
     def tidy(_scheduled_at: datetime, _context: object) -> None:
         before = (now() - KEPT_RECORDS).isoformat()
         done = DBOS.list_workflows(
-            name=["look", "tidy"],
+            name=["look", "watch", "deliver", "tidy"],
             status=["SUCCESS", "ERROR"],
             completed_before=before,
             load_input=False,
@@ -193,12 +223,18 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     DBOS.launch()
     try:
         DBOS.register_queue(QUEUE, global_concurrency=1)
+        DBOS.register_queue(DELIVERIES, concurrency=AT_ONCE)
         DBOS.apply_schedules(
             [
                 {
                     "schedule_name": "look",
                     "workflow_fn": look,
                     "schedule": f"*/{settings.fit_check_seconds} * * * * *",
+                },
+                {
+                    "schedule_name": "watch",
+                    "workflow_fn": watch,
+                    "schedule": f"*/{settings.webhooks_check_seconds} * * * * *",
                 },
                 {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
             ]
@@ -223,6 +259,14 @@ async def _with_database(
 
 async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
     return (await fit_once(database, settings, sampler)).status
+
+
+async def _note(database: Database) -> list[int]:
+    """Append what webhooks are to be told, and say which deliveries are due."""
+    at = now()
+    async with database.write() as session:
+        await webhooks.note(session, at)
+        return list(await deliveries.due(session, at))
 
 
 async def _is_due(database: Database, settings: Settings) -> bool:

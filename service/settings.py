@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ CHOICES = {
     "registration": ("open", "invitation", "closed"),
 }
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingsError(ValueError):
@@ -93,6 +96,14 @@ class Settings:
     fit_longest_wait_seconds: float = _about(
         60, "a refit waits at most so long, however many resolutions come", least=0.1
     )
+    webhooks_private: str = _about(
+        "",
+        "private networks that webhooks may reach all the same, as 10.1.0.0/16, separated by "
+        "commas; empty: none",
+    )
+    webhooks_check_seconds: int = _about(
+        5, "how often the worker looks what webhooks are to be told, 1 to 59", least=1
+    )
     fit_check_seconds: int = _about(
         5, "how often the worker looks whether a refit is due, 1 to 59", least=1
     )
@@ -110,17 +121,16 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}INTERVAL_LEVEL is {self.interval_level}; it must be from 0.5 to 0.99"
             )
-        if self.fit_check_seconds > 59:  # noqa: PLR2004  # as the setting says
-            raise SettingsError(
-                f"{PREFIX}FIT_CHECK_SECONDS is {self.fit_check_seconds}; it must be from 1 to 59"
-            )
+        for name in ("fit_check_seconds", "webhooks_check_seconds"):
+            if (value := getattr(self, name)) > 59:  # noqa: PLR2004  # as the settings say
+                raise SettingsError(f"{PREFIX}{name.upper()} is {value}; it must be from 1 to 59")
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise SettingsError(
                     f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; "
                     f"it must be one of {', '.join(allowed)}"
                 )
-        _ = self.url, self.jobs_url
+        _ = self.url, self.jobs_url, self.private_networks
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -174,6 +184,16 @@ class Settings:
             file = Path(str(self.url.database))
             return f"sqlite:///{file.with_name(f'{file.stem}-jobs{file.suffix}')}"
         return self.url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @property
+    def private_networks(self) -> list[Network]:
+        """The private networks that webhooks may reach."""
+        try:
+            return [ip_network(text.strip()) for text in self.webhooks_private.split(",") if text]
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}WEBHOOKS_PRIVATE: {error}; write networks as 10.1.0.0/16"
+            ) from None
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:

@@ -76,9 +76,69 @@ def upgrade() -> None:
             "leaderboard_id", "rank", name=op.f("uq_frozen_standing_leaderboard_id_rank")
         ),
     )
+    op.create_table(
+        "webhook",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("set_id", sa.Integer(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("moved_by", sa.Double(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_webhook_account_id")),
+        sa.ForeignKeyConstraint(["set_id"], ["question_set.id"], name=op.f("fk_webhook_set_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+    )
+    op.create_index(op.f("ix_webhook_account_id"), "webhook", ["account_id"], unique=False)
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("webhook_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("question_id", sa.Integer(), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["question_id"], ["question.id"], name=op.f("fk_webhook_delivery_question_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhook.id"], name=op.f("fk_webhook_delivery_webhook_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
+        sa.UniqueConstraint("webhook_id", "key", name=op.f("uq_webhook_delivery_webhook_id_key")),
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_due_at"), "webhook_delivery", ["due_at"], unique=False
+    )
+    op.create_table(
+        "webhook_attempt",
+        sa.Column("delivery_id", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["webhook_delivery.id"], name=op.f("fk_webhook_attempt_delivery_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_attempt")),
+    )
+    op.create_index(
+        op.f("ix_webhook_attempt_delivery_id"), "webhook_attempt", ["delivery_id"], unique=False
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("webhook_attempt")
+    op.drop_table("webhook_delivery")
+    op.drop_table("webhook")
     op.drop_table("frozen_standing")
     op.drop_table("frozen_leaderboard")
     op.drop_index(op.f("ix_score_resolution_id_method"), table_name="score")

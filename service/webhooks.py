@@ -1,0 +1,433 @@
+"""Webhooks: who wants to be told of what, and the deliveries that the facts ask for.
+
+Nobody tells a webhook's owner in the transaction that makes a fact. The worker compares every few
+seconds what was known at its last look with what is known now, and appends a delivery for each
+difference under a key that names the fact. A look may be repeated, or lost with the process: the
+next one finds the same facts, and the same keys.
+"""
+
+import base64
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import httpx
+import msgspec
+from sqlalchemy import func, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions, visibility
+from service.accounts import Actor, actor_of
+from service.clock import now
+from service.errors import Conflict, Invalid, NotFound
+from service.models import (
+    Account,
+    Aggregate,
+    Question,
+    QuestionRevision,
+    Resolution,
+    Role,
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
+)
+from service.questions import State, View
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what every secret starts with, not a secret
+MOST: Final = 10
+LONGEST_URL: Final = 2_000
+SOON: Final = timedelta(hours=24)
+OVERLAP: Final = timedelta(minutes=5)
+"""A look goes back so far behind the last one: a slow transaction may have brought older facts."""
+LONGEST_UNMOVED: Final = timedelta(minutes=1)
+
+
+class Event(StrEnum):
+    """What a webhook can be told of."""
+
+    opened = "question.opened"
+    closing_soon = "question.closing_soon"
+    closed = "question.closed"
+    resolved = "question.resolved"
+    unresolved = "question.unresolved"
+    moved = "aggregate.moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a question; `key` names the fact, whoever looks and when."""
+
+    event: Event
+    key: str
+    at: datetime
+    view: View
+
+
+async def register(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    url: str,
+    events: Sequence[Event],
+    set_slug: str | None = None,
+    moved_by: float = 0.05,
+) -> Webhook:
+    """Tell an address of events from now on; its secret is shown by its `secret`, once.
+
+    Args:
+        url: http or https, without credentials.
+        events: at least one.
+        set_slug: only of this set's questions.
+        moved_by: an aggregate has moved once it is farther than this, in probability, from where
+            it was last told.
+
+    Raises:
+        Invalid: what cannot be told.
+        Conflict: the account has `MOST` webhooks already.
+    """
+    actor.require(Role.forecaster, "register a webhook")
+    _check_url(url)
+    if not events:
+        raise Invalid("events must name at least one event", field="events")
+    if not 0 < moved_by < 1:
+        raise Invalid("moved_by must be between 0 and 1", field="moved_by")
+    set_id = None if set_slug is None else (await questions.find_set(session, set_slug)).id
+    held = await session.scalar(
+        select(func.count()).where(Webhook.account_id == actor.id, Webhook.removed_at.is_(None))
+    )
+    if (held or 0) >= MOST:
+        raise Conflict(f"you have {MOST} webhooks, which is the most; remove one first")
+    at = now()
+    row = Webhook(
+        account_id=actor.id,
+        set_id=set_id,
+        url=url,
+        events=sorted(set(events)),
+        moved_by=moved_by,
+        secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode(),
+        failures=0,
+        looked_at=at,
+        disabled_at=None,
+        removed_at=None,
+        created_at=at,
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
+def _check_url(url: str) -> None:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if (
+        len(url) > LONGEST_URL
+        or parsed.scheme not in {"http", "https"}
+        or not parsed.host
+        or parsed.userinfo
+    ):
+        raise Invalid(
+            f"url must be an http or https address without credentials, at most {LONGEST_URL} long",
+            field="url",
+        )
+
+
+async def get(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
+    """One's own webhook; NotFound names the id, also of another's."""
+    row = await session.get(Webhook, webhook_id)
+    if row is None or row.account_id != actor.id or row.removed_at is not None:
+        raise NotFound(f"you have no webhook {webhook_id}")
+    return row
+
+
+async def listing(
+    session: AsyncSession, actor: Actor, *, after: int, limit: int
+) -> Sequence[Webhook]:
+    """One's own webhooks after an id."""
+    rows = await session.scalars(
+        select(Webhook)
+        .where(Webhook.account_id == actor.id, Webhook.removed_at.is_(None), Webhook.id > after)
+        .order_by(Webhook.id)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+async def remove(session: AsyncSession, actor: Actor, webhook_id: int) -> None:
+    """Tell an address no more; what is on its way is given up."""
+    row = await get(session, actor, webhook_id)
+    row.removed_at = now()
+
+
+async def enable(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
+    """Tell an address again that was disabled for failing; what happened meanwhile is not told."""
+    row = await get(session, actor, webhook_id)
+    if row.disabled_at is not None:
+        row.disabled_at, row.failures, row.looked_at = None, 0, now()
+    return row
+
+
+async def deliveries(
+    session: AsyncSession, actor: Actor, webhook_id: int, *, before: int | None, limit: int
+) -> list[tuple[WebhookDelivery, list[WebhookAttempt]]]:
+    """What one's own webhook was told, the newest first, with every attempt."""
+    await get(session, actor, webhook_id)
+    query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id)
+    if before is not None:
+        query = query.where(WebhookDelivery.id < before)
+    rows = (await session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit))).all()
+    tried: dict[int, list[WebhookAttempt]] = {row.id: [] for row in rows}
+    for attempt in await session.scalars(
+        select(WebhookAttempt)
+        .where(WebhookAttempt.delivery_id.in_(tried))
+        .order_by(WebhookAttempt.id)
+    ):
+        tried[attempt.delivery_id].append(attempt)
+    return [(row, tried[row.id]) for row in rows]
+
+
+async def redeliver(
+    session: AsyncSession, actor: Actor, webhook_id: int, delivery_id: int
+) -> tuple[WebhookDelivery, list[WebhookAttempt]]:
+    """Deliver once more, as soon as the worker looks; NotFound names the id."""
+    webhook = await get(session, actor, webhook_id)
+    row = await session.get(WebhookDelivery, delivery_id)
+    if row is None or row.webhook_id != webhook_id:
+        raise NotFound(f"webhook {webhook_id} has no delivery {delivery_id}")
+    if webhook.disabled_at is not None:
+        raise Conflict(f"webhook {webhook_id} is disabled; enable it first")
+    row.due_at, row.attempts = now(), 0
+    tried = await session.scalars(
+        select(WebhookAttempt)
+        .where(WebhookAttempt.delivery_id == delivery_id)
+        .order_by(WebhookAttempt.id)
+    )
+    return row, list(tried)
+
+
+async def active(session: AsyncSession) -> list[tuple[Webhook, Actor]]:
+    """Every webhook that is to be told, with its owner."""
+    rows = await session.execute(
+        select(Webhook, Account)
+        .join(Account, Account.id == Webhook.account_id)
+        .where(
+            Webhook.removed_at.is_(None),
+            Webhook.disabled_at.is_(None),
+            Account.deactivated_at.is_(None),
+        )
+        .order_by(Webhook.id)
+    )
+    return [
+        (webhook, actor_of(account)) for webhook, account in rows
+    ]
+
+
+async def note(session: AsyncSession, at: datetime) -> int:
+    """Append the deliveries that the facts since the last look ask for; how many.
+
+    Where there is nothing to tell, the moment of the look is recorded once a minute only, so that
+    looking costs no write.
+    """
+    told = await active(session)
+    if not told:
+        return 0
+    since = min(webhook.looked_at for webhook, _ in told) - OVERLAP
+    happened = await _happened(session, since, at)
+    moved = await _published_since(session, since, at)
+    count = 0
+    for webhook, owner in told:
+        fresh = [one for one in happened if one.event in webhook.events]
+        if Event.moved in webhook.events:
+            fresh += await _moved(session, webhook, owner, moved, at)
+        count += await _append(session, webhook, fresh, at)
+        if count or at - webhook.looked_at > LONGEST_UNMOVED:
+            webhook.looked_at = at
+    await session.flush()
+    return count
+
+
+async def _append(
+    session: AsyncSession, webhook: Webhook, happened: Iterable[Happening], at: datetime
+) -> int:
+    wanted = {
+        one.key: one
+        for one in happened
+        if one.at > webhook.created_at
+        and webhook.set_id in {None, one.view.question.set_id}
+        and not one.view.revision.draft
+    }
+    held = await session.scalars(
+        select(WebhookDelivery.key).where(
+            WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.key.in_(wanted)
+        )
+    )
+    for key in held:
+        del wanted[key]
+    values = await _aggregates(session, wanted.values())
+    session.add_all(
+        WebhookDelivery(
+            webhook_id=webhook.id,
+            key=key,
+            event=one.event,
+            question_id=one.view.id,
+            payload=_payload(one, values.get(one.view.id), at),
+            attempts=0,
+            due_at=at,
+            created_at=at,
+        )
+        for key, one in wanted.items()
+    )
+    return len(wanted)
+
+
+async def _happened(session: AsyncSession, since: datetime, at: datetime) -> list[Happening]:
+    """What became of questions between two moments, as they were known at each."""
+    revision = QuestionRevision
+    touched = union(
+        select(revision.question_id).where(
+            or_(
+                revision.created_at.between(since, at),
+                revision.opens_at.between(since, at),
+                revision.closes_at.between(since, at + SOON),
+            )
+        ),
+        select(Resolution.question_id).where(Resolution.created_at.between(since, at)),
+    )
+    ids = list(await session.scalars(touched))
+    before = {
+        view.id: view
+        for view in await questions.views(
+            session, questions.views_query(since).where(Question.id.in_(ids))
+        )
+    }
+    after = await questions.views(
+        session, questions.views_query(at).where(Question.id.in_(ids)).order_by(Question.id)
+    )
+    return [one for view in after for one in _differences(before.get(view.id), view, since, at)]
+
+
+def _differences(
+    before: View | None, after: View, since: datetime, at: datetime
+) -> Iterable[Happening]:
+    revision, closes = after.revision, after.revision.closes_at
+    was = before.state(since) if before else State.draft
+    state = after.state(at)
+    held = before.resolved if before else None
+    if after.resolution is not None and after.resolved is not held and before is not None:
+        event = Event.resolved if after.resolved is not None else Event.unresolved
+        if after.resolved is None or held is None or held.id != after.resolved.id:
+            made = after.resolution
+            yield Happening(event, f"{event}:{made.id}", made.created_at, after)
+    if state is State.open and was in {State.draft, State.upcoming, State.closed}:
+        opened_at = max(revision.opens_at, revision.created_at)
+        which = closes if was is State.closed else revision.opens_at
+        yield Happening(Event.opened, f"{Event.opened}:{after.id}:{which}", opened_at, after)
+    if closes is None:
+        return
+    if state is State.open and closes - at <= SOON:
+        soon_at = max(closes - SOON, revision.created_at, revision.opens_at)
+        key = f"{Event.closing_soon}:{after.id}:{closes}"
+        if soon_at > since:
+            yield Happening(Event.closing_soon, key, soon_at, after)
+    if state is State.closed and was in {State.upcoming, State.open}:
+        closed_at = max(closes, revision.created_at)
+        yield Happening(Event.closed, f"{Event.closed}:{after.id}:{closes}", closed_at, after)
+
+
+async def _published_since(
+    session: AsyncSession, since: datetime, at: datetime
+) -> list[tuple[View, Aggregate]]:
+    """The latest aggregate of every question that had one published between two moments."""
+    latest = (
+        select(func.max(Aggregate.id))
+        .where(Aggregate.created_at.between(since, at))
+        .group_by(Aggregate.question_id)
+    )
+    rows = (await session.scalars(select(Aggregate).where(Aggregate.id.in_(latest)))).all()
+    query = questions.views_query(None).where(Question.id.in_([row.question_id for row in rows]))
+    views = {view.id: view for view in await questions.views(session, query)}
+    return [(views[row.question_id], row) for row in rows]
+
+
+async def _moved(
+    session: AsyncSession,
+    webhook: Webhook,
+    owner: Actor,
+    published: Sequence[tuple[View, Aggregate]],
+    at: datetime,
+) -> list[Happening]:
+    """Aggregates that are far from where the webhook last knew them, and that its owner may see."""
+    hidden = await visibility.hidden(session, owner, [view for view, _ in published], at)
+    seen = {view.id: (view, row) for view, row in published if view.id not in hidden}
+    known = await _last_known(session, webhook, list(seen))
+    return [
+        Happening(Event.moved, f"{Event.moved}:{row.id}", row.created_at, view)
+        for view, row in seen.values()
+        if abs(row.probability - known.get(view.id, row.probability)) > webhook.moved_by
+    ]
+
+
+async def _last_known(
+    session: AsyncSession, webhook: Webhook, ids: Sequence[int]
+) -> dict[int, float]:
+    """What the webhook was last told of each question, or could have read when it was made.
+
+    For a question younger than the webhook that is the first aggregate ever published.
+    """
+    earliest = select(func.min(Aggregate.id)).where(Aggregate.question_id.in_(ids))
+    earlier = select(func.max(Aggregate.id)).where(
+        Aggregate.question_id.in_(ids), Aggregate.created_at <= webhook.created_at
+    )
+    known: dict[int, float] = {}
+    for chosen in (earliest, earlier):
+        rows = await session.scalars(
+            select(Aggregate).where(Aggregate.id.in_(chosen.group_by(Aggregate.question_id)))
+        )
+        known |= {row.question_id: row.probability for row in rows}
+    told = select(func.max(WebhookDelivery.id)).where(
+        WebhookDelivery.webhook_id == webhook.id,
+        WebhookDelivery.event == Event.moved,
+        WebhookDelivery.question_id.in_(ids),
+    )
+    rows_told = await session.scalars(
+        select(WebhookDelivery).where(
+            WebhookDelivery.id.in_(told.group_by(WebhookDelivery.question_id))
+        )
+    )
+    known |= {row.question_id: row.payload["aggregate"]["probability"] for row in rows_told}
+    return known
+
+
+async def _aggregates(session: AsyncSession, happened: Iterable[Happening]) -> dict[int, Aggregate]:
+    """The published aggregates that movements tell of, by question."""
+    ids = [int(one.key.rpartition(":")[2]) for one in happened if one.event is Event.moved]
+    rows = await session.scalars(select(Aggregate).where(Aggregate.id.in_(ids)))
+    return {row.question_id: row for row in rows}
+
+
+def _payload(one: Happening, moved: Aggregate | None, at: datetime) -> dict[str, Any]:
+    view, held = one.view, one.view.resolved
+    said: dict[str, Any] = {
+        "type": one.event,
+        "timestamp": one.at,
+        "question": {
+            "id": view.id,
+            "set": view.set_slug,
+            "slug": view.question.slug,
+            "title": view.revision.title,
+            "state": view.state(at),
+            "opens_at": view.revision.opens_at,
+            "closes_at": view.revision.closes_at,
+        },
+    }
+    if one.event is Event.resolved and held is not None:
+        said["resolution"] = {"outcome": held.outcome, "occurred_at": held.occurred_at}
+    if one.event is Event.moved and moved is not None:
+        names = ("probability", "lower", "upper", "level", "forecasters")
+        said["aggregate"] = {name: getattr(moved, name) for name in names}
+    plain: dict[str, Any] = msgspec.to_builtins(said)
+    return plain
