@@ -171,32 +171,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         except dbos_error.DBOSQueueDeduplicatedError:
             log.debug("a refit is already waiting or running")
 
-    @DBOS.step(name="note")
-    def deliveries_due() -> list[int]:
-        return asyncio.run(_with_database(settings, _note))
-
-    @DBOS.step(name="attempt")
-    def attempt_delivery(delivery_id: int) -> None:
-        private = settings.private_networks
-        asyncio.run(
-            _with_database(
-                settings,
-                lambda db: deliveries.attempt(db, delivery_id, at=now(), private=private),
-            )
-        )
-
-    @DBOS.workflow(name="deliver")
-    def deliver(delivery_id: int) -> None:
-        attempt_delivery(delivery_id)
-
-    @DBOS.workflow(name="watch")
-    def watch(_scheduled_at: datetime, _context: object) -> None:
-        for delivery_id in deliveries_due():
-            try:
-                with SetEnqueueOptions(deduplication_id=f"delivery-{delivery_id}"):
-                    DBOS.enqueue_workflow(DELIVERIES, deliver, delivery_id)
-            except dbos_error.DBOSQueueDeduplicatedError:
-                log.debug("delivery %d is already waiting or running", delivery_id)
+    watch = _deliveries(settings)
 
     @DBOS.workflow(name="tidy")
     def tidy(_scheduled_at: datetime, _context: object) -> None:
@@ -245,6 +220,39 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         sampler.stop()
         DBOS.destroy()
         sampler.close()
+
+
+def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
+    """Define the workflows of webhooks; the one to schedule."""
+
+    @DBOS.step(name="note")
+    def deliveries_due() -> list[int]:
+        return asyncio.run(_with_database(settings, _note))
+
+    @DBOS.step(name="attempt")
+    def attempt_delivery(delivery_id: int) -> None:
+        private = settings.private_networks
+        asyncio.run(
+            _with_database(
+                settings,
+                lambda db: deliveries.attempt(db, delivery_id, at=now(), private=private),
+            )
+        )
+
+    @DBOS.workflow(name="deliver")
+    def deliver(delivery_id: int) -> None:
+        attempt_delivery(delivery_id)
+
+    @DBOS.workflow(name="watch")
+    def watch(_scheduled_at: datetime, _context: object) -> None:
+        for delivery_id in deliveries_due():
+            try:
+                with SetEnqueueOptions(deduplication_id=f"delivery-{delivery_id}"):
+                    DBOS.enqueue_workflow(DELIVERIES, deliver, delivery_id)
+            except dbos_error.DBOSQueueDeduplicatedError:
+                log.debug("delivery %d is already waiting or running", delivery_id)
+
+    return watch
 
 
 async def _with_database(

@@ -26,6 +26,7 @@ from service.errors import Conflict, Invalid, NotFound
 from service.models import (
     Account,
     Aggregate,
+    Outcome,
     Question,
     QuestionRevision,
     Resolution,
@@ -64,6 +65,7 @@ class Happening:
     key: str
     at: datetime
     view: View
+    resolution: Resolution | None = None
 
 
 async def register(
@@ -221,9 +223,7 @@ async def active(session: AsyncSession) -> list[tuple[Webhook, Actor]]:
         )
         .order_by(Webhook.id)
     )
-    return [
-        (webhook, actor_of(account)) for webhook, account in rows
-    ]
+    return [(webhook, actor_of(account)) for webhook, account in rows]
 
 
 async def note(session: AsyncSession, at: datetime) -> int:
@@ -285,7 +285,11 @@ async def _append(
 
 
 async def _happened(session: AsyncSession, since: datetime, at: datetime) -> list[Happening]:
-    """What became of questions between two moments, as they were known at each."""
+    """What became of questions between two moments, as they were known at each.
+
+    A state that came and went between them is not told; every resolution is, but for those of a
+    question that came with it.
+    """
     revision = QuestionRevision
     touched = union(
         select(revision.question_id).where(
@@ -307,7 +311,21 @@ async def _happened(session: AsyncSession, since: datetime, at: datetime) -> lis
     after = await questions.views(
         session, questions.views_query(at).where(Question.id.in_(ids)).order_by(Question.id)
     )
-    return [one for view in after for one in _differences(before.get(view.id), view, since, at)]
+    made = await session.scalars(
+        select(Resolution)
+        .where(Resolution.created_at.between(since, at), Resolution.question_id.in_(before))
+        .order_by(Resolution.id)
+    )
+    views = {view.id: view for view in after}
+    return [
+        *(one for view in after for one in _differences(before.get(view.id), view, since, at)),
+        *(_judged(views[row.question_id], row) for row in made),
+    ]
+
+
+def _judged(view: View, row: Resolution) -> Happening:
+    event = Event.unresolved if row.outcome == Outcome.unresolved else Event.resolved
+    return Happening(event, f"{event}:{row.id}", row.created_at, view, row)
 
 
 def _differences(
@@ -316,12 +334,6 @@ def _differences(
     revision, closes = after.revision, after.revision.closes_at
     was = before.state(since) if before else State.draft
     state = after.state(at)
-    held = before.resolved if before else None
-    if after.resolution is not None and after.resolved is not held and before is not None:
-        event = Event.resolved if after.resolved is not None else Event.unresolved
-        if after.resolved is None or held is None or held.id != after.resolved.id:
-            made = after.resolution
-            yield Happening(event, f"{event}:{made.id}", made.created_at, after)
     if state is State.open and was in {State.draft, State.upcoming, State.closed}:
         opened_at = max(revision.opens_at, revision.created_at)
         which = closes if was is State.closed else revision.opens_at
@@ -410,7 +422,7 @@ async def _aggregates(session: AsyncSession, happened: Iterable[Happening]) -> d
 
 
 def _payload(one: Happening, moved: Aggregate | None, at: datetime) -> dict[str, Any]:
-    view, held = one.view, one.view.resolved
+    view, held = one.view, one.resolution
     said: dict[str, Any] = {
         "type": one.event,
         "timestamp": one.at,

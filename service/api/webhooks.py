@@ -57,9 +57,7 @@ class Webhooks(Controller):
         self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[WebhookOut]:
         """My webhooks, the first first."""
-        rows = await webhooks.listing(
-            reading, actor, after=position(cursor) or 0, limit=limit + 1
-        )
+        rows = await webhooks.listing(reading, actor, after=position(cursor) or 0, limit=limit + 1)
         return page_of(rows, limit, WebhookOut.of, lambda row: row.id)
 
     @get("/{webhook_id:int}", summary="Get a webhook of mine")
@@ -101,6 +99,4 @@ class Webhooks(Controller):
         self, actor: Who, writing: Writing, webhook_id: WebhookId, delivery_id: DeliveryId
     ) -> DeliveryOut:
         """Send a delivery again, under the same id, as soon as the worker looks."""
-        return DeliveryOut.of(
-            *await webhooks.redeliver(writing, actor, webhook_id, delivery_id)
-        )
+        return DeliveryOut.of(*await webhooks.redeliver(writing, actor, webhook_id, delivery_id))

@@ -23,6 +23,8 @@ WITHDRAW = {"viewer": 403, "forecaster": 200, "curator": 200, "administrator": 2
 RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 201}
 UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
 NOT_MINE = dict.fromkeys(READ, 403)
+# Another's, which is as if it were not there: tests/service/test_webhooks.py has one's own.
+MISSING = dict.fromkeys(READ, 404)
 PUBLIC = "public"
 
 ENDPOINTS: dict[tuple[str, str], Any] = {
@@ -66,6 +68,13 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/questions/{question_id:int}/scores/receipt"): READ,
     ("GET", "/api/v1/account/exports/{what:str}"): READ,
     ("GET", "/api/v1/sets/{slug:str}/exports/forecasts"): UNRESOLVE,
+    ("GET", "/api/v1/webhooks"): READ,
+    ("POST", "/api/v1/webhooks"): SUBMIT,
+    ("GET", "/api/v1/webhooks/{webhook_id:int}"): MISSING,
+    ("DELETE", "/api/v1/webhooks/{webhook_id:int}"): MISSING,
+    ("POST", "/api/v1/webhooks/{webhook_id:int}/enabling"): MISSING,
+    ("GET", "/api/v1/webhooks/{webhook_id:int}/deliveries"): MISSING,
+    ("POST", "/api/v1/webhooks/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery"): MISSING,
     ("GET", "/api/v1/leaderboard"): READ,
     ("GET", "/api/v1/leaderboards"): READ,
     ("POST", "/api/v1/leaderboards"): RESOLVE,
@@ -198,6 +207,8 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "comment_id:int": said,
         "fit_id:int": fit,
         "what:str": "forecasts",
+        "webhook_id:int": 9999,
+        "delivery_id:int": 9999,
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
     }
     fills["file_path:path"] = "swagger-ui.css"
@@ -217,6 +228,10 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         ("POST", "/api/v1/questions/{question_id:int}/revisions"): (
             almanac["revised"],
             {"based_on": 1, "reason": "To say why.", "changes": {"why": "It is very dry."}},
+        ),
+        ("POST", "/api/v1/webhooks"): (
+            open_one,
+            {"url": "https://example.org/", "events": ["question.opened"]},
         ),
         ("POST", "/api/v1/leaderboards"): (open_one, {"name": "cup"}),
         ("POST", "/api/v1/questions/{question_id:int}/closing"): (

@@ -1,0 +1,341 @@
+"""Webhooks: what they are told and when, how it is signed, guarded, retried and given up."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import select
+
+from service import deliveries, webhooks
+from service.database import Database
+from service.deliveries import FAILURES_BEFORE_REST, PAUSES
+from service.models import Role, WebhookDelivery
+from service.webhooks import MOST, Event
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+START = datetime(2026, 11, 1, tzinfo=UTC)
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+
+class Receiver:
+    """A real server that remembers what it was told, and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.told.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}/hook?a=1"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.fixture
+def work(on_database) -> Any:
+    """What the worker does at a moment: look, then try everything that is due."""
+
+    def work(at: datetime, private: Any = LOOPBACK) -> None:
+        async def run(database: Database) -> None:
+            async with database.write() as session:
+                await webhooks.note(session, at)
+                due = await deliveries.due(session, at)
+            for delivery_id in due:
+                await deliveries.attempt(database, delivery_id, at=at, private=private)
+
+        on_database(run)
+
+    return work
+
+
+def made(caller: Any, url: str, events: list[str], **more: Any) -> dict[str, Any]:
+    answer = caller.post("/webhooks", {"url": url, "events": events, **more})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def events(receiver: Receiver) -> list[str]:
+    return [json.loads(body)["type"] for _, body in receiver.told]
+
+
+def test_the_life_of_a_question_is_told_once_each_in_order(
+    account, curator, question, receiver, work
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        made(ann, receiver.url, [one.value for one in Event])
+        rain = question(opens_at=START + DAY, closes_at=START + 4 * DAY, created_at=START - DAY)
+        question("draft", opens_at=START + DAY, draft=True, created_at=START - DAY)
+    work(START + SECOND)
+    assert events(receiver) == []
+    expected = [
+        (START + DAY, Event.opened),
+        (START + 3 * DAY, Event.closing_soon),
+        (START + 4 * DAY, Event.closed),
+    ]
+    for at, _ in expected:
+        work(at + SECOND)
+        work(at + 2 * SECOND)
+    with time_machine.travel(START + 5 * DAY, tick=False):
+        curator.resolve(rain, "yes", occurred_at=(START + 4 * DAY).isoformat())
+    work(START + 5 * DAY + SECOND)
+    with time_machine.travel(START + 6 * DAY, tick=False):
+        curator("DELETE", f"/questions/{rain}/resolution")
+    work(START + 6 * DAY + SECOND)
+    told = [*(event for _, event in expected), Event.resolved, Event.unresolved]
+    assert events(receiver) == told
+    resolved = json.loads(receiver.told[3][1])
+    assert resolved["resolution"]["outcome"] == "yes"
+    assert (resolved["question"]["id"], resolved["question"]["slug"]) == (rain, "rain")
+
+
+def test_a_lost_look_loses_nothing_and_a_repeated_one_repeats_nothing(
+    account, question, receiver, work, on_database
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        made(ann, receiver.url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+
+    async def look(database: Database) -> int:
+        async with database.write() as session:
+            return await webhooks.note(session, START + 9 * DAY)
+
+    assert [on_database(look) for _ in range(3)] == [1, 0, 0]
+    work(START + 9 * DAY + SECOND)
+    assert events(receiver) == ["question.opened"]
+
+
+def test_a_movement_is_told_when_it_adds_up_and_may_be_seen(
+    account, question, receiver, work, on_database
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    with time_machine.travel(START, tick=False):
+        rain = question(created_at=START - DAY, opens_at=START - DAY)
+        secret = question(
+            "secret", created_at=START - DAY, opens_at=START - DAY, reveal_at=START + 90 * DAY
+        )
+        for one in (rain, secret):
+            bob.forecast(one, 0.5)
+    with time_machine.travel(START + SECOND, tick=False):
+        made(ann, receiver.url, ["aggregate.moved"], moved_by=0.1)
+    readings = []
+    for turn, probability in enumerate((0.55, 0.6, 0.9, 0.91), start=1):
+        with time_machine.travel(START + turn * DAY, tick=False):
+            answer = bob.forecast(rain, probability)
+            bob.forecast(secret, probability)
+        readings.append(answer.json()["aggregate"]["probability"])
+        work(START + turn * DAY + SECOND)
+    assert events(receiver) == ["aggregate.moved"]
+    told = json.loads(receiver.told[0][1])
+    assert told["question"]["id"] == rain
+    assert told["aggregate"]["probability"] == pytest.approx(readings[2])
+
+
+def test_a_webhook_of_a_set_is_told_of_that_set_alone(account, question, receiver, work) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        for name in ("winter", "summer"):
+            question(name, name, opens_at=START + DAY, created_at=START - DAY)
+        made(ann, receiver.url, ["question.opened"], set="summer")
+    work(START + DAY + SECOND)
+    assert [json.loads(body)["question"]["set"] for _, body in receiver.told] == ["summer"]
+
+
+def test_a_delivery_is_signed_so_that_its_receiver_can_know(
+    account, question, receiver, work
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND)
+    headers, body = receiver.told[0]
+    key = base64.b64decode(hook["secret"].removeprefix("whsec_"))
+    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    mark = base64.b64encode(hmac.new(key, said, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{mark}"
+    assert headers["webhook-timestamp"] == str(int((START + DAY + SECOND).timestamp()))
+    assert headers["content-type"] == "application/json"
+    assert headers["host"] == receiver.url.split("/")[2]
+    assert "secret" not in ann.get("/webhooks").json()["items"][0]
+    assert hook["secret"] not in ann.get(f"/webhooks/{hook['id']}/deliveries").text
+
+
+def test_a_failure_is_tried_again_later_and_later_and_given_up(
+    account, question, receiver, work
+) -> None:
+    ann = account("ann")
+    receiver.answers = [500, 302, 404, *[503] * 20]
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    at = START + DAY + SECOND
+    work(at)
+    for pause in PAUSES:
+        work(at + pause - SECOND)
+        at += pause
+        work(at)
+    work(at + 30 * DAY)
+    path = f"/webhooks/{hook['id']}/deliveries"
+    (delivery,) = ann.get(path).json()["items"]
+    assert [one["status"] for one in delivery["attempts"]] == [500, 302, 404, *[503] * 5]
+    assert len(receiver.told) == len(PAUSES) + 1, "redirects are not followed"
+    assert len({headers["webhook-id"] for headers, _ in receiver.told}) == 1
+    assert delivery["due_at"] is None
+    receiver.answers = []
+    again = ann.post(f"{path}/{delivery['id']}/redelivery", None)
+    assert again.status_code == 202
+    work(datetime.now(UTC) + SECOND)
+    (delivery,) = ann.get(path).json()["items"]
+    assert delivery["attempts"][-1]["status"] == 204
+    assert ann.get(f"/webhooks/{hook['id']}").json()["failures"] == 0
+
+
+def test_an_address_that_goes_on_failing_is_disabled_until_its_owner_says_so(
+    account, question, receiver, work
+) -> None:
+    ann = account("ann")
+    receiver.answers = [500] * 100
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])
+        for turn in range(FAILURES_BEFORE_REST + 2):
+            question(f"q{turn}", opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND)
+    assert len(receiver.told) == FAILURES_BEFORE_REST
+    found = ann.get(f"/webhooks/{hook['id']}").json()
+    assert found["disabled_at"] is not None
+    work(START + 2 * DAY)
+    assert len(receiver.told) == FAILURES_BEFORE_REST
+    enabled = ann.post(f"/webhooks/{hook['id']}/enabling", None).json()
+    assert (enabled["disabled_at"], enabled["failures"]) == (None, 0)
+
+
+def test_an_address_that_says_it_is_gone_is_disabled_at_once(
+    account, question, receiver, work
+) -> None:
+    ann = account("ann")
+    receiver.answers = [410]
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND)
+    assert ann.get(f"/webhooks/{hook['id']}").json()["disabled_at"] is not None
+
+
+def test_no_private_address_is_reached_unless_a_setting_says_so(
+    account, question, receiver, work
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND, private=[])
+    assert receiver.told == []
+    (delivery,) = ann.get(f"/webhooks/{hook['id']}/deliveries").json()["items"]
+    assert delivery["attempts"][0]["status"] is None
+    assert "is not a public address" in delivery["attempts"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104  # an address to refuse
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("2002:7f00:1::", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert deliveries.public(ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"url": "ftp://example.org"}, "url"),
+        ({"url": "http://"}, "url"),
+        ({"url": "http://ann:secret@example.org"}, "url"),
+        ({"url": "http://[::1"}, "url"),
+        ({"url": "https://example.org/" + "x" * 2_000}, "url"),
+        ({"events": []}, "events"),
+        ({"events": ["question.deleted"]}, "events[0]"),
+        ({"moved_by": 0}, "moved_by"),
+        ({"moved_by": 1.5}, "moved_by"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_in_words(account, refused, changes, field: str) -> None:
+    plain = {"url": "https://example.org/hook", "events": ["question.opened"]}
+    refused(account("ann").post("/webhooks", plain | changes), 422, field=field)
+
+
+def test_a_webhook_is_its_owners_alone(account, on_database, refused) -> None:
+    ann, bob = account("ann"), account("bob", Role.administrator)
+    hooks = [made(ann, "https://example.org/", ["question.closed"]) for _ in range(MOST)]
+    refused(
+        ann.post("/webhooks", {"url": "https://example.org/", "events": ["question.closed"]}), 409
+    )
+    path = f"/webhooks/{hooks[0]['id']}"
+    assert bob.get("/webhooks").json()["items"] == []
+    for answer in (
+        bob.get(path),
+        bob("DELETE", path),
+        bob.post(f"{path}/enabling", None),
+        bob.get(f"{path}/deliveries"),
+        bob.post(f"{path}/deliveries/1/redelivery", None),
+        ann.post(f"{path}/deliveries/1/redelivery", None),
+    ):
+        refused(answer, 404)
+    assert ann("DELETE", path).status_code == 204
+    refused(ann.get(path), 404)
+    listed = ann.get("/webhooks", limit=5).json()
+    assert [one["id"] for one in listed["items"]] == [hook["id"] for hook in hooks[1:6]]
+    rest = ann.get("/webhooks", limit=5, cursor=listed["next"]).json()
+    assert len(rest["items"]) == MOST - 6
+
+    async def stored(database: Database) -> list[int]:
+        async with database.read() as session:
+            return list(await session.scalars(select(WebhookDelivery.id)))
+
+    assert on_database(stored) == []
