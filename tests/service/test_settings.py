@@ -29,6 +29,7 @@ def test_every_setting_can_be_set_by_its_documented_variable() -> None:
         "fit_tune": "50",
         "fit_timeout_seconds": "1.5",
         "readers": "everyone",
+        "webhooks_private": "10.1.0.0/16",
     }
     plain: dict[object, str] = {str: "sqlite:///other.db", int: "7", float: "0.9"}
     for (variable, _, about), setting in zip(Settings.table(), fields(Settings), strict=True):
