@@ -14,7 +14,7 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import curation, forecasts, histories, idempotency, questions, trust
+from service import comments, curation, forecasts, histories, idempotency, questions, trust
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.aggregates import Reading as Aggregate
@@ -32,6 +32,7 @@ from service.questions import State, View
 
 WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50
+MOST_COMMENTS: Final = 200
 MOST_RATIONALES: Final = 12
 LOOKED_THROUGH: Final = 200
 EMBEDDABLE: Final = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors *"
@@ -242,6 +243,7 @@ async def _page(
         all_pools=list(pooling.POOLS),
         causes=CAUSES,
         revisions=await curation.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
+        comments=await comments.listing(session, actor, view, limit=MOST_COMMENTS),
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
         trust=await trust.judge(session),

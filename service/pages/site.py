@@ -7,6 +7,7 @@ from litestar.static_files import create_static_files_router
 from service.pages import (
     account,
     charts,
+    comments,
     curation,
     drafting,
     forecasters,
@@ -37,6 +38,7 @@ def site(visitor: Provide) -> Router:
             drafting.Drafting,
             sets.Sets,
             questions.Questions,
+            comments.Comments,
             charts.Charts,
             charts.bundle,
             create_static_files_router("/static", [STATIC], include_in_schema=False, name="static"),

@@ -150,6 +150,22 @@ def test_a_form_sent_twice_is_stored_once(visit) -> None:
     assert page.locator(".moves li", has_text="Elif Demir").filter(has_text="61%").count() == 1
 
 
+def test_a_comment_is_written_answered_and_taken_back(visit, check, width: int) -> None:
+    page: Page = visit("/questions/1", as_="Bruno Keller", width=width)
+    words = f"At {width} pixels, *{width}*."
+    page.get_by_label("Say something (Markdown)").fill(words)
+    page.get_by_role("button", name="Comment", exact=True).click()
+    mine = page.locator(".comments > li").first
+    expect(mine.locator("em")).to_have_text(str(width))
+    mine.get_by_text("Answer").first.click()
+    mine.get_by_label("Answer to Bruno Keller").fill("So it is.")
+    mine.get_by_role("button", name="Answer").click()
+    expect(page.locator(".replies li").first).to_contain_text("So it is.")
+    check(page, "comments")
+    page.locator(".comments > li").first.get_by_role("button", name="Take back").first.click()
+    expect(page.locator(".comments > li").first).to_contain_text("Removed")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: int) -> None:
     number = 6 if width == 390 else 7

@@ -36,6 +36,7 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", f"{Q}/histogram.json"): CHART,
     ("POST", f"{Q}/forecasts"): FORECAST,
     ("POST", f"{Q}/withdrawal"): FORECAST,
+    ("POST", f"{Q}/comments"): FORECAST,
     ("GET", "/sign-in"): ANYONE,
     ("GET", "/join"): ANYONE,
     ("GET", "/account"): MEMBERS,
@@ -53,6 +54,7 @@ ELSEWHERE = {
     ("GET", "/leaderboards/{leaderboard_id:int}"),
     ("GET", "/sets/{slug:str}/implications/{implication:str}"),
     ("POST", "/sign-in"),
+    ("POST", "/comments/{comment_id:int}/removal"),
     ("POST", "/join"),
     ("POST", "/account/password"),
     ("POST", "/account/tokens/{token_id:int}/revocation"),
@@ -63,6 +65,7 @@ ELSEWHERE = {
 }
 FORMS = {
     f"{Q}/forecasts": {"probability": "40"},
+    f"{Q}/comments": {"text": "It *may*."},
     "/account/tokens": {"label": "nightly", "scope": "read", "lifetime": "30"},
     "/curate/questions/{question_id:int}/{act:str}": {
         "outcome": "yes",
