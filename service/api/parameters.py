@@ -7,15 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from litestar import Request
-from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter, SkipValidation
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts import Actor
-from service.aggregates import Aggregator
+from service import dependencies
 from service.errors import Invalid
 from service.models import LARGEST_ID
 from service.schemas.common import Moment, Page
@@ -24,16 +20,16 @@ from service.scoring import Scope
 Row = TypeVar("Row")
 Item = TypeVar("Item")
 
-Who = NamedDependency[SkipValidation[Actor]]
-Reading = NamedDependency[SkipValidation[AsyncSession]]
-Writing = NamedDependency[SkipValidation[AsyncSession]]
-Pooling = NamedDependency[SkipValidation[Aggregator]]
-AppRequest = Request[Any, Any, AppState]
+Who = dependencies.Who
+Reading = dependencies.Reading
+Writing = dependencies.Writing
+Pooling = dependencies.Pooling
+AppRequest = dependencies.AppRequest
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
 
 DEFAULT_LIMIT: Final = 50
-WITHOUT_NUL: Final = r"^[^\x00]*$"
+WITHOUT_NUL: Final = dependencies.WITHOUT_NUL
 
 Limit = Annotated[
     int, QueryParameter(ge=1, le=200, description="how many items at most, 1 to 200; default 50")
