@@ -98,6 +98,23 @@ async def create(
     return actor_of(account)
 
 
+async def add(
+    session: AsyncSession,
+    actor: Actor,
+    name: str,
+    role: Role,
+    *,
+    bot: bool = False,
+    owner_id: int | None = None,
+) -> Actor:
+    """Create an account as an administrator; nothing opens it until it is given something."""
+    actor.require(Role.administrator, "create an account")
+    owner = await session.get(Account, owner_id) if owner_id is not None else None
+    if owner_id is not None and owner is None:
+        raise Invalid(f"there is no account {owner_id}", field="owner_id")
+    return await create(session, name, role, bot=bot, owner=owner)
+
+
 def _check_owner(owner: Account, role: Role, *, bot: bool) -> None:
     if not bot or owner.bot:
         raise Invalid("only a bot has an owner, and only a person owns one", field="owner_id")

@@ -14,7 +14,6 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
@@ -29,6 +28,7 @@ from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.allowances import Pace
 from service.api import (
+    accounts,
     aggregates,
     audit,
     calibration,
@@ -45,6 +45,8 @@ from service.api import (
     sets,
     webhooks,
 )
+from service.api.documentation import Documentation
+from service.api.documentation import start as start_documentation
 from service.api.parameters import AppRequest, Who, provide_scope
 from service.database import Database
 from service.drawing import Drawer
@@ -66,15 +68,17 @@ HEADERS: Final = {
 }
 READING_ERRORS: Final = {
     HTTPStatus.BAD_REQUEST: "The request is malformed.",
-    HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown or revoked.",
+    HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown, expired or revoked.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A value is not allowed; `errors` names the field.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many; `Retry-After` says for how many seconds to wait.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is busy or away; try again in a moment.",
 }
 WRITING_ERRORS: Final = READING_ERRORS | {
     HTTPStatus.FORBIDDEN: "The account's role does not allow this.",
     HTTPStatus.CONFLICT: "The state of things does not allow this now; `current` says what it is.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service takes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON.",
 }
 
 
@@ -194,6 +198,10 @@ def create_app(settings: Settings) -> Litestar:
     api = Router(
         path="/api/v1",
         route_handlers=[
+            accounts.doors,
+            accounts.Mine,
+            accounts.Accounts,
+            accounts.Invitations,
             sets.Sets,
             questions.Questions,
             forecasts.QuestionForecasts,
@@ -223,6 +231,7 @@ def create_app(settings: Settings) -> Litestar:
             health.healthz,
             health.readyz,
             PrometheusController,
+            start_documentation,
             create_static_files_router(
                 "/documentation", [DOCUMENTATION], include_in_schema=False, name="documentation"
             ),
@@ -266,15 +275,7 @@ def _openapi() -> OpenAPIConfig:
         ),
         path="/schema",
         use_handler_docstrings=True,
-        render_plugins=[
-            SwaggerRenderPlugin(
-                js_url="/documentation/swagger-ui-bundle.js",
-                css_url="/documentation/swagger-ui.css",
-                standalone_preset_js_url="/documentation/swagger-ui-standalone-preset.js",
-                favicon='<link rel="icon" href="/documentation/favicon-32x32.png">',
-                path="/",
-            )
-        ],
+        render_plugins=[Documentation(path="/")],
         components=Components(
             security_schemes={
                 "token": SecurityScheme(
@@ -294,6 +295,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("Exports", "Data to take away"),
             Tag("Webhooks", "Addresses that are told of events"),
             Tag("Fits", "The model's fits and their diagnostics"),
+            Tag("Accounts", "Accounts, their tokens and sessions, and invitations"),
             Tag("Health", "Whether the service runs"),
         ],
     )

@@ -101,6 +101,13 @@ class Conflict(Problem):
     slug = "conflict"
 
 
+class UnsupportedMediaType(Problem):
+    """The body is of a kind that this service does not read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    slug = "unsupported-media-type"
+
+
 class TooManyRequests(Problem):
     """Someone asks too often; `retry_after` is in seconds."""
 

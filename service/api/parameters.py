@@ -12,7 +12,7 @@ from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter, SkipValidation
 
 from service import dependencies
-from service.errors import Invalid
+from service.errors import Invalid, UnsupportedMediaType
 from service.models import LARGEST_ID
 from service.schemas.common import Moment, Page
 from service.scoring import Scope
@@ -82,7 +82,13 @@ async def provide_scope(
 
 
 async def strictly(request: AppRequest, kind: type[Item]) -> Item:
-    """The body, read without the leniency of query strings: "0.3" is no number here."""
+    """The body, read without the leniency of query strings: "0.3" is no number here.
+
+    Only what says that it is JSON is read as JSON.
+    """
+    kind_of_body = request.content_type[0]
+    if kind_of_body != "application/json" and not kind_of_body.endswith("+json"):
+        raise UnsupportedMediaType("send the body as Content-Type: application/json")
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.ValidationError as error:

@@ -25,6 +25,7 @@ UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 
 NOT_MINE = dict.fromkeys(READ, 403)
 # Another's, which is as if it were not there: tests/service/test_webhooks.py has one's own.
 MISSING = dict.fromkeys(READ, 404)
+ADMINISTER = dict.fromkeys(("viewer", "forecaster", "curator"), 403) | {"administrator": 200}
 PUBLIC = "public"
 
 ENDPOINTS: dict[tuple[str, str], Any] = {
@@ -34,6 +35,30 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/schema"): PUBLIC,
     ("GET", "/schema/openapi.json"): PUBLIC,
     ("GET", "/documentation/{file_path:path}"): PUBLIC,
+    ("GET", "/documentation.js"): PUBLIC,
+    ("POST", "/api/v1/registrations"): 403,
+    ("POST", "/api/v1/renewals"): 422,
+    ("POST", "/api/v1/tokens"): 401,
+    ("GET", "/api/v1/account"): READ,
+    ("POST", "/api/v1/account/password"): dict.fromkeys(READ, 403),
+    ("GET", "/api/v1/account/bots"): READ,
+    ("GET", "/api/v1/account/tokens"): READ,
+    ("POST", "/api/v1/account/tokens"): dict.fromkeys(READ, 201),
+    ("DELETE", "/api/v1/account/tokens/{token_id:int}"): READ,
+    ("GET", "/api/v1/account/sessions"): READ,
+    ("DELETE", "/api/v1/account/sessions/{session_id:int}"): dict.fromkeys(READ, 404),
+    ("GET", "/api/v1/accounts"): ADMINISTER,
+    ("POST", "/api/v1/accounts"): ADMINISTER | {"administrator": 201},
+    ("PATCH", "/api/v1/accounts/{account_id:int}"): ADMINISTER,
+    ("POST", "/api/v1/accounts/{account_id:int}/deactivation"): ADMINISTER,
+    ("DELETE", "/api/v1/accounts/{account_id:int}/deactivation"): ADMINISTER,
+    ("GET", "/api/v1/accounts/{account_id:int}/tokens"): ADMINISTER,
+    ("POST", "/api/v1/accounts/{account_id:int}/tokens"): ADMINISTER | {"administrator": 201},
+    ("DELETE", "/api/v1/accounts/{account_id:int}/tokens/{token_id:int}"): ADMINISTER
+    | {"administrator": 404},
+    ("GET", "/api/v1/invitations"): ADMINISTER,
+    ("POST", "/api/v1/invitations"): ADMINISTER | {"administrator": 201},
+    ("DELETE", "/api/v1/invitations/{invitation_id:int}"): ADMINISTER,
     ("GET", "/api/v1/sets"): READ,
     ("GET", "/api/v1/sets/{slug:str}"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications"): READ,
@@ -206,6 +231,9 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "forecaster_id:int": ann.id,
         "comment_id:int": said,
         "fit_id:int": fit,
+        "account_id:int": account("robot", bot=True).id,
+        "session_id:int": 1,
+        "invitation_id:int": 1,
         "what:str": "forecasts",
         "webhook_id:int": 9999,
         "delivery_id:int": 9999,
@@ -255,7 +283,24 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         ),
     }
 
+    password = "correct horse battery"  # noqa: S105  # a made-up one
+    new_token = {"label": "made", "scope": "read"}
+    written = {
+        ("POST", "/api/v1/registrations"): {"name": "zoe", "password": password},
+        ("POST", "/api/v1/renewals"): {"invitation": "cri_none", "password": password},
+        ("POST", "/api/v1/tokens"): {"name": "zoe", "password": password, **new_token},
+        ("POST", "/api/v1/account/password"): {"current": password, "new": password},
+        ("POST", "/api/v1/account/tokens"): new_token,
+        ("POST", "/api/v1/accounts"): {"name": "made", "role": "viewer"},
+        ("PATCH", "/api/v1/accounts/{account_id:int}"): {"role": "forecaster"},
+        ("POST", "/api/v1/accounts/{account_id:int}/tokens"): new_token,
+        ("POST", "/api/v1/invitations"): {"role": "viewer"},
+    }
+    bodies |= {endpoint: (open_one, body) for endpoint, body in written.items()}
+
     def ask(headers: dict[str, str]) -> dict[Any, int]:
+        mine = client.post("/api/v1/account/tokens", json=new_token, headers=headers).json()
+        fills["token_id:int"] = mine["token"]["id"] if "token" in mine else 1
         client.post(f"/api/v1/questions/{held}/forecasts", json=told, headers=headers)
         found = {}
         for method, template in ENDPOINTS:
@@ -278,7 +323,13 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
 
 def expected(role: str | None) -> dict[Any, int]:
     return {
-        endpoint: 200 if statuses == PUBLIC else statuses.get(role, 401)
+        endpoint: (
+            200
+            if statuses == PUBLIC
+            else statuses
+            if isinstance(statuses, int)
+            else statuses.get(role, 401)
+        )
         for endpoint, statuses in ENDPOINTS.items()
     }
 
@@ -287,6 +338,19 @@ def expected(role: str | None) -> dict[Any, int]:
 def test_each_role_may_do_what_the_table_says(ask, account, role: Role) -> None:
     eve = account("eve", role)
     assert ask({"Authorization": f"Bearer {eve.token}"}) == expected(role)
+
+
+@pytest.mark.parametrize(
+    ("scope", "role"), [("read", "viewer"), ("forecast", "forecaster"), ("curate", "curator")]
+)
+def test_a_tokens_scope_leaves_of_a_role_what_the_table_says(
+    ask, account, scope: str, role: str
+) -> None:
+    eve = account("eve", Role.administrator)
+    issued = eve.post("/account/tokens", {"label": "narrow", "scope": scope}).json()
+    # Sessions open all that the account may do: only what does so too may end them.
+    sessions = {("DELETE", "/api/v1/account/sessions/{session_id:int}"): 403}
+    assert ask({"Authorization": f"Bearer {issued['secret']}"}) == expected(role) | sessions
 
 
 def test_nobody_gets_in_without_a_token_that_opens(ask, account, on_database) -> None:

@@ -1,0 +1,330 @@
+"""Accounts: registering, one's own tokens and sessions, and what administrators do."""
+
+from typing import Annotated
+
+from litestar import Controller, Router, delete, get, patch, post
+from litestar.params import JSONBody, PathParameter, SkipValidation
+
+from service import accounts, identity, invitations, origin, sessions, tokens
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    AppRequest,
+    Cursor,
+    Limit,
+    Reading,
+    Who,
+    Writing,
+    page_of,
+    position,
+    strictly,
+    utc,
+)
+from service.errors import Invalid
+from service.models import LARGEST_ID
+from service.schemas.accounts import (
+    AccountChange,
+    AccountOut,
+    EndedSession,
+    InvitationOut,
+    IssuedInvitation,
+    IssuedToken,
+    NewAccount,
+    NewInvitation,
+    NewToken,
+    NewTokenByPassword,
+    PasswordChange,
+    Registration,
+    Renewal,
+    SessionOut,
+    TokenOut,
+)
+from service.schemas.common import Page
+
+AccountId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the account's id")]
+TokenId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the token's id")]
+SessionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the session's id")]
+InvitationId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the invitation's id")]
+
+
+def _address(request: AppRequest) -> str:
+    return origin.address(request, request.app.state.settings.client_address_header)
+
+
+@post("/registrations", tags=["Accounts"], summary="Register", security=[{}])
+async def register(request: AppRequest, data: JSONBody[SkipValidation[Registration]]) -> AccountOut:
+    """Make an account for oneself, by invitation or, where registration is open, without."""
+    data = await strictly(request, Registration)
+    state = request.app.state
+    actor = await identity.register(
+        state.database,
+        state.settings,
+        data.name,
+        data.password,
+        address=_address(request),
+        invitation=data.invitation,
+    )
+    async with state.database.read() as session:
+        return AccountOut.of(await accounts.get(session, actor.id))
+
+
+@post("/renewals", tags=["Accounts"], summary="Set a password by invitation", security=[{}])
+async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) -> AccountOut:
+    """Set the password of the account that an invitation was made for; its sessions end."""
+    data = await strictly(request, Renewal)
+    state = request.app.state
+    actor = await identity.renew_password(
+        state.database, state.settings, data.invitation, data.password, address=_address(request)
+    )
+    async with state.database.read() as session:
+        return AccountOut.of(await accounts.get(session, actor.id))
+
+
+@post("/tokens", tags=["Accounts"], summary="Get a token for a password", security=[{}])
+async def exchange(
+    request: AppRequest, data: JSONBody[SkipValidation[NewTokenByPassword]]
+) -> IssuedToken:
+    """Issue a token to whoever knows an account's name and password."""
+    data = await strictly(request, NewTokenByPassword)
+    state = request.app.state
+    actor = await identity.identify(
+        state.database, state.settings, data.name, data.password, address=_address(request)
+    )
+    async with state.database.write() as session:
+        token, secret = await tokens.create(
+            session, actor, actor.id, data.label, data.scope, utc(data.expires_at)
+        )
+    return IssuedToken(TokenOut.of(token), secret)
+
+
+class Mine(Controller):
+    """One's own account."""
+
+    path = "/account"
+    tags = ("Accounts",)
+
+    @get(summary="Get my account")
+    async def me(self, actor: Who, reading: Reading) -> AccountOut:
+        """The account that the token opens."""
+        return AccountOut.of(await accounts.get(reading, actor.id))
+
+    @post("/password", status_code=200, summary="Change my password")
+    async def change_password(
+        self, request: AppRequest, actor: Who, data: JSONBody[SkipValidation[PasswordChange]]
+    ) -> AccountOut:
+        """Change the password by giving the present one; every browser is signed out."""
+        data = await strictly(request, PasswordChange)
+        state = request.app.state
+        await identity.change_password(
+            state.database,
+            state.settings,
+            actor,
+            data.current,
+            data.new,
+            address=_address(request),
+        )
+        async with state.database.read() as session:
+            return AccountOut.of(await accounts.get(session, actor.id))
+
+    @get("/bots", summary="List my bots")
+    async def bots(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[AccountOut]:
+        """The bots that one owns; their tokens are at /accounts/{id}/tokens."""
+        rows = await accounts.listing(
+            reading, actor, owner_id=actor.id, after=position(cursor) or 0, limit=limit + 1
+        )
+        return page_of(rows, limit, AccountOut.of, lambda row: row.id)
+
+    @get("/tokens", summary="List my tokens")
+    async def tokens(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[TokenOut]:
+        """One's tokens, the newest first, with their last use."""
+        rows = await tokens.listing(
+            reading, actor, actor.id, before=position(cursor), limit=limit + 1
+        )
+        return page_of(rows, limit, TokenOut.of, lambda row: row.id)
+
+    @post("/tokens", summary="Create a token of mine")
+    async def create_token(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        data: JSONBody[SkipValidation[NewToken]],
+    ) -> IssuedToken:
+        """Issue a token that opens no more, and no longer, than the one that asks."""
+        data = await strictly(request, NewToken)
+        token, secret = await tokens.create(
+            writing, actor, actor.id, data.label, data.scope, utc(data.expires_at)
+        )
+        return IssuedToken(TokenOut.of(token), secret)
+
+    @delete("/tokens/{token_id:int}", status_code=200, summary="Revoke a token of mine")
+    async def revoke_token(self, actor: Who, writing: Writing, token_id: TokenId) -> TokenOut:
+        """End a token; doing it again changes nothing."""
+        return TokenOut.of(await tokens.revoke(writing, actor, actor.id, token_id))
+
+    @get("/sessions", summary="List my sessions")
+    async def sessions(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[SessionOut]:
+        """The browsers in which one is signed in, the newest first."""
+        rows = await sessions.listing(reading, actor, before=position(cursor), limit=limit + 1)
+        return page_of(rows, limit, SessionOut.of, lambda row: row.id)
+
+    @delete("/sessions/{session_id:int}", status_code=200, summary="End a session of mine")
+    async def end_session(
+        self, actor: Who, writing: Writing, session_id: SessionId
+    ) -> EndedSession:
+        """Sign a browser out."""
+        await sessions.revoke(writing, actor, session_id)
+        return EndedSession(session_id)
+
+
+class Accounts(Controller):
+    """Everyone's accounts, for administrators; and the tokens of bots, for their owners too."""
+
+    path = "/accounts"
+    tags = ("Accounts",)
+
+    @get(summary="List accounts (administrators)")
+    async def listing(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[AccountOut]:
+        """Every account in the order of their ids."""
+        rows = await accounts.listing(reading, actor, after=position(cursor) or 0, limit=limit + 1)
+        return page_of(rows, limit, AccountOut.of, lambda row: row.id)
+
+    @post(summary="Create an account (administrators)")
+    async def create(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        data: JSONBody[SkipValidation[NewAccount]],
+    ) -> AccountOut:
+        """Create an account that nothing opens yet: invite its owner, or issue a bot's token."""
+        data = await strictly(request, NewAccount)
+        made = await accounts.add(
+            writing, actor, data.name, data.role, bot=data.bot, owner_id=data.owner_id
+        )
+        return AccountOut.of(await accounts.get(writing, made.id))
+
+    @patch("/{account_id:int}", summary="Change a role (administrators)")
+    async def change_role(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        account_id: AccountId,
+        data: JSONBody[SkipValidation[AccountChange]],
+    ) -> AccountOut:
+        """Give an account another role; its bots are never left with more."""
+        data = await strictly(request, AccountChange)
+        return AccountOut.of(await accounts.change_role(writing, actor, account_id, data.role))
+
+    @post("/{account_id:int}/deactivation", status_code=200, summary="Deactivate (administrators)")
+    async def deactivate(self, actor: Who, writing: Writing, account_id: AccountId) -> AccountOut:
+        """End an account's sessions and tokens, and its bots' tokens; its forecasts stay."""
+        return AccountOut.of(await accounts.deactivate(writing, actor, account_id))
+
+    @delete(
+        "/{account_id:int}/deactivation", status_code=200, summary="Reactivate (administrators)"
+    )
+    async def reactivate(self, actor: Who, writing: Writing, account_id: AccountId) -> AccountOut:
+        """Open an account again; what it was opened with before stays ended."""
+        return AccountOut.of(await accounts.reactivate(writing, actor, account_id))
+
+    @get("/{account_id:int}/tokens", summary="List an account's tokens (owner, administrators)")
+    async def tokens(
+        self,
+        actor: Who,
+        reading: Reading,
+        account_id: AccountId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[TokenOut]:
+        """The tokens of a bot of one's own or, for administrators, of anyone."""
+        rows = await tokens.listing(
+            reading, actor, account_id, before=position(cursor), limit=limit + 1
+        )
+        return page_of(rows, limit, TokenOut.of, lambda row: row.id)
+
+    @post("/{account_id:int}/tokens", summary="Create a bot's token (owner, administrators)")
+    async def create_token(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        account_id: AccountId,
+        data: JSONBody[SkipValidation[NewToken]],
+    ) -> IssuedToken:
+        """Issue a token of a bot; a person's are issued by themselves alone."""
+        data = await strictly(request, NewToken)
+        token, secret = await tokens.create(
+            writing, actor, account_id, data.label, data.scope, utc(data.expires_at)
+        )
+        return IssuedToken(TokenOut.of(token), secret)
+
+    @delete(
+        "/{account_id:int}/tokens/{token_id:int}",
+        status_code=200,
+        summary="Revoke an account's token (owner, administrators)",
+    )
+    async def revoke_token(
+        self, actor: Who, writing: Writing, account_id: AccountId, token_id: TokenId
+    ) -> TokenOut:
+        """End a token; doing it again changes nothing."""
+        return TokenOut.of(await tokens.revoke(writing, actor, account_id, token_id))
+
+
+class Invitations(Controller):
+    """Invitations, for administrators."""
+
+    path = "/invitations"
+    tags = ("Accounts",)
+
+    @get(summary="List invitations (administrators)")
+    async def listing(
+        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[InvitationOut]:
+        """Every invitation, the newest first, without their secrets."""
+        rows = await invitations.listing(reading, actor, before=position(cursor), limit=limit + 1)
+        return page_of(rows, limit, InvitationOut.of, lambda row: row.id)
+
+    @post(summary="Invite (administrators)")
+    async def invite(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        data: JSONBody[SkipValidation[NewInvitation]],
+    ) -> IssuedInvitation:
+        """Let people register with a role, or one account's owner set its password once."""
+        data = await strictly(request, NewInvitation)
+        ending = utc(data.expires_at)
+        if data.account_id is not None and data.role is None and data.uses == 1:
+            made, secret = await invitations.invite_back(
+                writing, actor, data.account_id, expires_at=ending
+            )
+        elif data.role is not None and data.account_id is None:
+            made, secret = await invitations.invite(
+                writing, actor, data.role, uses=data.uses, expires_at=ending
+            )
+        else:
+            raise Invalid("give role (and uses), or account_id alone", field="role")
+        return IssuedInvitation(InvitationOut.of(made), secret)
+
+    @delete(
+        "/{invitation_id:int}", status_code=200, summary="Revoke an invitation (administrators)"
+    )
+    async def revoke(
+        self, actor: Who, writing: Writing, invitation_id: InvitationId
+    ) -> InvitationOut:
+        """End an invitation; doing it again changes nothing."""
+        return InvitationOut.of(await invitations.revoke(writing, actor, invitation_id))
+
+
+doors = Router(path="/", route_handlers=[register, renew, exchange])
+"""What people without a token may ask for."""

@@ -1,0 +1,187 @@
+"""Accounts, tokens, sessions and invitations; no answer but the first holds a secret."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.models import Account, BrowserSession, Invitation, Role, Scope, Token
+from service.schemas.common import Id, Moment, StoredText
+
+Name = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$", description="an account's name")]
+Password = Annotated[str, Meta(description="12 to 1000 characters")]
+Label = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*$", description="what the token is for"),
+]
+
+
+class Registration(msgspec.Struct, forbid_unknown_fields=True):
+    """Someone registers; `invitation` is the secret that they were given."""
+
+    name: Name
+    password: Password
+    invitation: StoredText | None = None
+
+
+class Renewal(msgspec.Struct, forbid_unknown_fields=True):
+    """Someone sets the password of the account that an invitation is for."""
+
+    invitation: StoredText
+    password: Password
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Someone changes their own password."""
+
+    current: Password
+    new: Password
+
+
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to issue; `expires_at` null: it never expires."""
+
+    label: Label
+    scope: Scope = Scope.forecast
+    expires_at: Moment | None = None
+
+
+class NewTokenByPassword(NewToken, forbid_unknown_fields=True, kw_only=True):
+    """A token to issue to whoever knows the password."""
+
+    name: Name
+    password: Password
+
+
+class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
+    """An account to create; only a bot has an owner."""
+
+    name: Name
+    role: Role
+    bot: bool = False
+    owner_id: Id | None = None
+
+
+class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
+    """The role that an account gets."""
+
+    role: Role
+
+
+class NewInvitation(msgspec.Struct, forbid_unknown_fields=True):
+    """An invitation: with `role` to register, with `account_id` to set that account's password."""
+
+    role: Role | None = None
+    account_id: Id | None = None
+    uses: Annotated[int, Meta(ge=1, le=1000)] = 1
+    expires_at: Moment | None = None
+
+
+class AccountOut(msgspec.Struct):
+    """An account as its owner and administrators see it."""
+
+    id: int
+    name: str
+    role: str
+    bot: bool
+    owner_id: int | None
+    created_at: datetime
+    deactivated_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Account) -> "AccountOut":
+        """From its row."""
+        return cls(
+            row.id, row.name, row.role, row.bot, row.owner_id, row.created_at, row.deactivated_at
+        )
+
+
+class TokenOut(msgspec.Struct):
+    """A token without its secret; `used_at` is recorded at most once an hour."""
+
+    id: int
+    account_id: int
+    label: str
+    scope: str
+    created_at: datetime
+    used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Token) -> "TokenOut":
+        """From its row."""
+        return cls(
+            row.id,
+            row.account_id,
+            row.label,
+            row.scope,
+            row.created_at,
+            row.used_at,
+            row.expires_at,
+            row.revoked_at,
+        )
+
+
+class IssuedToken(msgspec.Struct):
+    """A new token with its secret, which is never shown again."""
+
+    token: TokenOut
+    secret: str
+
+
+class SessionOut(msgspec.Struct):
+    """A browser in which someone is signed in."""
+
+    id: int
+    browser: str
+    created_at: datetime
+    used_at: datetime
+
+    @classmethod
+    def of(cls, row: BrowserSession) -> "SessionOut":
+        """From its row."""
+        return cls(row.id, row.browser, row.created_at, row.used_at)
+
+
+class EndedSession(msgspec.Struct):
+    """The session that was ended."""
+
+    id: int
+
+
+class InvitationOut(msgspec.Struct):
+    """An invitation without its secret."""
+
+    id: int
+    role: str | None
+    account_id: int | None
+    inviter_id: int | None
+    uses: int
+    used: int
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Invitation) -> "InvitationOut":
+        """From its row."""
+        return cls(
+            row.id,
+            row.role,
+            row.account_id,
+            row.inviter_id,
+            row.uses,
+            row.used,
+            row.created_at,
+            row.expires_at,
+            row.revoked_at,
+        )
+
+
+class IssuedInvitation(msgspec.Struct):
+    """A new invitation with its secret, which is never shown again."""
+
+    invitation: InvitationOut
+    secret: str
