@@ -198,7 +198,6 @@ def create_app(settings: Settings) -> Litestar:
     api = Router(
         path="/api/v1",
         route_handlers=[
-            accounts.doors,
             accounts.Mine,
             accounts.Accounts,
             accounts.Invitations,
@@ -226,6 +225,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     return Litestar(
         route_handlers=[
+            accounts.doors,
             api,
             pages.site(Provide(provide_visitor)),
             health.healthz,

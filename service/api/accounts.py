@@ -50,7 +50,7 @@ def _address(request: AppRequest) -> str:
     return origin.address(request, request.app.state.settings.client_address_header)
 
 
-@post("/registrations", tags=["Accounts"], summary="Register", security=[{}])
+@post("/registrations", tags=["Accounts"], summary="Register")
 async def register(request: AppRequest, data: JSONBody[SkipValidation[Registration]]) -> AccountOut:
     """Make an account for oneself, by invitation or, where registration is open, without."""
     data = await strictly(request, Registration)
@@ -67,7 +67,7 @@ async def register(request: AppRequest, data: JSONBody[SkipValidation[Registrati
         return AccountOut.of(await accounts.get(session, actor.id))
 
 
-@post("/renewals", tags=["Accounts"], summary="Set a password by invitation", security=[{}])
+@post("/renewals", tags=["Accounts"], summary="Set a password by invitation")
 async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) -> AccountOut:
     """Set the password of the account that an invitation was made for; its sessions end."""
     data = await strictly(request, Renewal)
@@ -79,7 +79,7 @@ async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) ->
         return AccountOut.of(await accounts.get(session, actor.id))
 
 
-@post("/tokens", tags=["Accounts"], summary="Get a token for a password", security=[{}])
+@post("/tokens", tags=["Accounts"], summary="Get a token for a password")
 async def exchange(
     request: AppRequest, data: JSONBody[SkipValidation[NewTokenByPassword]]
 ) -> IssuedToken:
@@ -326,5 +326,5 @@ class Invitations(Controller):
         return InvitationOut.of(await invitations.revoke(writing, actor, invitation_id))
 
 
-doors = Router(path="/", route_handlers=[register, renew, exchange])
+doors = Router(path="/api/v1", route_handlers=[register, renew, exchange])
 """What people without a token may ask for."""
