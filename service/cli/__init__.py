@@ -25,7 +25,8 @@ def main() -> None:
     The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for loud in ("alembic", "arviz", "dbos"):
+    # HTTPX would log the addresses of webhooks, which may hold their owners' secrets.
+    for loud in ("alembic", "arviz", "dbos", "httpx"):
         logging.getLogger(loud).setLevel(logging.WARNING)
 
 
