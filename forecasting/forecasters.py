@@ -14,8 +14,8 @@ are partially pooled recalibrations (``forecasting.recalibration``), noise a var
 ``moderated``. They are estimated apart from the pool, which uses the weight alone.
 
 ``summarise(panel, posterior).of("ann")`` gives a ``ForecasterSummary``. One call covers everybody,
-since what is usual is learned from everybody. It needs no PyMC, and a fraction of a second for
-hundreds of forecasters: little beside a fit, too much for a request, so it belongs beside the fit.
+since what is usual is learned from everybody. It needs no PyMC, but too long for a request, so it
+belongs beside the fit.
 """
 
 from dataclasses import dataclass
