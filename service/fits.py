@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
+from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions, resolutions
@@ -18,7 +20,15 @@ from service.clock import now
 from service.database import Database
 from service.errors import NotFound
 from service.forecasts import Stand
-from service.models import Fit, FitStatus, Forecast, Outcome, Question, Resolution
+from service.models import (
+    Fit,
+    FitStatus,
+    Forecast,
+    ForecasterSummary,
+    Outcome,
+    Question,
+    Resolution,
+)
 from service.questions import State, View
 
 FAILURES_BEFORE_REST: Final = 3
@@ -51,6 +61,7 @@ class Sampled:
     reason: str = ""
     posterior: Posterior | None = None
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    summaries: Summaries | None = None
 
 
 async def need(
@@ -151,9 +162,24 @@ async def record(
         fit = _fit(job, sampled, seed)
         session.add(fit)
         await session.flush()
+        session.add_all(_summaries(fit.id, sampled.summaries))
     if fit.status == FitStatus.accepted:
         await renew(database, aggregator)
     return fit
+
+
+def _summaries(fit_id: int, found: Summaries | None) -> Iterator[ForecasterSummary]:
+    if found is None:
+        return
+    for name in found.forecasters:
+        one = asdict(found.of(name))
+        yield ForecasterSummary(
+            fit_id=fit_id,
+            account_id=int(name),
+            resolved=one.pop("resolved"),
+            level=one.pop("level"),
+            figures={figure: list(estimate.values()) for figure, estimate in one.items()},
+        )
 
 
 async def renew(database: Database, aggregator: Aggregator) -> int:

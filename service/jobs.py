@@ -59,7 +59,7 @@ class Sampler:
             self._pool = ProcessPoolExecutor(
                 1, mp_context=get_context("spawn"), initializer=_die_with_parent
             )
-        limit = self._settings.fit_timeout_seconds
+        limit, level = self._settings.fit_timeout_seconds, self._settings.interval_level
         options = {
             "seed": self._settings.fit_seed,
             "chains": self._settings.fit_chains,
@@ -68,7 +68,7 @@ class Sampler:
         }
         try:
             self.child = self._pool.submit(os.getpid).result()
-            return self._pool.submit(_sample, panel, options).result(timeout=limit)
+            return self._pool.submit(_sample, panel, level, options).result(timeout=limit)
         except TimeoutError:
             self._kill()
             self.close()
@@ -110,8 +110,10 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _sample(panel: Panel, options: dict[str, Any]) -> Sampled:
-    from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC lives in this process only
+def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
+    # The sampler and SciPy live in this process only.
+    from forecasting.fit import FitRefused, fit  # noqa: PLC0415
+    from forecasting.forecasters import summarise  # noqa: PLC0415
 
     try:
         posterior = fit(panel, **options)
@@ -119,7 +121,8 @@ def _sample(panel: Panel, options: dict[str, Any]) -> Sampled:
         return Sampled(FitStatus.refused, refusal.reason, diagnostics=refusal.diagnostics)
     except Exception as error:  # noqa: BLE001  # a fit that fails costs that fit only
         return Sampled(FitStatus.failed, f"{type(error).__name__}: {error}")
-    return Sampled(FitStatus.accepted, posterior=posterior)
+    summaries = summarise(panel, posterior, level=level)
+    return Sampled(FitStatus.accepted, posterior=posterior, summaries=summaries)
 
 
 async def fit_once(database: Database, settings: Settings, sampler: Sampler) -> Fit:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -127,7 +128,8 @@ class Account(Base):
     """A person or a bot.
 
     Without a `password_hash` nobody signs in as it; tokens may still open it. A bot may belong to
-    the account `owner_id`, which manages its tokens.
+    the account `owner_id`, which manages its tokens. `shows_record` lets everybody see what the
+    model makes of it.
     """
 
     __tablename__ = "account"
@@ -138,6 +140,7 @@ class Account(Base):
     bot: Mapped[bool]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     password_hash: Mapped[str | None] = mapped_column(deferred=True)
+    shows_record: Mapped[bool] = mapped_column(server_default=false(), default=False)
     created_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
 
@@ -461,6 +464,19 @@ class Fit(Base):
     started_at: Mapped[datetime]
     created_at: Mapped[datetime]
     posterior: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
+class ForecasterSummary(Base):
+    """What a fit says of a forecaster: each figure as [value, lower, upper]."""
+
+    __tablename__ = "forecaster_summary"
+    __table_args__ = (UniqueConstraint("fit_id", "account_id"),)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    resolved: Mapped[int]
+    level: Mapped[float]
+    figures: Mapped[dict[str, Any]]
 
 
 class Aggregate(Base):

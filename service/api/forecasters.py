@@ -2,30 +2,69 @@
 
 from typing import Annotated
 
-from litestar import Controller, get
-from litestar.params import PathParameter
+from litestar import Controller, get, put
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import forecasters
-from service.api.parameters import Pooling, Reading, Who
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    AppRequest,
+    Cursor,
+    Limit,
+    Pooling,
+    Reading,
+    Who,
+    Writing,
+    page_of,
+    position,
+    strictly,
+)
 from service.models import LARGEST_ID
-from service.schemas.forecasters import ForecasterOut
+from service.schemas.common import Page
+from service.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
+
+ForecasterId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the forecaster's id")]
 
 
 class Forecasters(Controller):
     """Forecasters."""
 
-    path = "/forecasters"
+    path = "/forecasters/{forecaster_id:int}"
     tags = ("Scores",)
 
-    @get("/{forecaster_id:int}", summary="Get a forecaster")
+    @get(summary="Get a forecaster")
     async def one(
+        self, actor: Who, reading: Reading, aggregator: Pooling, forecaster_id: ForecasterId
+    ) -> ForecasterOut:
+        """A forecaster; what the model makes of them is for them and curators, unless shown."""
+        return ForecasterOut.of(await forecasters.get(reading, aggregator, actor, forecaster_id))
+
+    @put("/showing", summary="Show or hide my record")
+    async def show(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        forecaster_id: ForecasterId,
+        data: JSONBody[SkipValidation[NewShowing]],
+    ) -> ForecasterOut:
+        """Let everybody see what the model makes of my forecasts, or only curators and me."""
+        data = await strictly(request, NewShowing)
+        await forecasters.show(writing, actor, forecaster_id, shown=data.shows_record)
+        return ForecasterOut.of(await forecasters.get(writing, aggregator, actor, forecaster_id))
+
+    @get("/movements", summary="List how a forecaster moved the aggregates")
+    async def movements(
         self,
         actor: Who,
         reading: Reading,
-        aggregator: Pooling,
-        forecaster_id: Annotated[
-            int, PathParameter(ge=1, le=LARGEST_ID, description="the forecaster's id")
-        ],
-    ) -> ForecasterOut:
-        """A forecaster; the model's view of them is shown to them and to curators only."""
-        return ForecasterOut.of(await forecasters.get(reading, aggregator, actor, forecaster_id))
+        forecaster_id: ForecasterId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[MovementOut]:
+        """The aggregate before and after each of their forecasts, the newest first."""
+        rows = await forecasters.movements(
+            reading, actor, forecaster_id, before=position(cursor), limit=limit + 1
+        )
+        return page_of(rows, limit, MovementOut.of, lambda one: one.forecast.id)

@@ -1,23 +1,50 @@
-"""Forecasters, as the API gives them."""
+"""Forecasters, as the API takes and gives them."""
 
-from dataclasses import astuple
+from datetime import datetime
 
 import msgspec
 
-from service.forecasters import Record
+from service.forecasters import Estimate as Estimated
+from service.forecasters import Movement, Opinion, Record
 
 
-class WeightOut(msgspec.Struct):
-    """A forecaster's weight: its posterior median with a credible interval; 1 is unknown skill."""
+class EstimateOut(msgspec.Struct):
+    """A figure with the ends of its credible interval."""
 
-    weight: float
+    value: float
     lower: float
     upper: float
+
+    @classmethod
+    def of(cls, found: Estimated | None) -> "EstimateOut | None":
+        """From an estimate, if there is one."""
+        return cls(found.value, found.lower, found.upper) if found else None
+
+
+class OpinionOut(msgspec.Struct):
+    """What the model makes of a forecaster, each figure pulled towards what is usual.
+
+    `weight` is what the pool uses, 1 for unknown skill; the others are estimated apart and null
+    until a fit has seen a resolved question of theirs: `bias` in nats, above 0 for too much yes;
+    `noise` in nats around the crowd; `slope` below 1 for overconfidence.
+    """
+
+    resolved: int
     level: float
+    weight: EstimateOut | None
+    bias: EstimateOut | None
+    noise: EstimateOut | None
+    slope: EstimateOut | None
+
+    @classmethod
+    def of(cls, found: Opinion) -> "OpinionOut":
+        """From an opinion."""
+        figures = (found.weight, found.bias, found.noise, found.slope)
+        return cls(found.resolved, found.level, *(EstimateOut.of(figure) for figure in figures))
 
 
 class ForecasterOut(msgspec.Struct):
-    """A forecaster; `weight` is the model's view of them, shown to them and to curators."""
+    """A forecaster; `opinion` is shown to them, to curators, and to all if `shows_record`."""
 
     id: int
     name: str
@@ -25,13 +52,13 @@ class ForecasterOut(msgspec.Struct):
     role: str
     questions: int
     forecasts: int
-    weight: WeightOut | None
+    shows_record: bool
+    opinion: OpinionOut | None
 
     @classmethod
     def of(cls, record: Record) -> "ForecasterOut":
         """From a record."""
-        account, weight = record.account, record.weight
-        shown = WeightOut(*astuple(weight)) if weight else None
+        account = record.account
         return cls(
             account.id,
             account.name,
@@ -39,5 +66,31 @@ class ForecasterOut(msgspec.Struct):
             account.role,
             record.questions,
             record.forecasts,
-            shown,
+            account.shows_record,
+            OpinionOut.of(record.opinion) if record.opinion else None,
+        )
+
+
+class NewShowing(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether everybody sees one's record."""
+
+    shows_record: bool
+
+
+class MovementOut(msgspec.Struct):
+    """What a forecast did to its question's aggregate; null where hidden or not published."""
+
+    forecast_id: int
+    question_id: int
+    probability: float
+    created_at: datetime
+    before: float | None
+    after: float | None
+
+    @classmethod
+    def of(cls, found: Movement) -> "MovementOut":
+        """From a movement."""
+        row = found.forecast
+        return cls(
+            row.id, row.question_id, row.probability, row.created_at, found.before, found.after
         )

@@ -415,10 +415,10 @@ def test_no_secret_is_stored_logged_or_answered(
 def test_a_weight_is_shown_to_its_forecaster_and_to_curators(account, curator) -> None:
     ann, bob = account("ann"), account("bob")
     path = f"/forecasters/{ann.id}"
-    assert bob.get(path).json() == ann.get(path).json() | {"weight": None}
+    assert bob.get(path).json() == ann.get(path).json() | {"opinion": None}
     assert ann.get(path).json() == curator.get(path).json()
-    weight = ann.get(path).json()["weight"]
-    assert 0 < weight["lower"] < weight["weight"] < weight["upper"]
+    weight = ann.get(path).json()["opinion"]["weight"]
+    assert 0 < weight["lower"] < weight["value"] < weight["upper"]
 
 
 def test_a_body_over_the_limit_is_refused(refused, account, question) -> None:

@@ -142,7 +142,7 @@ def test_an_accepted_fit_renews_the_open_questions_in_every_process(
     kept = ann.get(f"/questions/{snow}/aggregate").json()
     assert kept["probability"] == before[snow]["probability"], "a fit knows the answer: too late"
     assert ann.get(f"/questions/{empty}/aggregate").json()["fit_id"] == fit.id
-    weight = ann.get(f"/forecasters/{ann.id}").json()["weight"]
+    weight = ann.get(f"/forecasters/{ann.id}").json()["opinion"]["weight"]
     assert weight["lower"] > 1
 
 
