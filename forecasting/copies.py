@@ -81,7 +81,8 @@ def _alike(
     ends = np.searchsorted(person, np.arange(people + 1))
     spoken = np.column_stack([question, said])
     known: dict[bytes, int] = {}
-    voice, first = np.zeros(people, dtype=np.int64), []
+    voice = np.zeros(people, dtype=np.int64)
+    first: list[int] = []
     for who in range(people):
         key = spoken[ends[who] : ends[who + 1]].tobytes()
         voice[who] = known.setdefault(key, len(known))

@@ -79,6 +79,7 @@ async def get(
 
 async def show(session: AsyncSession, actor: Actor, forecaster_id: int, *, shown: bool) -> None:
     """Let everybody see what the model makes of one's forecasts, or nobody but curators."""
+    actor.require(Role.forecaster, "show a record")
     account = await _account(session, forecaster_id)
     if account.id != actor.id:
         raise Forbidden("only a forecaster can show their own record")

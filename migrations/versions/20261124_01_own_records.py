@@ -28,8 +28,10 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_forecaster_summary_account_id"), "forecaster_summary", ["account_id"])
-    shows = sa.Column("shows_record", sa.Boolean(), server_default=sa.false(), nullable=False)
-    op.add_column("account", shows)
+    op.add_column(
+        "account",
+        sa.Column("shows_record", sa.Boolean(), server_default=sa.false(), nullable=False),
+    )
 
 
 def downgrade() -> None:

@@ -108,6 +108,8 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/calibration"): READ,
     ("GET", "/api/v1/calibration/history"): READ,
     ("GET", "/api/v1/forecasters/{forecaster_id:int}"): READ,
+    ("PUT", "/api/v1/forecasters/{forecaster_id:int}/showing"): NOT_MINE,
+    ("GET", "/api/v1/forecasters/{forecaster_id:int}/movements"): UNRESOLVE,
     ("GET", "/api/v1/fits"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}/inference-data"): READ,
@@ -262,6 +264,10 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
             {"url": "https://example.org/", "events": ["question.opened"]},
         ),
         ("POST", "/api/v1/leaderboards"): (open_one, {"name": "cup"}),
+        ("PUT", "/api/v1/forecasters/{forecaster_id:int}/showing"): (
+            open_one,
+            {"shows_record": True},
+        ),
         ("POST", "/api/v1/questions/{question_id:int}/closing"): (
             almanac["closed"],
             {"based_on": 1, "reason": "It is settled."},
