@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 
 from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.posterior import Posterior, PosteriorError
+from forecasting.posterior import FORMAT, Posterior, PosteriorError
 from service import forecasts, questions, resolutions
 from service.aggregates import Aggregator
 from service.clock import now
@@ -69,14 +69,14 @@ async def need(
 ) -> Need:
     """Derive from the rows whether a fit is due.
 
-    It is when resolutions have come since the latest accepted fit, none in the last `quiet` (or
-    the first of them is `longest_wait` old). A refused fit is not tried again on the same
-    resolutions, and a failed one at most `FAILURES_BEFORE_REST` times.
+    It is when resolutions have come since the latest accepted fit (of those stored in the present
+    format), none in the last `quiet` (or the first of them is `longest_wait` old). A refused fit is
+    not tried again on the same resolutions, and a failed one at most `FAILURES_BEFORE_REST` times.
     """
     present = await resolutions.count(session)
     covered = await session.scalar(
         select(Fit.resolutions)
-        .where(Fit.status == FitStatus.accepted)
+        .where(Fit.status == FitStatus.accepted, Fit.format == FORMAT)
         .order_by(Fit.id.desc())
         .limit(1)
     )
@@ -226,6 +226,7 @@ def _fit(job: Job, sampled: Sampled, seed: int) -> Fit:
         diagnostics=metadata.get("diagnostics") or sampled.diagnostics,
         started_at=job.started_at,
         created_at=now(),
+        format=FORMAT,
         posterior=posterior.to_bytes() if posterior else None,
     )
 

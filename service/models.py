@@ -444,7 +444,7 @@ class Act(Base):
 
 
 class Fit(Base):
-    """An attempt to fit the model; an accepted one carries its posterior."""
+    """An attempt to fit the model; an accepted one carries its posterior, stored in a format."""
 
     __tablename__ = "fit"
     __table_args__ = (_one_of("status", FitStatus), Index(None, "status", "id"))
@@ -463,6 +463,7 @@ class Fit(Base):
     diagnostics: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     created_at: Mapped[datetime]
+    format: Mapped[int]
     posterior: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 

@@ -1,4 +1,4 @@
-"""Own records: what a fit says of each forecaster, and who shows it."""
+"""Own records: what a fit says of each forecaster, who shows it, and how a fit is stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,8 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_forecaster_summary_account_id"), "forecaster_summary", ["account_id"])
+    # Until now posteriors were stored in their first format.
+    op.add_column("fit", sa.Column("format", sa.Integer(), server_default="1", nullable=False))
     op.add_column(
         "account",
         sa.Column("shows_record", sa.Boolean(), server_default=sa.false(), nullable=False),
@@ -36,4 +38,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("account", "shows_record")
+    op.drop_column("fit", "format")
     op.drop_table("forecaster_summary")

@@ -2,7 +2,7 @@
 
 import click
 
-from service import accounts, tokens
+from service import accounts, invitations, tokens
 from service.cli.command import with_database
 from service.database import Database
 from service.models import Role
@@ -40,6 +40,31 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
             "its token, shown this once:"
         )
     click.echo(token)
+
+
+@account.command("invite", epilog="Example: credence account invite --for administrator")
+@click.option("--for", "name", help="Let this account set its password, its first or a new one.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="Let whoever has the invitation make an account of this role.",
+)
+@click.option("--uses", default=1, show_default=True, help="How many accounts may be made.")
+def invite(*, name: str | None, role: str | None, uses: int) -> None:
+    """Print an invitation to /join, once; it ends after seven days."""
+    if (name is None) == (role is None):
+        raise click.UsageError("say either --for NAME or --role ROLE")
+
+    async def work(database: Database, _settings: Settings) -> str:
+        async with database.write() as session:
+            if role is not None:
+                _, secret = await invitations.invite(session, None, Role(role), uses=uses)
+            else:
+                owner = await accounts.named(session, name or "")
+                _, secret = await invitations.invite_back(session, None, owner.id)
+            return secret
+
+    click.echo(with_database(work))
 
 
 @account.command("revoke", epilog="Example: credence account revoke alice")

@@ -23,7 +23,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecasting.posterior import Posterior
+from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
 from service import accounts, forecasts, passwords, questions, resolutions
 from service.accounts import Actor
@@ -245,6 +245,7 @@ def _fit(resolved: int) -> Fit:
         seed=1,
         priors={},
         versions={},
+        format=FORMAT,
         diagnostics={
             "max_r_hat": 1.003,
             "min_ess_bulk": 1210.0,

@@ -10,7 +10,7 @@ import pytest
 from litestar.routes import HTTPRoute
 from sqlalchemy import inspect, select, text
 
-from forecasting.posterior import Posterior
+from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet
 from service import questions, tokens
 from service.clock import now
@@ -157,6 +157,7 @@ def fit(on_database) -> int:
                 seed=1,
                 priors={},
                 versions={},
+                format=FORMAT,
                 diagnostics={},
                 started_at=now(),
                 created_at=now(),

@@ -172,6 +172,25 @@ def test_an_account_is_made_with_a_token_that_opens_until_it_is_revoked(
     assert [sets(token) for token in tokens] == [200, 401]
 
 
+def test_an_invitation_lets_an_account_set_its_password_or_a_new_one_be_made(
+    credence, client, fails
+) -> None:
+    def redeem(path: str, **body: Any) -> int:
+        sent = body | {"password": "a long enough one"}
+        return int(client.post(f"/api/v1/{path}", json=sent).status_code)
+
+    credence("account", "create", "ann", "--role", "curator")
+    mine = credence("account", "invite", "--for", "ann").stdout.strip()
+    assert redeem("renewals", invitation=mine) == 201
+    assert redeem("renewals", invitation=mine) == 422, "an invitation works once"
+    ours = credence("account", "invite", "--role", "forecaster", "--uses", "2").stdout.strip()
+    made = [redeem("registrations", name=name, invitation=ours) for name in ("bob", "eve", "joe")]
+    assert made == [201, 201, 422]
+    fails("account", "invite", "--for", "nobody", words="there is no account named 'nobody'")
+    fails("account", "invite", words="either --for NAME or --role ROLE", code=2)
+    fails("account", "invite", "--role", "viewer", "--uses", "0", words="uses must be from 1")
+
+
 def test_a_wrong_account_is_refused_in_one_sentence(credence, fails, count) -> None:
     create = ("account", "create")
     credence(*create, "ann", "--role", "viewer")

@@ -121,6 +121,22 @@ def test_a_failed_fit_is_tried_three_times(need, record, curator, question) -> N
     assert not need(later).due
 
 
+def test_a_fit_that_is_stored_as_fits_were_once_is_made_again(
+    need, record, curator, question, on_database
+) -> None:
+    curator.resolve(question("rain"), "yes")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    fit = record(Sampled(FitStatus.accepted, posterior=Posterior.prior()))
+    assert not need(later).behind
+
+    async def age(database: Database) -> None:
+        async with database.write() as session:
+            await session.execute(update(Fit).where(Fit.id == fit.id).values(format=1))
+
+    on_database(age)
+    assert need(later).due
+
+
 def test_an_accepted_fit_renews_the_open_questions_in_every_process(
     record, account, curator, question
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from forecasting import live
-from forecasting.posterior import Posterior
+from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet, question_hash
 from service import provenance, questions
 from service.clock import now
@@ -76,6 +76,7 @@ def accept(on_database: Callable[..., Any], posterior: Posterior) -> int:
                 seed=7,
                 priors={},
                 versions={},
+                format=FORMAT,
                 diagnostics={},
                 started_at=now(),
                 created_at=now(),
