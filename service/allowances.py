@@ -10,6 +10,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import case, delete, select
@@ -99,7 +100,8 @@ async def spend(database: Database, *limits: Limit) -> None:
 class Pace:
     """How many requests an account may make in a minute, counted by this process alone.
 
-    To count every request in the database would make each of them a write.
+    To count every request in the database would make each of them a write. It goes by a clock that
+    only goes forward, whatever happens to the time of day.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -108,7 +110,7 @@ class Pace:
 
     def count(self, account_id: int) -> None:
         """Count a request; raises TooManyRequests if the minute's allowance is spent."""
-        at = now().timestamp()
+        at = monotonic()
         spent = max(self._spent_until.get(account_id, at), at) + self._cost
         if spent > at + 60:
             raise TooManyRequests(

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
@@ -348,3 +349,17 @@ def test_a_body_that_is_not_declared_as_json_is_refused(refused, account, questi
     path = f"/questions/{question()}/forecasts"
     plain = {"Content-Type": "text/plain"}
     refused(ann("POST", path, content=b'{"probability": 0.3}', headers=plain), 415)
+
+
+def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
+    pace = allowances.Pace(3)
+    for at in (now(), now() - timedelta(days=300), now() - timedelta(days=1)):
+        with time_machine.travel(at, tick=False):
+            pace.count(1)
+    with pytest.raises(TooManyRequests) as refused:
+        pace.count(1)
+    assert 0 < refused.value.retry_after <= 20
+    pace.count(2)
+    unlimited = allowances.Pace(0)
+    for _ in range(10):
+        unlimited.count(1)
