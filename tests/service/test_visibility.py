@@ -271,6 +271,7 @@ def test_deciding_who_sees_takes_no_statement_more_where_all_is_shown(
     many: dict[str, Any] = {f"q{number}": {} for number in range(12)}
     ids = sky(**many)
     ann.forecast(ids["q0"], ANN)
+    eve.get("/sets")  # the first use of a token in an hour is noted
     with statements() as shown:
         eve.get("/questions", set="almanac")
     sky({"visibility": "after_forecast"}, **many)
