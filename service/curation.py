@@ -113,12 +113,7 @@ async def close(
 ) -> View:
     """Close an open question now, by a revision."""
     view, at = await _revisable(session, actor, question_id, based_on, reason)
-    state = view.state(at)
-    if state is not State.open:
-        raise Conflict(
-            f"question {question_id} is {state}; only an open one can be closed",
-            current={"state": state},
-        )
+    _require(view, at, State.open, "only an open one can be closed")
     return await _append(session, aggregator, actor, view, reason, {"closes_at": at}, at)
 
 
@@ -134,15 +129,16 @@ async def reopen(
 ) -> View:
     """Take forecasts on a closed question again, until a later close, by a revision."""
     view, at = await _revisable(session, actor, question_id, based_on, reason)
-    state = view.state(at)
-    if state is not State.closed:
-        raise Conflict(
-            f"question {question_id} is {state}; only a closed one can be reopened",
-            current={"state": state},
-        )
+    _require(view, at, State.closed, "only a closed one can be reopened")
     if closes_at <= at:
         raise Invalid("closes_at must be in the future", field="closes_at")
     return await _append(session, aggregator, actor, view, reason, {"closes_at": closes_at}, at)
+
+
+def _require(view: View, at: datetime, state: State, allowed: str) -> None:
+    found = view.state(at)
+    if found is not state:
+        raise Conflict(f"question {view.id} is {found}; {allowed}", current={"state": found})
 
 
 async def findings(session: AsyncSession, view: View) -> list[Finding]:
