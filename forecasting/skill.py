@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.live import LEVEL
@@ -111,6 +111,7 @@ def skill(
     questions: ArrayLike,
     *,
     higher_is_better: bool,
+    in_field: ArrayLike | None = None,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Skill:
@@ -123,6 +124,8 @@ def skill(
         squares: sum of w x², ``(n,)``.
         questions: how many, at least 1, ``(n,)``.
         higher_is_better: whether rank 1 is the highest score.
+        in_field: from whom mu, k and luck are learned, booleans ``(n,)``; all by default. Pools of
+            the others' forecasts are ranked with them and yet teach nothing of how they differ.
         level: mass of the intervals, in (0, 1).
         seed: of the draws behind ranks and intervals; ``mean`` and ``better`` are exact.
 
@@ -130,7 +133,8 @@ def skill(
 
     Raises:
         ValueError: shapes that differ, a weight that is not positive, a number of questions below
-            1, sums that are not finite, or a level outside (0, 1).
+            1, sums that are not finite, a level outside (0, 1), or some to rank but none in the
+            field.
 
     >>> found = skill([8.0, 6.0, 0.5], [20.0, 20.0, 1.0], [4.0, 3.0, 0.3], [20, 20, 1],
     ...               higher_is_better=True)
@@ -146,7 +150,11 @@ def skill(
         raise ValueError("a sum is not finite")
     if (covered <= 0.0).any() or (count < 1.0).any():
         raise ValueError("a weight is not positive, or a forecaster has no question")
-    found = _conditional(sums, covered, second, count, sign=1.0 if higher_is_better else -1.0)
+    field = np.ones(sums.shape, dtype=bool) if in_field is None else np.asarray(in_field, bool)
+    if field.shape != sums.shape or (sums.size and not field.any()):
+        raise ValueError(f"the field has shape {field.shape} and {field.sum()} members")
+    sign = 1.0 if higher_is_better else -1.0
+    found = _conditional(sums, covered, second, count, field, sign)
     middle = found.share @ (found.pull * found.centre[:, None] + found.own)
     size = sums.size
     drawn = found.draw(max(2, min(DRAWS, _MOST_DRAWN // max(size, 1))), seed)
@@ -169,16 +177,21 @@ def skill(
 
 
 def _conditional(
-    total: FloatArray, weight: FloatArray, squares: FloatArray, questions: FloatArray, sign: float
+    total: FloatArray,
+    weight: FloatArray,
+    squares: FloatArray,
+    questions: FloatArray,
+    field: NDArray[np.bool_],
+    sign: float,
 ) -> _Given:
-    """Return the skills given each k, and what the scores say of k, with mu integrated out."""
-    own = total / weight
-    freedom = float((questions - 1.0).sum())
-    within = float(np.maximum(squares - total * own, 0.0).sum())
+    """Return the skills given each k, and what the field's scores say of k, mu integrated out."""
+    own = (total / weight)[field]
+    freedom = float((questions[field] - 1.0).sum())
+    within = float(np.maximum(squares[field] - total[field] * own, 0.0).sum())
     luck = within / freedom if freedom else float(own.var()) if own.size else 0.0
     luck = max(luck, _LEAST_VARIANCE)
     k = _GRID[:, None]
-    precision = 1.0 / (luck / weight + luck / k)
+    precision = 1.0 / (luck / weight[field] + luck / k)
     known = precision.sum(axis=1)
     centre = (precision @ own) / np.where(known > 0.0, known, 1.0)
     misfit = (precision * (own - centre[:, None]) ** 2).sum(axis=1)

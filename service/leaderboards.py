@@ -1,15 +1,18 @@
 """Leaderboards: forecasters and pools by their scores, now, in the past, or frozen for good."""
 
+import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypedDict
 
 from sqlalchemy import Float, func, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting.skill import skill
 from service import scoring
 from service.accounts import Actor
 from service.clock import now
@@ -52,6 +55,18 @@ class Criteria:
     pools: bool = False
 
 
+class Skill(TypedDict, total=False):
+    """The fields of a `Standing` that say how sure it is."""
+
+    skill: float
+    skill_lower: float
+    skill_upper: float
+    rank_lower: int
+    rank_upper: int
+    first: float
+    level: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """An entrant's place: an account's, or a pooling method's.
@@ -66,6 +81,14 @@ class Standing:
         coverage: the sum of their weights times coverages.
         score: the mean over questions by weight, see `ranked`.
         ranked_by: the score pulled to the field's mean.
+        skill: the score to expect of one more question, wholly covered; this and what follows
+            are None where only pools are ranked. `forecasting.skill` has the model.
+        skill_lower: the lower end of its credible interval.
+        skill_upper: the upper end.
+        rank_lower: the best rank of the credible interval of the rank by skill.
+        rank_upper: the worst.
+        first: the probability that nobody ranked is better.
+        level: the mass of both intervals.
     """
 
     rank: int
@@ -77,6 +100,13 @@ class Standing:
     coverage: float
     score: float
     ranked_by: float
+    skill: float | None = None
+    skill_lower: float | None = None
+    skill_upper: float | None = None
+    rank_lower: int | None = None
+    rank_upper: int | None = None
+    first: float | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +118,7 @@ class _Entrant:
     questions: int
     coverage: float
     total: float
+    squares: float
 
 
 async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
@@ -96,7 +127,8 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
     With w a question's weight and c the share of its life that the entrant forecast, the score is
     Σ w c x / Σ w c for averages x (brier, log) and Σ w x / Σ w c for sums x (baseline, peer). Spot
     scores are averages with c = 1. The rank goes by (Σ + M k) / (Σ w c + k), M the accounts' mean
-    and k = `PSEUDO_QUESTIONS`, so that neither one lucky answer nor volume wins.
+    and k = `PSEUDO_QUESTIONS`, so that neither one lucky answer nor volume wins. Beside it stands
+    what the same sums say of everyone's skill, with k learned.
 
     Raises:
         Invalid: a kind that is no score.
@@ -116,6 +148,7 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
         for one in entrants
     ]
     pulled.sort(key=lambda entry: (sign * entry[0], entry[1].account_id or math.inf, entry[1].name))
+    skills = await _skills([one for _, one in pulled], higher_is_better=sign < 0)
     return [
         Standing(
             rank=rank,
@@ -127,8 +160,48 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
             coverage=one.coverage,
             score=one.total / one.coverage,
             ranked_by=ranked_by,
+            **found,
         )
-        for rank, (ranked_by, one) in enumerate(pulled, start=1)
+        for rank, ((ranked_by, one), found) in enumerate(zip(pulled, skills, strict=True), start=1)
+    ]
+
+
+async def _skills(entrants: Sequence[_Entrant], *, higher_is_better: bool) -> Sequence[Skill]:
+    """How sure each place is, in the order given, as the accounts among them teach it."""
+    if all(one.method for one in entrants):
+        return [Skill() for _ in entrants]
+    sums = tuple(
+        (one.total, one.coverage, one.squares, one.questions, one.method is None)
+        for one in entrants
+    )
+    return await asyncio.to_thread(_estimated, sums, higher_is_better)
+
+
+@lru_cache(maxsize=32)
+def _estimated(
+    sums: tuple[tuple[float, float, float, int, bool], ...], higher_is_better: bool
+) -> list[Skill]:
+    """Skills from sums; remembered, since those of thousands take most of a second."""
+    total, coverage, squares, scored, is_account = zip(*sums, strict=True)
+    found = skill(
+        total,
+        coverage,
+        squares,
+        scored,
+        higher_is_better=higher_is_better,
+        in_field=is_account,
+    )
+    return [
+        Skill(
+            skill=float(found.mean[place]),
+            skill_lower=float(found.lower[place]),
+            skill_upper=float(found.upper[place]),
+            rank_lower=int(found.rank_lower[place]),
+            rank_upper=int(found.rank_upper[place]),
+            first=float(found.first[place]),
+            level=found.level,
+        )
+        for place in range(len(sums))
     ]
 
 
@@ -137,6 +210,7 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
     value = getattr(Score, kind)
     covered = literal(1.0, Float) if kind in scoring.SPOT_KINDS else Score.coverage
     earned = value * covered if kind in AVERAGES else value
+    squared = value * earned if kind in AVERAGES else value * value / covered
     query = (
         select(
             Score.account_id,
@@ -146,6 +220,7 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
             func.count(),
             func.sum(Score.weight * covered),
             func.sum(Score.weight * earned),
+            func.sum(Score.weight * squared),
         )
         .outerjoin(Account, Account.id == Score.account_id)
         .where(value.is_not(None), Score.coverage > 0)
@@ -159,8 +234,8 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
         query = query.where(Score.account_id.is_(None) | chosen)
     rows = await session.execute(await scoring.in_scope(session, query, criteria.scope))
     return [
-        _Entrant(account_id, method, name or method or "", bool(bot), count, coverage, total)
-        for account_id, method, name, bot, count, coverage, total in rows
+        _Entrant(account_id, method, name or method or "", bool(bot), *sums)
+        for account_id, method, name, bot, *sums in rows
     ]
 
 
@@ -200,13 +275,7 @@ async def freeze(
         await session.flush()
     except IntegrityError:
         raise Conflict(f"someone else has just frozen {name!r}; look at it first") from None
-    columns = [one.name for one in fields(Standing)]
-    session.add_all(
-        FrozenStanding(
-            leaderboard_id=row.id, **{column: getattr(one, column) for column in columns}
-        )
-        for one in standings
-    )
+    session.add_all(FrozenStanding(leaderboard_id=row.id, **asdict(one)) for one in standings)
     await session.flush()
     return row
 

@@ -550,7 +550,10 @@ class FrozenLeaderboard(Base):
 
 
 class FrozenStanding(Base):
-    """A place on a frozen leaderboard; `name` is what the entrant was called then."""
+    """A place on a frozen leaderboard; `name` is what the entrant was called then.
+
+    The columns from `skill` on are empty on those that were frozen before skills were estimated.
+    """
 
     __tablename__ = "frozen_standing"
     __table_args__ = (UniqueConstraint("leaderboard_id", "rank"),)
@@ -565,6 +568,13 @@ class FrozenStanding(Base):
     coverage: Mapped[float]
     score: Mapped[float]
     ranked_by: Mapped[float]
+    skill: Mapped[float | None]
+    skill_lower: Mapped[float | None]
+    skill_upper: Mapped[float | None]
+    rank_lower: Mapped[int | None]
+    rank_upper: Mapped[int | None]
+    first: Mapped[float | None]
+    level: Mapped[float | None]
 
 
 class Webhook(Base):

@@ -60,6 +60,9 @@ class Leaderboards(Controller):
     ) -> Page[StandingOut]:
         """Everyone who was scored, best first, ranked by a score pulled to the field's mean.
 
+        With each place comes how sure it is: intervals of skill and of rank, and the probability
+        of being the best.
+
         Give `as_of` to every page so that nothing moves between them.
         """
         del actor

@@ -16,6 +16,12 @@ class StandingOut(msgspec.Struct):
 
     `score` is the mean over questions; `ranked_by` is that pulled to the field's mean. `coverage`
     sums the questions' weights times the shares of their lives that were forecast.
+
+    `skill` is the score to expect of one more question, pulled to the field's mean by as much as
+    the field teaches; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the
+    rank by skill in [`rank_lower`, `rank_upper`]. `first` is the probability of being the best of
+    all that are ranked. These are null where only pools are ranked, and on leaderboards frozen
+    before they were estimated.
     """
 
     rank: int
@@ -27,6 +33,13 @@ class StandingOut(msgspec.Struct):
     coverage: float
     score: float
     ranked_by: float
+    skill: float | None
+    skill_lower: float | None
+    skill_upper: float | None
+    rank_lower: int | None
+    rank_upper: int | None
+    first: float | None
+    level: float | None
 
     @classmethod
     def of(cls, place: Standing | FrozenStanding) -> "StandingOut":

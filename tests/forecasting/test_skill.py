@@ -103,6 +103,21 @@ def test_the_mean_is_a_mean_with_pseudo_questions() -> None:
     assert found.pseudo_questions > 0.0
 
 
+def test_who_is_outside_the_field_is_ranked_and_teaches_nothing() -> None:
+    _, scores = scored(7, 10, 2.0)
+    crowd = [sum(one[:5] for one in scores) / 10.0]
+    sums = np.array([[one.sum(), one.size, (one**2).sum(), one.size] for one in scores + crowd])
+    in_field = [True] * 10 + [False]
+    found = skill(*sums.T, higher_is_better=True, in_field=in_field)
+    assert found.mean[:10] == pytest.approx(rated(scores).mean)
+    assert sorted(found.rank.tolist()) == list(range(1, 12))
+    assert found.first.sum() == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="members"):
+        skill(*sums.T, higher_is_better=True, in_field=[False] * 11)
+    with pytest.raises(ValueError, match="members"):
+        skill(*sums.T, higher_is_better=True, in_field=[True])
+
+
 def test_the_seed_decides_the_draws() -> None:
     _, scores = scored(0, 5, 1.0)
     assert rated(scores).lower.tolist() == rated(scores).lower.tolist()

@@ -80,6 +80,51 @@ def test_a_scope_chooses_the_questions_that_count(seasons, refused) -> None:
     refused(ann.get("/leaderboard", least_questions=0), 422, field="least_questions")
 
 
+def test_a_place_says_how_sure_it_is(account, curator, question) -> None:
+    chances = [0.9, 0.6, 0.8, 0.7, 0.9, 0.4, 0.7, 0.8, 0.6, 0.9]
+    good, bad, new = account("good"), account("bad"), account("new")
+    with time_machine.travel(OPENS, tick=False):
+        asked = [question(f"q{index}", closes_at=CLOSES) for index in range(10)]
+        for one, chance in zip(asked, chances, strict=True):
+            good.forecast(one, chance)
+            bad.forecast(one, 1 - chance)
+        new.forecast(asked[0], 0.5)
+    alone = good.get("/leaderboard", pools=True).json()["items"]
+    assert alone == []
+    with time_machine.travel(CLOSES, tick=False):
+        for one in asked:
+            curator.resolve(one, "yes")
+    for kind in ("peer", "brier", "spot_log"):
+        answer = good.get("/leaderboard", score=kind)
+        found = {one["forecaster"]: one for one in answer.json()["items"]}
+        for one in found.values():
+            assert one["skill_lower"] < one["skill"] < one["skill_upper"]
+            assert 1 <= one["rank_lower"] <= one["rank_upper"] <= 3
+            assert one["level"] == 0.8
+        best, last = sorted((found["good"], found["bad"]), key=lambda one: one["rank"])
+        assert best["forecaster"] == "good"
+        assert best["first"] > 0.5 > last["first"]
+        assert sum(one["first"] for one in found.values()) == pytest.approx(1.0)
+        wide, narrow = (one["skill_upper"] - one["skill_lower"] for one in (found["new"], best))
+        assert wide > narrow
+        assert good.get("/leaderboard", score=kind).content == answer.content
+    sole = good.get("/leaderboard", least_questions=2, who="bots", pools=True).json()["items"]
+    assert {one["method"] for one in sole} == set(METHODS)
+    assert {one["skill"] for one in sole} == {one["first"] for one in sole} == {None}
+
+
+def test_a_sole_forecaster_is_first_for_sure(account, curator, question) -> None:
+    ann = account("ann")
+    with time_machine.travel(OPENS, tick=False):
+        rain = question(closes_at=CLOSES)
+        ann.forecast(rain, 0.8)
+    with time_machine.travel(CLOSES, tick=False):
+        curator.resolve(rain, "yes")
+    (place,) = ann.get("/leaderboard", score="brier").json()["items"]
+    assert (place["rank_lower"], place["rank_upper"], place["first"]) == (1, 1, 1.0)
+    assert place["skill"] == pytest.approx(place["score"])
+
+
 def test_a_question_weighs_in_the_mean_what_its_weight_says(seasons) -> None:
     ann, *_ = seasons
     found = {
@@ -151,6 +196,8 @@ def test_a_frozen_leaderboard_stays_as_it_was(seasons, question, refused) -> Non
     }
     path = f"/leaderboards/{found['id']}/standings"
     before = ann.get(path).json()
+    assert before == ann.get("/leaderboard", score="brier", set="winter", who="people").json()
+    assert all(place["skill_lower"] < place["skill_upper"] for place in before["items"])
     assert [place["forecaster"] for place in before["items"]] == ["ann", "bob"]
     rain = ann.get("/questions", set="winter").json()["items"][0]["id"]
     curator("DELETE", f"/questions/{rain}/resolution")
