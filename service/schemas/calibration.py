@@ -21,9 +21,12 @@ class CalibrationOut(msgspec.Struct):
     """Reliability over resolved questions.
 
     Below `needed` questions `enough` is false and every figure null: they would be noise.
-    Mean Brier = miscalibration - discrimination + uncertainty. A slope below 1 is overconfident;
-    an intercept above 0 says yes too seldom. `lower` and `upper` of the curve bound where
-    `observed` would lie if the forecasts were calibrated.
+    Mean Brier = miscalibration - discrimination + uncertainty. `sharpness` goes from 0, always one
+    half, to 1, always certain. On log-odds z the truth is nearest to `intercept` + `slope` z: a
+    slope below 1 is overconfident, an intercept above 0 says yes too seldom. A forecaster's line
+    is pulled towards those of others, a quarter's towards the same entrant's other quarters, as
+    far as the evidence is thin. `lower` and `upper` of the curve bound where `observed` would lie
+    if the forecasts were calibrated; `level` is the mass of that band and of both intervals.
     """
 
     of: str
@@ -35,8 +38,13 @@ class CalibrationOut(msgspec.Struct):
     miscalibration: float | None = None
     discrimination: float | None = None
     uncertainty: float | None = None
+    sharpness: float | None = None
     slope: float | None = None
+    slope_lower: float | None = None
+    slope_upper: float | None = None
     intercept: float | None = None
+    intercept_lower: float | None = None
+    intercept_upper: float | None = None
     expected_calibration_error: float | None = None
     level: float | None = None
     curve: list[CurvePoint] = []
@@ -57,8 +65,13 @@ class CalibrationOut(msgspec.Struct):
             miscalibration=measured.miscalibration,
             discrimination=measured.discrimination,
             uncertainty=measured.uncertainty,
+            sharpness=measured.sharpness,
             slope=measured.slope,
+            slope_lower=measured.slope_interval[0],
+            slope_upper=measured.slope_interval[1],
             intercept=measured.intercept,
+            intercept_lower=measured.intercept_interval[0],
+            intercept_upper=measured.intercept_interval[1],
             expected_calibration_error=measured.expected_calibration_error,
             level=measured.level,
             curve=[

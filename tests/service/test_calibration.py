@@ -61,6 +61,32 @@ def test_a_calibration_reads_what_stood_at_the_close(answered) -> None:
     assert ann.get("/calibration", of=str(ann.id), tag="b").json()["questions"] == 0
 
 
+def test_a_line_comes_with_its_intervals_and_a_forecaster_s_is_pulled_to_others(
+    answered, account, question, curator
+) -> None:
+    ann, bob = answered
+    alone = ann.get("/calibration", of=str(ann.id), settled_before=CLOSES.isoformat()).json()
+    assert (alone["sharpness"], alone["slope_lower"], alone["intercept_upper"]) == (None,) * 3
+    before = ann.get("/calibration", of=str(ann.id), tag="a").json()
+    pool = ann.get("/calibration", of="mean").json()
+    for found in (before, pool):
+        assert found["slope_lower"] < found["slope"] < found["slope_upper"]
+        assert found["intercept_lower"] < found["intercept"] < found["intercept_upper"]
+        assert found["level"] == 0.9
+    assert before["sharpness"] == pytest.approx(0.36)
+    with time_machine.travel(OPENS, tick=False):
+        more = [question(f"more{index}", closes_at=CLOSES, tags=["a"]) for index in range(12)]
+        bulk(bob, more, lambda _: 0.95)
+    with time_machine.travel(CLOSES + DAY, tick=False):
+        for one in more:
+            curator.resolve(one, "no", occurred_at=CLOSES.isoformat())
+    after = ann.get("/calibration", of=str(ann.id), tag="a").json()
+    assert after["slope"] < before["slope"]
+    assert {name: after[name] for name in ("brier", "sharpness", "curve")} == {
+        name: before[name] for name in ("brier", "sharpness", "curve")
+    }
+
+
 def test_a_calibration_can_look_at_what_stood_days_before(answered) -> None:
     ann, _ = answered
     earlier = ann.get("/calibration", of=str(ann.id), horizon_days=7).json()
