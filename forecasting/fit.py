@@ -124,17 +124,10 @@ def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> 
         # ArviZ, which nutpie imports, announces its own refactoring on every import.
         warnings.simplefilter("ignore", FutureWarning)
         import nutpie  # noqa: PLC0415 - takes seconds
-        from nutpie.compiled_pyfunc import from_pyfunc  # noqa: PLC0415 - likewise
 
-    model = from_pyfunc(
-        density.size,
-        density.evaluator,
-        lambda *_: lambda point: {"point": np.array(point)},
-        [np.dtype(np.float64)],
-        [(density.size,)],
-        ["point"],
-        make_initial_point_fn=density.start,
-    )
+        from forecasting.native import NativeModel  # noqa: PLC0415 - imports nutpie
+
+    model = NativeModel({}, density)
     try:
         sample = nutpie.sample(
             model,
