@@ -14,11 +14,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import FRACTIONS, Panel
-from service import aggregates, forecasts, questions, scoring
+from service import aggregates, chain, forecasts, questions, scoring
 from service.aggregates import Aggregator, Belief
-from service.clock import now
+from service.chain import Head
+from service.clock import TICK, now
 from service.errors import Conflict, Invalid
-from service.forecasts import TICK
 from service.models import (
     Account,
     Forecast,
@@ -91,8 +91,9 @@ async def read_in(
     asked = _asked(panel, at)
     ids = await _store_questions(session, panel, asked, slug, at)
     people = await _store_forecasters(session, panel, slug, at)
-    made = await _store_forecasts(session, panel, ids, people, at)
-    resolved = await _store_outcomes(session, panel, asked, ids)
+    heads: dict[int, Head] = defaultdict(Head)
+    made = await _store_forecasts(session, panel, ids, people, heads, at)
+    resolved = await _store_outcomes(session, panel, asked, ids, heads)
     await _publish(session, aggregator, asked, ids, made)
     for first in range(0, len(resolved), BATCH):
         query = questions.views_query(None).where(Question.id.in_(resolved[first : first + BATCH]))
@@ -201,6 +202,7 @@ async def _store_forecasts(
     panel: Panel,
     ids: Sequence[int],
     people: Sequence[int],
+    heads: dict[int, Head],
     at: datetime,
 ) -> dict[int, list[datetime]]:
     """Append the forecasts in the order of their times; when those of each question were made."""
@@ -211,16 +213,16 @@ async def _store_forecasts(
         question_id = ids[panel.question[row]]
         created_at = _made_at(panel, float(panel.time[row]), at)
         made[question_id].append(created_at)
-        rows.append(
-            {
-                "question_id": question_id,
-                "account_id": people[panel.forecaster[row]],
-                "probability": float(panel.probability[row]),
-                "rationale": "",
-                "expires_at": _moment(panel.until[row]),
-                "created_at": created_at,
-            }
-        )
+        values = {
+            "question_id": question_id,
+            "account_id": people[panel.forecaster[row]],
+            "probability": float(panel.probability[row]),
+            "rationale": "",
+            "expires_at": _moment(panel.until[row]),
+            "created_at": created_at,
+        }
+        rows.append(chain.linked(Forecast, heads[question_id], values))
+        heads[question_id] = Head.of(rows[-1])
     if rows:
         await session.execute(insert(Forecast), rows)
     return made
@@ -237,6 +239,7 @@ async def _store_outcomes(
     panel: Panel,
     asked: Sequence[Asked],
     ids: Sequence[int],
+    heads: dict[int, Head],
 ) -> list[int]:
     administrator = await session.scalar(
         select(Account.id).where(Account.role == Role.administrator).order_by(Account.id).limit(1)
@@ -247,19 +250,18 @@ async def _store_outcomes(
     if administrator is None:
         raise Conflict("resolutions need an administrator to answer for them; run `credence init`")
     latest = now()
-    session.add_all(
-        Resolution(
-            question_id=ids[one.index],
-            number=1,
-            outcome=Outcome.yes if panel.outcome[one.index] == 1 else Outcome.no,
-            occurred_at=one.settled_at or latest,
-            evidence_url="",
-            note="Imported.",
-            account_id=administrator,
-            created_at=latest,
-        )
-        for one in known
-    )
+    for one in known:
+        values = {
+            "question_id": ids[one.index],
+            "number": 1,
+            "outcome": Outcome.yes if panel.outcome[one.index] == 1 else Outcome.no,
+            "occurred_at": one.settled_at or latest,
+            "evidence_url": "",
+            "note": "Imported.",
+            "account_id": administrator,
+            "created_at": latest,
+        }
+        session.add(Resolution(**chain.linked(Resolution, heads[ids[one.index]], values)))
     await session.flush()
     return [ids[one.index] for one in known]
 

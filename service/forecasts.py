@@ -4,21 +4,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions, visibility
+from service import chain, questions, visibility
 from service.accounts import Actor
+from service.chain import Receipt
 from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
 from service.visibility import Hidden
 
-TICK: Final = timedelta(microseconds=1)
 LONGEST_RATIONALE: Final = 20_000
 
 Columns = TypeVarTuple("Columns")
@@ -71,8 +71,11 @@ def check(draft: Draft, at: datetime) -> None:
 
 async def submit(
     session: AsyncSession, actor: Actor, drafts: Sequence[Draft]
-) -> list[tuple[View, Forecast]]:
-    """Append forecasts, all or none; the questions stay locked until the transaction ends."""
+) -> list[tuple[View, Forecast, Receipt]]:
+    """Append forecasts, all or none; the questions stay locked until the transaction ends.
+
+    A forecast is made after all that was said of its question before, even if the clock went back.
+    """
     actor.require(Role.forecaster, "forecast")
     await questions.lock(session, [draft.question_id for draft in drafts])
     at = now()
@@ -80,36 +83,40 @@ async def submit(
     for draft in drafts:
         check(draft, at)
         view = await _require_open(session, actor, draft.question_id, at)
-        row = Forecast(
-            question_id=draft.question_id,
-            account_id=actor.id,
-            probability=draft.probability,
-            rationale=draft.rationale,
-            expires_at=draft.expires_at,
-            created_at=await _after_last(session, actor, draft.question_id, at),
-        )
+        head = await chain.head(session, draft.question_id)
+        values = {
+            "question_id": draft.question_id,
+            "account_id": actor.id,
+            "probability": draft.probability,
+            "rationale": draft.rationale,
+            "expires_at": draft.expires_at,
+            "created_at": await chain.moment(session, head, draft.question_id, actor.id, at),
+        }
+        row = Forecast(**chain.linked(Forecast, head, values))
         session.add(row)
         await session.flush()
-        rows.append((view, row))
+        rows.append((view, row, chain.receipt(head, row)))
     return rows
 
 
 async def withdraw(
     session: AsyncSession, actor: Actor, question_id: int
-) -> tuple[View, Withdrawal]:
+) -> tuple[View, Withdrawal, Receipt]:
     """End the actor's standing forecast; Conflict if there is none."""
     actor.require(Role.forecaster, "withdraw a forecast")
     await questions.lock(session, [question_id])
     at = now()
     view = await _require_open(session, actor, question_id, at)
-    at = await _after_last(session, actor, question_id, at)
+    head = await chain.head(session, question_id)
+    at = await chain.moment(session, head, question_id, actor.id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
         raise Conflict("you have no standing forecast on this question to withdraw")
-    row = Withdrawal(question_id=question_id, account_id=actor.id, created_at=at)
+    values = {"question_id": question_id, "account_id": actor.id, "created_at": at}
+    row = Withdrawal(**chain.linked(Withdrawal, head, values))
     session.add(row)
     await session.flush()
-    return view, row
+    return view, row, chain.receipt(head, row)
 
 
 async def _require_open(
@@ -129,21 +136,6 @@ async def _require_open(
         f"question {question_id} {said}; forecasts are taken while a question is open",
         current={"state": state},
     )
-
-
-async def _after_last(
-    session: AsyncSession, actor: Actor, question_id: int, at: datetime
-) -> datetime:
-    """A moment after all that the actor did here before, even if the clock went back."""
-    made, withdrawn = (
-        select(func.max(table.created_at))
-        .where(table.question_id == question_id, table.account_id == actor.id)
-        .scalar_subquery()
-        for table in (Forecast, Withdrawal)
-    )
-    (last,) = await session.execute(select(made, withdrawn))
-    moments: list[datetime] = [moment + TICK for moment in last if moment is not None]
-    return max([at, *moments])
 
 
 async def stands(

@@ -320,33 +320,45 @@ class RevisionTag(Base):
     tag: Mapped[str] = mapped_column(String(100))
 
 
-class Forecast(Base):
+class Linked(Base):
+    """A fact in the chain of its question: service/chain.py says what its digest seals."""
+
+    __abstract__ = True
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    position: Mapped[int]
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16), deferred=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), deferred=True)
+    created_at: Mapped[datetime]
+
+
+class Forecast(Linked):
     """A probability that someone gave; it stands until their next one, its expiry or withdrawal."""
 
     __tablename__ = "forecast"
     __table_args__ = (
         CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
         Index(None, "question_id", "account_id", "id"),
+        Index(None, "question_id", "position", unique=True),
         Index(None, "account_id", "id"),
     )
 
-    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     probability: Mapped[float]
     rationale: Mapped[str]
     expires_at: Mapped[datetime | None]
-    created_at: Mapped[datetime]
 
 
-class Withdrawal(Base):
+class Withdrawal(Linked):
     """Someone's forecast on a question stands no more from `created_at` on."""
 
     __tablename__ = "withdrawal"
-    __table_args__ = (Index(None, "question_id", "account_id", "id"),)
+    __table_args__ = (
+        Index(None, "question_id", "account_id", "id"),
+        Index(None, "question_id", "position", unique=True),
+    )
 
-    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
-    created_at: Mapped[datetime]
 
 
 class IdempotentRequest(Base):
@@ -362,20 +374,22 @@ class IdempotentRequest(Base):
     created_at: Mapped[datetime]
 
 
-class Resolution(Base):
+class Resolution(Linked):
     """What became of a question, as a curator judged it; the latest number of a question holds."""
 
     __tablename__ = "resolution"
-    __table_args__ = (UniqueConstraint("question_id", "number"), _one_of("outcome", Outcome))
+    __table_args__ = (
+        UniqueConstraint("question_id", "number"),
+        Index(None, "question_id", "position", unique=True),
+        _one_of("outcome", Outcome),
+    )
 
-    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
     number: Mapped[int]
     outcome: Mapped[str] = mapped_column(String(20))
     occurred_at: Mapped[datetime]
     evidence_url: Mapped[str]
     note: Mapped[str]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    created_at: Mapped[datetime]
 
 
 class Comment(Base):

@@ -6,9 +6,10 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions, scoring
+from service import chain, questions, scoring
 from service.accounts import Actor
 from service.aggregates import Aggregator
+from service.chain import Head
 from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import Account, Outcome, Resolution, Role
@@ -45,7 +46,8 @@ async def resolve(
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"note must be at most {LONGEST_NOTE} characters", field="note")
     await questions.lock(session, [question_id])
-    at = now()
+    head = await chain.head(session, question_id)
+    at = await chain.moment(session, head, question_id, actor.id, now())
     view = await questions.get(session, question_id, actor=actor)
     await _require_resolvable(session, view, at)
     occurred_at = occurred_at or at
@@ -57,7 +59,7 @@ async def resolve(
             f"{view.revision.opens_at.isoformat()}",
             field="occurred_at",
         )
-    await _append(session, view, actor, outcome, occurred_at, evidence_url, note, at)
+    await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
     await scoring.score(session, [view])
     await aggregator.publish(session, [view], cause="resolution", at=at)
@@ -81,12 +83,13 @@ async def unresolve(
     if len(reason) > LONGEST_REASON:
         raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
     await questions.lock(session, [question_id])
-    at = now()
+    head = await chain.head(session, question_id)
+    at = await chain.moment(session, head, question_id, actor.id, now())
     view = await questions.get(session, question_id, actor=actor)
     if view.resolved is None:
         raise Conflict(f"question {question_id} is not resolved", current={"state": view.state(at)})
     held = view.resolved
-    await _append(session, view, actor, Outcome.unresolved, held.occurred_at, "", reason, at)
+    await _append(session, head, view, actor, Outcome.unresolved, held.occurred_at, "", reason, at)
     view = await questions.get(session, question_id)
     await aggregator.publish(session, [view], cause="unresolution", at=at)
     return view
@@ -120,6 +123,7 @@ async def _require_resolvable(session: AsyncSession, view: View, at: datetime) -
 
 async def _append(
     session: AsyncSession,
+    head: Head,
     view: View,
     actor: Actor,
     outcome: Outcome,
@@ -128,16 +132,15 @@ async def _append(
     note: str,
     at: datetime,
 ) -> None:
-    session.add(
-        Resolution(
-            question_id=view.id,
-            number=view.resolution.number + 1 if view.resolution else 1,
-            outcome=outcome,
-            occurred_at=occurred_at,
-            evidence_url=evidence_url,
-            note=note,
-            account_id=actor.id,
-            created_at=at,
-        )
-    )
+    values = {
+        "question_id": view.id,
+        "number": view.resolution.number + 1 if view.resolution else 1,
+        "outcome": outcome,
+        "occurred_at": occurred_at,
+        "evidence_url": evidence_url,
+        "note": note,
+        "account_id": actor.id,
+        "created_at": at,
+    }
+    session.add(Resolution(**chain.linked(Resolution, head, values)))
     await session.flush()

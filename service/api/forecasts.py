@@ -28,6 +28,7 @@ from service.api.questions import QuestionId
 from service.api.repetition import IdempotencyKey, once
 from service.forecasts import Draft
 from service.schemas.aggregates import AggregateOut, SeenPage
+from service.schemas.chain import ReceiptOut
 from service.schemas.forecasts import (
     ForecastOut,
     NewForecast,
@@ -57,7 +58,7 @@ class QuestionForecasts(Controller):
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[Submitted]:
-        """Store a forecast and answer with the aggregate that it led to."""
+        """Store a forecast and answer with the aggregate that it led to, and a receipt."""
         data = await strictly(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
 
@@ -102,11 +103,16 @@ class QuestionForecasts(Controller):
         """End my standing forecast; what I said before stays on record."""
 
         async def work() -> WithdrawnOut:
-            view, row = await forecasts.withdraw(writing, actor, question_id)
+            view, row, receipt = await forecasts.withdraw(writing, actor, question_id)
             reading = await aggregator.publish_one(
                 writing, actor, view, cause="withdrawal", at=row.created_at
             )
-            return WithdrawnOut(question_id, row.created_at, AggregateOut.of(question_id, reading))
+            return WithdrawnOut(
+                question_id,
+                row.created_at,
+                AggregateOut.of(question_id, reading),
+                ReceiptOut.of(receipt),
+            )
 
         return await once(request, writing, actor, idempotency_key, WithdrawnOut, work)
 
@@ -144,7 +150,7 @@ async def _submit(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, drafts: list[Draft]
 ) -> list[Submitted]:
     answers = []
-    for view, row in await forecasts.submit(session, actor, drafts):
+    for view, row, receipt in await forecasts.submit(session, actor, drafts):
         reading = await aggregator.publish_one(
             session, actor, view, cause="forecast", at=row.created_at
         )
@@ -152,6 +158,7 @@ async def _submit(
             Submitted(
                 ForecastOut.of(forecasts.Entry(row, actor.name, actor.bot)),
                 AggregateOut.of(view.id, reading),
+                ReceiptOut.of(receipt),
             )
         )
     return answers

@@ -11,6 +11,7 @@ from service.cli.forecasting import aggregate, backtest, fit
 from service.cli.installation import init, serve, worker
 from service.cli.questions import question_sets
 from service.cli.scores import scores
+from service.cli.verification import verify
 
 
 @click.group(
@@ -39,6 +40,7 @@ for command in (
     import_folder,
     export_folder,
     scores,
+    verify,
     fit,
     aggregate,
     backtest,

@@ -158,7 +158,7 @@ class Questions(Controller):
 
         async def work() -> int:
             draft = Draft(question_id, chance(form.text("probability")), form.text("rationale"))
-            ((view, row),) = await forecasts.submit(writing, actor, [draft])
+            ((view, row, _),) = await forecasts.submit(writing, actor, [draft])
             await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
             return row.id
 
@@ -184,7 +184,7 @@ class Questions(Controller):
         question_id: QuestionId,
     ) -> Redirect:
         """End one's standing forecast."""
-        view, row = await forecasts.withdraw(writing, actor, question_id)
+        view, row, _ = await forecasts.withdraw(writing, actor, question_id)
         await aggregator.publish_one(writing, actor, view, cause="withdrawal", at=row.created_at)
         return Redirect(f"/questions/{question_id}?done=withdrawn#forecast", status_code=303)
 

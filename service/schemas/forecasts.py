@@ -6,6 +6,7 @@ import msgspec
 
 from service.forecasts import Entry
 from service.schemas.aggregates import AggregateOut
+from service.schemas.chain import ReceiptOut
 from service.schemas.common import Id, Moment, Probability, StoredText
 
 
@@ -54,10 +55,14 @@ class ForecastOut(msgspec.Struct):
 
 
 class Submitted(msgspec.Struct):
-    """A stored forecast and the aggregate that it led to, from the same transaction."""
+    """A stored forecast, the aggregate that it led to, and its receipt, of one transaction.
+
+    The receipt is null only in the repeated answer to a request from before there were receipts.
+    """
 
     forecast: ForecastOut
     aggregate: AggregateOut
+    receipt: ReceiptOut | None = None
 
 
 class SubmittedMany(msgspec.Struct):
@@ -67,8 +72,9 @@ class SubmittedMany(msgspec.Struct):
 
 
 class WithdrawnOut(msgspec.Struct):
-    """A withdrawal and the aggregate that it led to."""
+    """A withdrawal, the aggregate that it led to, and its receipt, as of a forecast."""
 
     question_id: int
     withdrawn_at: datetime
     aggregate: AggregateOut
+    receipt: ReceiptOut | None = None

@@ -226,7 +226,7 @@ async def _forecast(
         said = 1 / (1 + math.exp(-centre - chance.gauss(0, 0.6)))
         why = chance.choice(["", "", "Ten years of data say so; **nothing** has changed since."])
         draft = forecasts.Draft(view.id, round(said, 2), why)
-        ((held, row),) = await forecasts.submit(session, who, [draft])
+        ((held, row, _),) = await forecasts.submit(session, who, [draft])
         await aggregator.publish_one(session, who, held, cause="forecast", at=row.created_at)
 
 

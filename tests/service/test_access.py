@@ -85,6 +85,9 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/questions/{question_id:int}/forecasts"): SUBMIT,
     ("DELETE", "/api/v1/questions/{question_id:int}/forecasts/current"): WITHDRAW,
     ("POST", "/api/v1/forecasts"): SUBMIT,
+    ("GET", "/api/v1/questions/{question_id:int}/receipts"): READ,
+    ("GET", "/api/v1/questions/{question_id:int}/receipts/{number:int}"): MISSING,
+    ("GET", "/api/v1/heads"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/aggregate"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/aggregate/history"): READ,
     ("POST", "/api/v1/questions/{question_id:int}/resolution"): RESOLVE,
@@ -240,6 +243,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "what:str": "forecasts",
         "webhook_id:int": 9999,
         "delivery_id:int": 9999,
+        "number:int": 9999,
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
     }
     fills["file_path:path"] = "swagger-ui.css"

@@ -244,6 +244,9 @@ def test_the_state_in_words_and_the_state_in_sql_always_agree(
                     note="",
                     account_id=curator.id,
                     created_at=NOW,
+                    position=number,
+                    salt=b"",
+                    digest=b"",
                 )
                 for made, outcomes in resolutions.items()
                 for number, outcome in enumerate(outcomes, start=1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service import forecasts, standings
+from service.chain import Head, head, linked
 from service.database import Database
 from service.models import Forecast, Withdrawal
 from service.standings import Standings
@@ -23,13 +24,16 @@ def undo() -> None:
     raise UndoneError
 
 
-def event(chance: random.Random, question_id: int, people: list[int], at: datetime) -> Any:
+def event(
+    chance: random.Random, head: Head, question_id: int, people: list[int], at: datetime
+) -> Any:
     """A forecast, sometimes one that expires, or a withdrawal."""
     who = {"question_id": question_id, "account_id": chance.choice(people), "created_at": at}
     if chance.random() < 0.3:
-        return Withdrawal(**who)
+        return Withdrawal(**linked(Withdrawal, head, who))
     expires_at = at + timedelta(minutes=3) if chance.random() < 0.3 else None
-    return Forecast(**who, probability=chance.random(), rationale="", expires_at=expires_at)
+    said = {"probability": chance.random(), "rationale": "", "expires_at": expires_at}
+    return Forecast(**linked(Forecast, head, who | said))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -48,7 +52,8 @@ def test_what_is_remembered_is_what_the_rows_say(
             with suppress(UndoneError):
                 async with database.write() as session:
                     at = START + timedelta(minutes=minute)
-                    session.add(event(chance, question_id, people, at))
+                    last = await head(session, question_id)
+                    session.add(event(chance, last, question_id, people, at))
                     await session.flush()
                     seen = await chance.choice(remembered).of(session, question_id)
                     rows = await forecasts.stands(session, [question_id], latest_only=True)

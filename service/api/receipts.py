@@ -1,0 +1,65 @@
+"""Receipts of what one said, and the heads of the chains that they belong to."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.params import PathParameter
+
+from service import chain, questions
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, Reading, Who, page_of, position
+from service.api.questions import QuestionId
+from service.models import LARGEST_ID
+from service.schemas.chain import HeadOut, ReceiptOut
+from service.schemas.common import Page
+
+
+class Receipts(Controller):
+    """My receipts on a question."""
+
+    path = "/questions/{question_id:int}/receipts"
+    tags = ("Receipts",)
+
+    @get(summary="List my receipts on a question")
+    async def listing(
+        self,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Page[ReceiptOut]:
+        """Receipts of my forecasts, withdrawals and resolutions, the oldest first."""
+        await questions.get(reading, question_id, actor=actor)
+        rows = await chain.receipts(
+            reading, actor.id, question_id, after=position(cursor) or 0, limit=limit + 1
+        )
+        return page_of(rows, limit, ReceiptOut.of, lambda one: one.fact["position"])
+
+    @get("/{number:int}", summary="Get a receipt with its path to the head")
+    async def proof(
+        self,
+        actor: Who,
+        reading: Reading,
+        question_id: QuestionId,
+        number: Annotated[
+            int, PathParameter(ge=1, le=LARGEST_ID, description="the fact's position in the chain")
+        ],
+    ) -> ReceiptOut:
+        """The receipt, which can be checked against any head published from now on."""
+        await questions.get(reading, question_id, actor=actor)
+        return ReceiptOut.of(await chain.proof(reading, actor.id, question_id, number))
+
+
+class Heads(Controller):
+    """The heads of every question's chain."""
+
+    path = "/heads"
+    tags = ("Receipts",)
+
+    @get(summary="List the heads of the chains")
+    async def listing(
+        self, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    ) -> Page[HeadOut]:
+        """The head of each question that has facts; who keeps them can tell if any is changed."""
+        rows = await chain.heads(reading, after=position(cursor) or 0, limit=limit + 1)
+        return page_of(rows, limit, lambda row: HeadOut.of(*row), lambda row: row[0])

@@ -1,0 +1,50 @@
+"""Receipts and heads of the chain of facts, as the API gives them; digests are hexadecimal."""
+
+from typing import Any
+
+import msgspec
+
+from service.chain import Head, Receipt
+
+
+class ReceiptOut(msgspec.Struct):
+    """What proves something that was said: docs/chain.md says how it is checked.
+
+    `path` leads from its digest to the head of the question's chain; empty until others follow.
+    """
+
+    fact: dict[str, Any]
+    salt: str
+    previous: str
+    digest: str
+    path: list[str]
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "ReceiptOut":
+        """From the receipt."""
+        return cls(
+            receipt.fact,
+            receipt.salt.hex(),
+            receipt.previous.hex(),
+            receipt.digest.hex(),
+            [one.hex() for one in receipt.path],
+        )
+
+    def receipt(self) -> Receipt:
+        """The receipt; raises ValueError if a digest is not hexadecimal."""
+        path = tuple(bytes.fromhex(one) for one in self.path)
+        salt, previous, digest = map(bytes.fromhex, (self.salt, self.previous, self.digest))
+        return Receipt(self.fact, salt, previous, digest, path)
+
+
+class HeadOut(msgspec.Struct):
+    """The last digest of a question's chain, and the position of its fact."""
+
+    question_id: int
+    position: int
+    digest: str
+
+    @classmethod
+    def of(cls, question_id: int, head: Head) -> "HeadOut":
+        """From the head."""
+        return cls(question_id, head.position, head.digest.hex())
