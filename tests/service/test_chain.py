@@ -20,7 +20,7 @@ from service.cli import main
 from service.database import Database, migration_config
 from service.models import Role
 
-BEFORE_THE_CHAIN = "20261124_01"
+BEFORE_THE_CHAIN = "20261124_02"
 
 
 @pytest.fixture

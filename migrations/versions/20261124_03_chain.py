@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261124_02"
-down_revision = "20261124_01"
+revision = "20261124_03"
+down_revision = "20261124_02"
 branch_labels = None
 depends_on = None
 
