@@ -15,10 +15,11 @@ e + d_g, the luck e common to all with the covariance that the errors of two gro
 which follows from the questions that they share. So a hundred people on ten questions do not make
 a thousand questions, and yet they can be told apart.
 
-The computation is deterministic: each group's likelihood is replaced by the Gaussian that agrees
-with it to second order (Laplace's approximation), mu and e are integrated out exactly, and s on a
-grid: the scheme of Rue, Martino and Chopin (2009), doi:10.1111/j.1467-9868.2008.00700.x, for this
-one model. The cost is linear in the forecasts.
+The computation is deterministic: each group's likelihood is replaced by the Gaussian that gives the
+group's line the mean and the covariance of its posterior (expectation propagation, Minka 2001,
+arXiv:1301.2294; a Gaussian at the mode would pull slopes down, as Breslow and Lin 1995 found,
+doi:10.1093/biomet/82.1.81). mu and e are integrated out exactly, and s on a grid. The cost is
+linear in the forecasts.
 """
 
 import math
@@ -40,9 +41,14 @@ _STEPS = 5
 _ROUNDS = 50
 _LONGEST_STEP = 1.0
 _CLOSE = 1e-6
-_COMMON_AT_MOST = 0.9
+_PASSES = 2
+_COMMON_AT_MOST = 0.95
+_LEAST_PRECISION = 0.05
 _CENTRE = np.array([0.0, 1.0])
 _IDENTITY = np.eye(2)
+_NODE, _WEIGHT = np.polynomial.hermite_e.hermegauss(5)
+_NODES = np.stack(np.meshgrid(_NODE, _NODE, indexing="ij"), axis=-1).reshape(-1, 2)
+_NODE_WEIGHTS = np.outer(_WEIGHT, _WEIGHT).ravel()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,14 +193,8 @@ def _recalibrations(
     if not ((truth == 0.0) | (truth == 1.0)).all():
         raise ValueError("an outcome is neither 0 nor 1")
     rows = _Rows.of(label, asked, log_odds(values), truth)
-    lines = np.tile(_CENTRE, (rows.questions.size, 1))
-    found = _averaged(rows.evidence(lines), grid)
-    for _ in range(_ROUNDS):
-        step = np.clip(found.fitted - lines, -_LONGEST_STEP, _LONGEST_STEP)
-        if not step.size or np.abs(step).max() < _CLOSE:
-            break
-        lines = lines + step
-        found = _averaged(rows.evidence(lines), grid)
+    seen = rows.evidence(grid)
+    found = _averaged(*rows.apart(seen), grid)
     return Recalibrations(
         np.unique(label),
         np.rint(rows.questions).astype(np.int64),
@@ -206,15 +206,15 @@ def _recalibrations(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Evidence:
-    """What the outcomes say of every line, and the covariance of the luck that all share.
+    """What the outcomes say of every line, as Gaussians.
 
-    ``precision`` and ``product``, precision times estimate, are those of a line seen through the
-    group's own luck alone, ``(group, 2, 2)`` and ``(group, 2)``.
+    ``precision`` is ``(group, 2, 2)``, ``product`` precision times estimate, ``(group, 2)``;
+    ``lines`` are the estimates pulled together, ``(group, 2)``.
     """
 
     precision: FloatArray
     product: FloatArray
-    luck: FloatArray
+    lines: FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -247,43 +247,102 @@ class _Rows:
         questions = np.bincount(group, weight, groups.size).astype(np.float64)
         return cls(group, question, pair, z, outcome, weight, questions)
 
-    def evidence(self, lines: FloatArray) -> _Evidence:
-        """Return the likelihood's second-order expansion around the lines."""
-        chance = logistic(lines[self.group, 0] + lines[self.group, 1] * self.z)
-        variance = chance * (1.0 - chance)
-        short = self.weight * (self.outcome - chance)
-        flat, tilted, square = (
-            self._total(self.weight * variance * self.z**power) for power in (0, 1, 2)
-        )
-        information = np.stack([flat, tilted, tilted, square], axis=1).reshape(-1, 2, 2)
-        gradient = np.stack([self._total(short), self._total(short * self.z)], axis=1)
-        luck = self._luck(information, self.weight * np.sqrt(variance))
-        # Of the error of a line, with covariance 1 / information, the common luck is a part.
-        apart = np.linalg.inv(_IDENTITY - information @ luck)
-        return _Evidence(
-            apart @ information, _times(apart, _times(information, lines) + gradient), luck
-        )
+    def evidence(self, grid: FloatArray) -> _Evidence:
+        """Return the Gaussians that agree with the likelihoods where the lines are.
 
-    def _luck(self, information: FloatArray, scale: FloatArray) -> FloatArray:
+        First to second order at the mode, then in mean and covariance: expectation propagation.
+        """
+        lines = np.tile(_CENTRE, (self.questions.size, 1))
+        seen = self._expanded(lines)
+        for _ in range(_ROUNDS):
+            found = _averaged(seen.precision, seen.product, np.zeros((2, 2)), grid)
+            step = np.clip(found.mean[:-1] - lines, -_LONGEST_STEP, _LONGEST_STEP)
+            if not step.size or np.abs(step).max() < _CLOSE:
+                break
+            lines = lines + step
+            seen = self._expanded(lines)
+        for _ in range(_PASSES):
+            found = _averaged(seen.precision, seen.product, np.zeros((2, 2)), grid)
+            seen = self._matched(seen, found)
+        return seen
+
+    def _expanded(self, lines: FloatArray) -> _Evidence:
+        chance = logistic(lines[self.group, 0] + lines[self.group, 1] * self.z)
+        information = self._information(chance * (1.0 - chance))
+        short = self.weight * (self.outcome - chance)
+        gradient = np.stack([self._total(short), self._total(short * self.z)], axis=1)
+        return _Evidence(information, _times(information, lines) + gradient, lines)
+
+    def _matched(self, seen: _Evidence, found: "_Lines") -> _Evidence:
+        """Return the Gaussians that would give every line its own posterior's mean and covariance.
+
+        What is believed of a line without its own outcomes is what is believed of it, less what
+        they said; the product of that and the likelihood is integrated on a grid around ``found``.
+        """
+        mean, covariance = found.mean[:-1], found.covariance[:-1]
+        believed = np.linalg.inv(covariance)
+        without = _no_less(believed - seen.precision, _LEAST_PRECISION)
+        towards = _times(believed, mean) - seen.product
+        root = np.linalg.cholesky(covariance)
+        log = np.empty((len(_NODES), len(mean)))
+        nodes = mean + np.einsum("gij,kj->kgi", root, _NODES)
+        for node, out in zip(nodes, log, strict=True):
+            line = node[self.group, 0] + node[self.group, 1] * self.z
+            likely = self._total(self.weight * (self.outcome * line - np.logaddexp(0.0, line)))
+            prior = np.einsum("gi,gi->g", node, towards - _times(without, node) / 2.0)
+            out[:] = likely + prior
+        log += (np.log(_NODE_WEIGHTS) + (_NODES**2).sum(axis=1) / 2.0)[:, None]
+        mass = np.exp(log - log.max(axis=0))
+        mass /= mass.sum(axis=0)
+        centre = np.einsum("kg,kgi->gi", mass, nodes)
+        away = nodes - centre
+        posterior = np.linalg.inv(np.einsum("kg,kgi,kgj->gij", mass, away, away))
+        precision = _no_less(posterior - without, 0.0)
+        return _Evidence(precision, _times(posterior, centre) - towards, centre)
+
+    def apart(self, seen: _Evidence) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return precision and product of every line through its own luck, and the common luck's.
+
+        Of the variance of a line's error the common part is taken out, but never all of it.
+        """
+        size, axes = np.linalg.eigh(seen.precision)
+        root = np.sqrt(np.maximum(size, 0.0))
+        luck = self._luck(seen)
+        up = axes * root[:, None, :]  # precision is up up'
+        share, direction = np.linalg.eigh(up.transpose(0, 2, 1) @ luck @ up)
+        left = 1.0 / (1.0 - np.clip(share, 0.0, _COMMON_AT_MOST))
+        more = np.einsum("gij,gj,gkj->gik", direction, left, direction)
+        inverse = np.where(root > _CLOSE, 1.0 / np.maximum(root, _CLOSE), 0.0)
+        down = axes * inverse[:, None, :]
+        precision = up @ more @ up.transpose(0, 2, 1)
+        product = _times(up @ more @ down.transpose(0, 2, 1), seen.product)
+        return precision, product, luck
+
+    def _luck(self, seen: _Evidence) -> FloatArray:
         """Return the mean covariance between the errors of two groups, ``(2, 2)``.
 
         Groups g and h have scores with covariance sum of x_g x_h' sqrt(v_g v_h) over the questions
-        that they share, x = (1, z) and v the variance of the outcome; ``scale`` is sqrt(v) times
-        the weight of a forecast in its group.
+        that they share, x = (1, z) and v the variance of the outcome.
         """
         total = self.questions.sum()
         pairs = total**2 - (self.questions**2).sum()
         if pairs < 1.0:
             return np.zeros((2, 2))
+        chance = logistic(seen.lines[self.group, 0] + seen.lines[self.group, 1] * self.z)
+        scale = self.weight * np.sqrt(chance * (1.0 - chance))
         rows = [scale, scale * self.z]
         together = np.stack([np.bincount(self.question, row) for row in rows])
         alone = np.stack([np.bincount(self.pair, row) for row in rows])
-        typical = np.linalg.pinv(information.sum(axis=0) / total, hermitian=True)
+        typical = np.linalg.pinv(seen.precision.sum(axis=0) / total, hermitian=True)
         found = typical @ (together @ together.T - alone @ alone.T) @ typical / pairs
         size, axes = np.linalg.eigh((found + found.T) / 2.0)
-        luck = (axes * np.maximum(size, 0.0)) @ axes.T
-        largest = np.abs(np.linalg.eigvals(information @ luck)).max()
-        return np.asarray(luck * min(1.0, _COMMON_AT_MOST / max(largest, _CLOSE)))
+        return np.asarray((axes * np.maximum(size, 0.0)) @ axes.T)
+
+    def _information(self, variance: FloatArray) -> FloatArray:
+        flat, tilted, square = (
+            self._total(self.weight * variance * self.z**power) for power in (0, 1, 2)
+        )
+        return np.stack([flat, tilted, tilted, square], axis=1).reshape(-1, 2, 2)
 
     def _total(self, values: FloatArray) -> FloatArray:
         return np.bincount(self.group, values, self.questions.size).astype(np.float64)
@@ -293,53 +352,54 @@ class _Rows:
 class _Lines:
     """Means and covariances of the lines, of a line never seen in the last row.
 
-    ``fitted`` are the lines with the common luck still in them, ``(group, 2)``; ``spread`` is s
-    and ``evidence`` the log of its marginal likelihood.
+    ``spread`` is s and ``evidence`` the log of its marginal likelihood.
     """
 
     mean: FloatArray
     covariance: FloatArray
-    fitted: FloatArray
     spread: FloatArray
     evidence: float = 0.0
 
 
-def _pooled(seen: _Evidence, spread: FloatArray) -> _Lines:
-    """Return the lines given s: Gaussian algebra throughout, and s may be zero."""
+def _pooled(
+    precision: FloatArray, product: FloatArray, luck: FloatArray, spread: FloatArray
+) -> _Lines:
+    """Return the lines given s, the common luck ``luck`` integrated out; s may be zero."""
     between = np.diag(spread**2)
-    prior = np.linalg.inv(_IDENTITY + seen.luck)  # precision of the mean line, luck included
-    keep = np.linalg.inv(_IDENTITY + between @ seen.precision)
-    towards = np.einsum("gji,gj->gi", keep, seen.product)
-    precision = prior + (seen.precision @ keep).sum(axis=0)
-    product = prior @ _CENTRE + towards.sum(axis=0)
-    covariance = np.linalg.inv(precision)
-    centre = covariance @ product
+    prior = np.linalg.inv(_IDENTITY + luck)  # precision of the mean line, luck included
+    keep = np.linalg.inv(_IDENTITY + between @ precision)
+    towards = np.einsum("gji,gj->gi", keep, product)
+    inner = prior + (precision @ keep).sum(axis=0)
+    pulled = prior @ _CENTRE + towards.sum(axis=0)
+    covariance = np.linalg.inv(inner)
+    centre = covariance @ pulled
 
-    keep, own = np.concatenate([keep, [_IDENTITY]]), np.concatenate([seen.product, [[0.0, 0.0]]])
+    keep, own = np.concatenate([keep, [_IDENTITY]]), np.concatenate([product, [[0.0, 0.0]]])
     line = _times(keep, centre + own @ between)
-    lucky = seen.luck @ prior
+    lucky = luck @ prior
     tilt = keep - lucky
     return _Lines(
         mean=line - lucky @ (centre - _CENTRE),
         covariance=keep @ between
-        + (seen.luck - lucky @ seen.luck)
+        + (luck - lucky @ luck)
         + tilt @ covariance @ tilt.transpose(0, 2, 1),
-        fitted=line[:-1],
         spread=spread,
         evidence=0.5
         * float(
             np.log(np.linalg.det(keep)).sum()
             + np.einsum("gi,gij,jk,gk->", own, keep, between, own)
             + np.log(np.linalg.det(prior @ covariance))
-            + product @ centre
+            + pulled @ centre
             - _CENTRE @ prior @ _CENTRE
         ),
     )
 
 
-def _averaged(seen: _Evidence, grid: FloatArray) -> _Lines:
+def _averaged(
+    precision: FloatArray, product: FloatArray, luck: FloatArray, grid: FloatArray
+) -> _Lines:
     """Return the lines averaged over the grid of s, each point as likely a priori."""
-    found = [_pooled(seen, spread) for spread in grid]
+    found = [_pooled(precision, product, luck, spread) for spread in grid]
     evidence = np.array([one.evidence for one in found])
     share = np.exp(evidence - evidence.max())
     share /= share.sum()
@@ -353,9 +413,14 @@ def _averaged(seen: _Evidence, grid: FloatArray) -> _Lines:
         mean=mean,
         covariance=average(one.covariance for one in found)
         + average(np.einsum("gi,gj->gij", one, one) for one in away),
-        fitted=average(one.fitted for one in found),
         spread=share @ grid,
     )
+
+
+def _no_less(matrices: NDArray[Any], least: float) -> FloatArray:
+    """Return symmetric matrices with their eigenvalues raised to at least so much."""
+    size, axes = np.linalg.eigh((matrices + matrices.transpose(0, 2, 1)) / 2.0)
+    return np.asarray(np.einsum("gij,gj,gkj->gik", axes, np.maximum(size, least), axes))
 
 
 def _times(matrices: NDArray[Any], vectors: NDArray[Any]) -> FloatArray:

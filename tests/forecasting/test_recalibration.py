@@ -31,22 +31,8 @@ def test_one_group_agrees_with_brute_integration() -> None:
     truth = (random.random(60) < logistic(0.3 + 0.7 * log_odds(said))).astype(float)
     found = recalibration(said, truth)
     mean, sd = by_grid(said, truth)
-    assert found.mean[0] == pytest.approx(mean, abs=0.08)
-    assert np.sqrt(np.diag(found.covariance[0])) == pytest.approx(sd, rel=0.1)
-
-
-def test_the_mode_of_one_group_minimises_the_penalised_loss() -> None:
-    random = np.random.default_rng(1)
-    said, truth = random.random(30), random.integers(0, 2, 30).astype(float)
-
-    def loss(line: np.ndarray) -> float:
-        logit = line[0] + line[1] * log_odds(said)
-        fit = np.sum(np.log1p(np.exp(logit)) - truth * logit)
-        return float(fit + line[0] ** 2 / 2 + (line[1] - 1) ** 2 / 2)
-
-    best = recalibration(said, truth).mean[0]
-    for nudge in ((0.01, 0.0), (-0.01, 0.0), (0.0, 0.01), (0.0, -0.01)):
-        assert loss(best) < loss(best + nudge)
+    assert found.mean[0] == pytest.approx(mean, abs=0.01)
+    assert np.sqrt(np.diag(found.covariance[0])) == pytest.approx(sd, rel=0.03)
 
 
 def test_nothing_is_the_prior() -> None:
@@ -113,7 +99,7 @@ def test_groups_are_pulled_together_the_more_the_less_is_known_of_them() -> None
     assert found.groups.tolist() == [0, 1, 2, 3, 9]
 
 
-@pytest.mark.parametrize("per_question", [1, 10])
+@pytest.mark.parametrize("per_question", [1, 10, 30])
 def test_intervals_cover_the_truth_about_as_often_as_they_say(per_question: int) -> None:
     covered = []
     for seed in range(24):
