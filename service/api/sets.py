@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, questions, scoreboard
+from service import curation, feeds, questions, scoreboard
 from service.api.parameters import (
     DEFAULT_LIMIT,
     WITHOUT_NUL,
@@ -178,3 +178,17 @@ class Sets(Controller):
             media_type="application/toml",
             headers={"Content-Disposition": f'attachment; filename="{slug}.toml"'},
         )
+
+    @get("/{slug:str}/feed", media_type=feeds.MEDIA_TYPE, summary="Get a set's feed")
+    async def feed(
+        self, request: AppRequest, actor: Who, reading: Reading, slug: Slug
+    ) -> Response[str]:
+        """What happened to the set's questions as an Atom feed, the newest 100 entries first.
+
+        Questions that opened, close within 24 hours, closed, were resolved, or whose resolution
+        was taken back. Readers that keep cookies find the same at `/sets/{slug}/feed.atom`.
+        """
+        del actor
+        site = str(request.base_url).rstrip("/")
+        told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
+        return Response(told, media_type=feeds.MEDIA_TYPE)

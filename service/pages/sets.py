@@ -2,14 +2,15 @@
 
 from typing import Annotated, Final
 
-from litestar import Controller, get
+from litestar import Controller, Response, get
 from litestar.params import PathParameter
 from litestar.response import Template
 
-from service import questions, scoreboard, trust
+from service import feeds, questions, scoreboard, trust
 from service.clock import now
 from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 from service.errors import NotFound
+from service.etags import EntityTags
 from service.pages.rendering import page
 from service.pages.words import day, percent
 from service.scoreboard import Point
@@ -43,6 +44,16 @@ class Sets(Controller):
             questions=await questions.count(reading, found.id),
             trust=await trust.judge(reading),
         )
+
+    @get("/feed.atom", middleware=[EntityTags()])
+    async def feed(
+        self, request: AppRequest, actor: Who, reading: Reading, slug: Slug
+    ) -> Response[str]:
+        """What happened to a document's questions, for feed readers."""
+        del actor
+        site = str(request.base_url).rstrip("/")
+        told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
+        return Response(told, media_type=feeds.MEDIA_TYPE)
 
     @get("/implications/{implication:str}")
     async def implication(

@@ -61,6 +61,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("DELETE", "/api/v1/invitations/{invitation_id:int}"): ADMINISTER,
     ("GET", "/api/v1/sets"): READ,
     ("GET", "/api/v1/sets/{slug:str}"): READ,
+    ("GET", "/api/v1/sets/{slug:str}/feed"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications"): READ,
     ("GET", "/api/v1/sets/{slug:str}/implications/{implication:str}/history"): READ,
     ("POST", "/api/v1/sets/{slug:str}/questions"): RESOLVE,

@@ -25,6 +25,7 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/"): MEMBERS,
     ("GET", "/questions"): MEMBERS,
     ("GET", "/sets/{slug:str}"): MEMBERS,
+    ("GET", "/sets/{slug:str}/feed.atom"): MEMBERS,
     ("GET", "/leaderboard"): MEMBERS,
     ("GET", "/calibration"): MEMBERS,
     ("GET", "/forecasters/{forecaster_id:int}"): MEMBERS,
@@ -148,6 +149,18 @@ def test_pages_carry_a_strict_policy_and_only_a_card_may_be_framed(opened, quest
     assert "script-src" not in card
 
 
+def test_a_document_names_its_feed_which_is_sent_once(opened, question) -> None:
+    question()
+    page = opened("GET", "/sets/tests", "viewer").text
+    address = "/sets/tests/feed.atom"
+    assert (
+        f'<link rel="alternate" type="application/atom+xml" title="Tests" href="{address}">' in page
+    )
+    feed = opened("GET", address, "viewer")
+    assert feed.headers["content-type"].startswith("application/atom+xml")
+    assert feed.headers["etag"]
+
+
 def test_no_page_nor_chart_gives_away_what_is_hidden(
     opened, account, question, on_database
 ) -> None:
@@ -176,6 +189,7 @@ def test_no_page_nor_chart_gives_away_what_is_hidden(
     before = ann.get(f"/questions/{rain}/aggregate").json()["probability"]
     charts = [f"/questions/{rain}/{name}.json" for name in ("history", "histogram")]
     pages = ["/", f"/questions/{rain}", f"/questions/{rain}/card", "/questions", "/sets/tests"]
+    pages += ["/sets/tests/feed.atom"]
     for path in (*pages, *charts, f"/questions/{rain}?probability=30"):
         told = opened("GET", path, "viewer").text
         assert "0.71734" not in told, path

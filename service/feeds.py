@@ -1,0 +1,192 @@
+"""Feeds: what happened to a set's questions, in Atom (RFC 4287), for whoever reads along.
+
+Every entry is derived from the facts as they were known at its moment, so that later facts add
+entries and never change one. Nothing is told that could be hidden: no forecast and no aggregate.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import chain, groupby
+from typing import Final, TypeAlias
+from uuid import NAMESPACE_URL, uuid5
+from xml.etree import ElementTree as ET
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions
+from service.clock import now
+from service.models import Outcome, Question, QuestionRevision, QuestionSet, Resolution
+from service.questions import State, View
+from service.webhooks import SOON, Event, Happening
+
+MEDIA_TYPE: Final = "application/atom+xml"
+MOST: Final = 100
+NAMESPACE: Final = "http://www.w3.org/2005/Atom"
+TITLES: Final = {
+    Event.opened: "Opened",
+    Event.closing_soon: "Closing soon",
+    Event.closed: "Closed",
+    Event.resolved: "Resolved",
+    Event.unresolved: "Resolution taken back",
+}
+Fact: TypeAlias = QuestionRevision | Resolution
+FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way to write."""
+
+
+async def of_set(session: AsyncSession, slug: str, *, site: str, address: str) -> str:
+    """The newest `MOST` things that happened to a set's questions, as an Atom document.
+
+    Args:
+        session: any transaction.
+        slug: the set's.
+        site: where the pages are, without a slash at the end.
+        address: where this feed itself is read.
+
+    Raises:
+        NotFound: a set that is not there.
+    """
+    found = await questions.find_set(session, slug)
+    happened = await happenings(session, found, now())
+    newest = sorted(happened, key=lambda one: (one.at, one.key), reverse=True)[:MOST]
+    feed = ET.Element("feed", xmlns=NAMESPACE)
+    _add(feed, "id", _name(found, "feed"))
+    _add(feed, "title", found.title)
+    _add(feed, "updated", (newest[0].at if newest else found.created_at).isoformat())
+    _add(_add(feed, "author"), "name", "Credence")
+    _add(feed, "link", rel="self", type=MEDIA_TYPE, href=address)
+    _add(feed, "link", rel="alternate", type="text/html", href=f"{site}/sets/{found.slug}")
+    for one in newest:
+        entry = _add(feed, "entry")
+        _add(entry, "id", _name(found, one.key))
+        _add(entry, "title", f"{TITLES[one.event]}: {one.view.revision.title}")
+        _add(entry, "updated", one.at.isoformat())
+        _add(entry, "category", term=one.event)
+        where = f"{site}/questions/{one.view.id}"
+        _add(entry, "link", rel="alternate", type="text/html", href=where)
+        _add(entry, "summary", _said(one))
+    document = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return bytes(document).decode()
+
+
+async def happenings(session: AsyncSession, found: QuestionSet, at: datetime) -> list[Happening]:
+    """What became of a set's questions until a moment, drafts left out, in no order."""
+    asked = await session.scalars(
+        select(Question).where(Question.set_id == found.id).order_by(Question.id)
+    )
+    lives: dict[int, tuple[Question, list[Fact]]] = {one.id: (one, []) for one in asked}
+    revisions = await session.scalars(
+        select(QuestionRevision)
+        .where(QuestionRevision.question_id.in_(_ids(found)), QuestionRevision.created_at <= at)
+        .order_by(QuestionRevision.number)
+    )
+    resolutions = await session.scalars(
+        select(Resolution)
+        .where(Resolution.question_id.in_(_ids(found)), Resolution.created_at <= at)
+        .order_by(Resolution.number)
+    )
+    known: list[Fact] = [*revisions, *resolutions]
+    for fact in sorted(known, key=lambda one: one.created_at):
+        lives[fact.question_id][1].append(fact)
+    return [
+        happening
+        for question, facts in lives.values()
+        for happening in _life(question, found.slug, facts, at)
+    ]
+
+
+def _ids(found: QuestionSet) -> Select[int]:
+    return select(Question.id).where(Question.set_id == found.id)
+
+
+def _life(
+    question: Question, slug: str, facts: Sequence[Fact], at: datetime
+) -> Iterable[Happening]:
+    """What became of a question, from one fact about it to the next."""
+    revision: QuestionRevision | None = None
+    resolution: Resolution | None = None
+    was, told = State.draft, set[str]()
+    learned = [
+        (moment, list(made)) for moment, made in groupby(facts, lambda fact: fact.created_at)
+    ]
+    ends = [moment for moment, _ in learned[1:]]
+    for (since, made), until in zip(learned, chain(ends, [None]), strict=True):
+        judged = [fact for fact in made if isinstance(fact, Resolution)]
+        revised = [fact for fact in made if isinstance(fact, QuestionRevision)]
+        revision = revised[-1] if revised else revision
+        resolution = judged[-1] if judged else resolution
+        if revision is None:
+            continue
+        view = View(question, revision, slug, None, resolution, None)
+        if revision.draft:
+            was = State.draft
+            continue
+        for one in judged:
+            event = Event.unresolved if one.outcome == Outcome.unresolved else Event.resolved
+            yield Happening(event, f"{event}:{one.id}", one.created_at, view, one)
+        for moment in _turns(revision, since, until, at):
+            for event in _entered(was, view, moment):
+                key = _key(event, view, moment)
+                if key not in told:
+                    told.add(key)
+                    yield Happening(event, key, moment, view)
+            was = view.state(moment)
+
+
+def _turns(
+    revision: QuestionRevision, since: datetime, until: datetime | None, at: datetime
+) -> list[datetime]:
+    """When a question's state may change while a revision holds: from `since`, before `until`."""
+    closes = revision.closes_at
+    times = [revision.opens_at, *([closes - SOON, closes] if closes else [])]
+    within = {one for one in times if since < one <= at and (until is None or one < until)}
+    return sorted({since, *within})
+
+
+def _entered(was: State, view: View, moment: datetime) -> Iterable[Event]:
+    state, closes = view.state(moment), view.revision.closes_at
+    if state is State.open:
+        if was in {State.draft, State.upcoming, State.closed}:
+            yield Event.opened
+        if closes is not None and closes - moment <= SOON:
+            yield Event.closing_soon
+    elif state is State.closed and was in {State.upcoming, State.open}:
+        yield Event.closed
+
+
+def _key(event: Event, view: View, moment: datetime) -> str:
+    which = moment if event is Event.opened else view.revision.closes_at
+    return f"{event}:{view.id}:{which}"
+
+
+def _name(found: QuestionSet, key: str) -> str:
+    """An identifier that no other service's set of the same name has."""
+    return uuid5(NAMESPACE_URL, f"{found.slug} {found.created_at.isoformat()} {key}").urn
+
+
+def _said(one: Happening) -> str:
+    closes = one.view.revision.closes_at
+    until = f" {_moment(closes)}" if closes else ""
+    if one.event is Event.opened:
+        return f"Forecasts are taken until{until}." if closes else "Forecasts are taken."
+    if one.event in {Event.closing_soon, Event.closed}:
+        verb = "closes" if one.event is Event.closing_soon else "closed"
+        return f"The question {verb} on{until}."
+    if one.event is Event.resolved and one.resolution is not None:
+        settled = (
+            f"It resolved {one.resolution.outcome}, settled {_moment(one.resolution.occurred_at)}."
+        )
+        return f"{settled} {one.resolution.note}".strip()
+    return "The question has no resolution any more."
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%d %B %Y, %H:%M} UTC"
+
+
+def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
+    made = ET.SubElement(parent, name, attributes)
+    made.text = FORBIDDEN.sub("", text) if text else None
+    return made
