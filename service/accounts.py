@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import audit
 from service.clock import now
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.models import Account, BrowserSession, Role, Scope, Token
@@ -100,19 +101,24 @@ async def create(
 
 async def add(
     session: AsyncSession,
-    actor: Actor,
+    actor: Actor | None,
     name: str,
     role: Role,
     *,
     bot: bool = False,
     owner_id: int | None = None,
 ) -> Actor:
-    """Create an account as an administrator; nothing opens it until it is given something."""
-    actor.require(Role.administrator, "create an account")
+    """Create an account for somebody; nothing opens it until it is given something.
+
+    `None` is the command.
+    """
+    _require_administrator(actor, "create an account")
     owner = await session.get(Account, owner_id) if owner_id is not None else None
     if owner_id is not None and owner is None:
         raise Invalid(f"there is no account {owner_id}", field="owner_id")
-    return await create(session, name, role, bot=bot, owner=owner)
+    made = await create(session, name, role, bot=bot, owner=owner)
+    await record(session, actor, "account.created", made.id, role=role, bot=bot, owner_id=owner_id)
+    return made
 
 
 def _check_owner(owner: Account, role: Role, *, bot: bool) -> None:
@@ -142,16 +148,19 @@ async def named(session: AsyncSession, name: str) -> Account:
 
 async def listing(
     session: AsyncSession,
-    actor: Actor,
+    actor: Actor | None,
     *,
     after: int,
     limit: int,
     owner_id: int | None = None,
 ) -> Sequence[Account]:
-    """The next accounts after an id: one's own bots for anyone, else for administrators."""
+    """The next accounts after an id: one's own bots for anyone, else for administrators.
+
+    `None` is the command.
+    """
     chosen: list[ColumnElement[bool]] = [Account.id > after]
-    if owner_id is None or owner_id != actor.id:
-        actor.require(Role.administrator, "list accounts")
+    if owner_id is None or actor is None or owner_id != actor.id:
+        _require_administrator(actor, "list accounts")
     if owner_id is not None:
         chosen.append(Account.owner_id == owner_id)
     rows = await session.scalars(select(Account).where(*chosen).order_by(Account.id).limit(limit))
@@ -167,12 +176,19 @@ async def change_role(
         await _keep_an_administrator(session, account)
     if account.owner_id is not None:
         _check_owner(await get(session, account.owner_id), role, bot=True)
-    account.role = role
+    if account.role == role:
+        return account
+    was, account.role = account.role, role
     mightier = [other for other in Role if RANKS[other] > RANKS[role]]
-    await session.execute(
+    lowered = await session.scalars(
         update(Account)
         .where(Account.owner_id == account.id, Account.role.in_(mightier))
         .values(role=role)
+        .returning(Account.id)
+    )
+    changed = {"before": was, "after": role}
+    await record(
+        session, actor, "account.role_changed", account.id, role=changed, bots=sorted(lowered)
     )
     return account
 
@@ -186,6 +202,7 @@ async def deactivate(session: AsyncSession, actor: Actor | None, account_id: int
     if account.deactivated_at is None:
         await _keep_an_administrator(session, account)
         account.deactivated_at = now()
+        await record(session, actor, "account.deactivated", account.id)
     opened = select(Account.id).where(or_(Account.id == account.id, Account.owner_id == account.id))
     await session.execute(
         update(Token)
@@ -196,24 +213,46 @@ async def deactivate(session: AsyncSession, actor: Actor | None, account_id: int
     return account
 
 
-async def end_sessions(session: AsyncSession, account_id: int) -> None:
-    """Sign an account out of every browser."""
-    await session.execute(delete(BrowserSession).where(BrowserSession.account_id == account_id))
+async def end_sessions(session: AsyncSession, account_id: int) -> int:
+    """Sign an account out of every browser; out of how many."""
+    ended = await session.scalars(
+        delete(BrowserSession)
+        .where(BrowserSession.account_id == account_id)
+        .returning(BrowserSession.id)
+    )
+    return len(ended.all())
 
 
 async def reactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
     """Open an account again; what it was opened with before stays ended."""
     account = await _governed(session, actor, account_id, "reactivate an account")
-    account.deactivated_at = None
+    if account.deactivated_at is not None:
+        account.deactivated_at = None
+        await record(session, actor, "account.reactivated", account.id)
     return account
 
 
 async def _governed(
     session: AsyncSession, actor: Actor | None, account_id: int, to: str
 ) -> Account:
+    _require_administrator(actor, to)
+    return await get(session, account_id)
+
+
+def _require_administrator(actor: Actor | None, to: str) -> None:
     if actor is not None:
         actor.require(Role.administrator, to)
-    return await get(session, account_id)
+
+
+async def record(
+    session: AsyncSession, actor: Actor | None, action: str, account_id: int | None, **details: Any
+) -> None:
+    """Put into the audit log what was done to an account, or to accounts that are yet to be.
+
+    An actor of `None` is the command.
+    """
+    by = actor.id if actor else None
+    await audit.record(session, by, action, subject_id=account_id, details=details)
 
 
 async def _keep_an_administrator(session: AsyncSession, account: Account) -> None:

@@ -8,9 +8,10 @@ is one, by name.
 from typing import Final
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from service import accounts, allowances, invitations, passwords
+from service import accounts, allowances, invitations, passwords, tokens
 from service.accounts import NAME, Actor, actor_of
 from service.database import Database
 from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
@@ -82,7 +83,7 @@ async def register(
     )
     digest = await passwords.digest(password)
     async with database.write() as session:
-        role = OPEN_ROLE
+        role, used = OPEN_ROLE, None
         if invitation:
             used = await invitations.redeem(session, invitation)
             if used.role is None:
@@ -91,15 +92,26 @@ async def register(
                     field="invitation",
                 )
             role = Role(used.role)
-        return await accounts.create(session, name, role, password_hash=digest)
+        made = await accounts.create(session, name, role, password_hash=digest)
+        if used is not None:
+            await accounts.record(
+                session, made, "invitation.used", made.id, invitation=used.id, role=role
+            )
+        return made
 
 
 async def renew_password(
-    database: Database, settings: Settings, invitation: str, password: str, *, address: str
+    database: Database,
+    settings: Settings,
+    invitation: str,
+    password: str,
+    *,
+    address: str,
+    revoke_tokens: bool = False,
 ) -> Actor:
     """Set the password of the account that an invitation was made for; its sessions end.
 
-    Raises Invalid and TooManyRequests.
+    API tokens go on unless `revoke_tokens`. Raises Invalid and TooManyRequests.
     """
     await allowances.spend(
         database, allowances.by_address("invitation", address, settings.sign_in_attempts)
@@ -115,13 +127,15 @@ async def renew_password(
     passwords.check(password, name=account.name)
     digest = await passwords.digest(password)
     async with database.write() as session:
-        await invitations.redeem(session, invitation)
+        used = await invitations.redeem(session, invitation)
         account = await accounts.get(session, account.id)
         if account.deactivated_at is not None:
             raise Conflict(f"{account.name!r} is deactivated")
         account.password_hash = digest
-        await accounts.end_sessions(session, account.id)
-    return actor_of(account)
+        owner = actor_of(account)
+        await accounts.record(session, owner, "invitation.used", owner.id, invitation=used.id)
+        await _end(session, owner, revoke_tokens=revoke_tokens)
+    return owner
 
 
 async def change_password(
@@ -132,11 +146,13 @@ async def change_password(
     new: str,
     *,
     address: str,
+    revoke_tokens: bool = False,
 ) -> None:
     """Change one's own password; every session of the account ends, also the present one.
 
-    A page that changes it begins a new session (`sessions.begin`). API tokens go on. Raises
-    Forbidden if `current` is not the password now, Invalid and TooManyRequests.
+    A page that changes it begins a new session (`sessions.begin`). API tokens go on unless
+    `revoke_tokens`, which leaves but the one that asks. Raises Forbidden if `current` is not the
+    password now, Invalid and TooManyRequests.
     """
     passwords.check(new, name=actor.name, field="new")
     try:
@@ -147,7 +163,14 @@ async def change_password(
     async with database.write() as session:
         account = await accounts.get(session, actor.id)
         account.password_hash = digest
-        await accounts.end_sessions(session, actor.id)
+        await _end(session, actor, revoke_tokens=revoke_tokens)
+
+
+async def _end(session: AsyncSession, actor: Actor, *, revoke_tokens: bool) -> None:
+    """End what the former password may have opened, the token that asks aside."""
+    await accounts.end_sessions(session, actor.id)
+    if revoke_tokens:
+        await tokens.revoke_all(session, actor.id, but=actor.credential)
 
 
 async def _replace_hash(database: Database, account_id: int, held: str, digest: str) -> None:

@@ -84,6 +84,9 @@ async def _store(
     )
     session.add(invitation)
     await session.flush()
+    ending = invitation.expires_at.isoformat()
+    told = {"invitation": invitation.id, "role": role, "uses": uses, "expires_at": ending}
+    await accounts.record(session, actor, "invitation.made", account_id, **told)
     return invitation, secret
 
 
@@ -105,7 +108,15 @@ async def revoke(session: AsyncSession, actor: Actor, invitation_id: int) -> Inv
     invitation = await session.get(Invitation, invitation_id)
     if invitation is None:
         raise NotFound(f"there is no invitation {invitation_id}")
-    invitation.revoked_at = invitation.revoked_at or now()
+    if invitation.revoked_at is None:
+        invitation.revoked_at = now()
+        await accounts.record(
+            session,
+            actor,
+            "invitation.revoked",
+            invitation.account_id,
+            invitation=invitation.id,
+        )
     return invitation
 
 

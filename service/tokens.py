@@ -100,16 +100,26 @@ async def revoke(session: AsyncSession, actor: Actor, account_id: int, token_id:
     return token
 
 
-async def revoke_all(session: AsyncSession, name: str) -> int:
-    """Revoke every token of the named account; the number revoked."""
-    account = await accounts.named(session, name)
+async def revoke_all(
+    session: AsyncSession, account_id: int, *, but: Credential | None = None
+) -> int:
+    """Revoke every token of an account but one, if it is a token; the number revoked."""
+    kept = but.id if but and but.kind is Token else 0
     done = await session.scalars(
         update(Token)
-        .where(Token.account_id == account.id, Token.revoked_at.is_(None))
+        .where(Token.account_id == account_id, Token.revoked_at.is_(None), Token.id != kept)
         .values(revoked_at=now())
         .returning(Token.id)
     )
     return len(done.all())
+
+
+async def shut(session: AsyncSession, account: Account) -> tuple[int, int]:
+    """End every token and every session of an account, as the command; how many of each."""
+    revoked = await revoke_all(session, account.id)
+    ended = await accounts.end_sessions(session, account.id)
+    await accounts.record(session, None, "account.shut", account.id, tokens=revoked, sessions=ended)
+    return revoked, ended
 
 
 async def authenticate(session: AsyncSession, authorization: str | None) -> Actor:

@@ -73,7 +73,12 @@ async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) ->
     data = await strictly(request, Renewal)
     state = request.app.state
     actor = await identity.renew_password(
-        state.database, state.settings, data.invitation, data.password, address=_address(request)
+        state.database,
+        state.settings,
+        data.invitation,
+        data.password,
+        address=_address(request),
+        revoke_tokens=data.revoke_tokens,
     )
     async with state.database.read() as session:
         return AccountOut.of(await accounts.get(session, actor.id))
@@ -121,6 +126,7 @@ class Mine(Controller):
             data.current,
             data.new,
             address=_address(request),
+            revoke_tokens=data.revoke_tokens,
         )
         async with state.database.read() as session:
             return AccountOut.of(await accounts.get(session, actor.id))

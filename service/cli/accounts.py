@@ -1,12 +1,16 @@
 """`credence account`."""
 
+from typing import Final
+
 import click
 
 from service import accounts, invitations, tokens
 from service.cli.command import with_database
 from service.database import Database
-from service.models import Role
+from service.models import Account, Role
 from service.settings import Settings
+
+LISTED: Final = 500
 
 
 @click.group(epilog="Example: credence account create alice --role curator")
@@ -29,7 +33,7 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
 
     async def work(database: Database, _settings: Settings) -> tuple[accounts.Actor, str]:
         async with database.write() as session:
-            actor = await accounts.create(session, name, Role(role), bot=bot)
+            actor = await accounts.add(session, None, name, Role(role), bot=bot)
             _, token = await tokens.issue(session, actor.id, "first")
             return actor, token
 
@@ -67,13 +71,66 @@ def invite(*, name: str | None, role: str | None, uses: int) -> None:
     click.echo(with_database(work))
 
 
+@account.command("list", epilog="Example: credence account list --role administrator")
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), help="Only those of this role."
+)
+@click.option("--deactivated", is_flag=True, help="Only those that are deactivated.")
+def list_accounts(*, role: str | None, deactivated: bool) -> None:
+    """List the accounts, one a line: id, role, person or bot, since when, name."""
+
+    async def work(database: Database, _settings: Settings) -> None:
+        after = 0
+        async with database.read() as session:
+            while rows := await accounts.listing(session, None, after=after, limit=LISTED):
+                for row in rows:
+                    if role in {None, row.role} and not (deactivated and not row.deactivated_at):
+                        click.echo(_line(row))
+                after = rows[-1].id
+
+    with_database(work)
+
+
+def _line(row: Account) -> str:
+    kind = "bot" if row.bot else "person"
+    shut = f" (deactivated {row.deactivated_at:%Y-%m-%d})" if row.deactivated_at else ""
+    return f"{row.id:>6}  {row.role:<13}  {kind:<6}  {row.created_at:%Y-%m-%d}  {row.name}{shut}"
+
+
+@account.command("deactivate", epilog="Example: credence account deactivate alice")
+@click.argument("name")
+def deactivate(name: str) -> None:
+    """Shut an account: its tokens, sessions and its bots' tokens end; its forecasts stay."""
+
+    async def work(database: Database, _settings: Settings) -> None:
+        async with database.write() as session:
+            await accounts.deactivate(session, None, (await accounts.named(session, name)).id)
+
+    with_database(work)
+    click.echo(f"{name!r} is deactivated")
+
+
+@account.command("activate", epilog="Example: credence account activate alice")
+@click.argument("name")
+def activate(name: str) -> None:
+    """Open a deactivated account again; what it was opened with before stays ended."""
+
+    async def work(database: Database, _settings: Settings) -> None:
+        async with database.write() as session:
+            await accounts.reactivate(session, None, (await accounts.named(session, name)).id)
+
+    with_database(work)
+    click.echo(f"{name!r} is active")
+
+
 @account.command("revoke", epilog="Example: credence account revoke alice")
 @click.argument("name")
-def revoke_tokens(name: str) -> None:
-    """Revoke every token of an account; its forecasts stay."""
+def revoke(name: str) -> None:
+    """End every token and every session of an account; its forecasts stay."""
 
-    async def work(database: Database, _settings: Settings) -> int:
+    async def work(database: Database, _settings: Settings) -> tuple[int, int]:
         async with database.write() as session:
-            return await tokens.revoke_all(session, name)
+            return await tokens.shut(session, await accounts.named(session, name))
 
-    click.echo(f"revoked {with_database(work)} tokens of {name!r}")
+    revoked, ended = with_database(work)
+    click.echo(f"ended {revoked} tokens and {ended} sessions of {name!r}")

@@ -97,6 +97,7 @@ class Account(Controller):
                 form.text("current"),
                 form.text("new"),
                 address=origin.address(request, state.settings.client_address_header),
+                revoke_tokens=bool(form.text("revoke_tokens")),
             )
         except Problem as problem:
             form.refuse(problem)

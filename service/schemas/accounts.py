@@ -26,17 +26,25 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Renewal(msgspec.Struct, forbid_unknown_fields=True):
-    """Someone sets the password of the account that an invitation is for."""
+    """Someone sets the password of the account that an invitation is for.
+
+    Its sessions end; with `revoke_tokens` its tokens too.
+    """
 
     invitation: StoredText
     password: Password
+    revoke_tokens: bool = False
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
-    """Someone changes their own password."""
+    """Someone changes their own password.
+
+    Their sessions end; with `revoke_tokens` their tokens too, but for the one that asks.
+    """
 
     current: Password
     new: Password
+    revoke_tokens: bool = False
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):

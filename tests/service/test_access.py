@@ -370,7 +370,7 @@ def test_nobody_gets_in_without_a_token_that_opens(ask, account, on_database) ->
 
     async def shut(database: Database) -> None:
         async with database.write() as session:
-            await tokens.revoke_all(session, "revoked")
+            await tokens.revoke_all(session, revoked.id)
             row = await session.scalar(select(Account).where(Account.name == "gone"))
             assert row is not None
             row.deactivated_at = now()

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
+from service import audit
 from service.cli import main
 from service.database import Database
 from service.models import Account, Forecast, Question, QuestionRevision, Score
@@ -168,8 +169,42 @@ def test_an_account_is_made_with_a_token_that_opens_until_it_is_revoked(
 
     assert on_database(roles) == [("ann lee", "curator", False), ("robot", "forecaster", True)]
     done = credence("account", "revoke", "robot")
-    assert done.stdout == "revoked 1 tokens of 'robot'\n"
+    assert done.stdout == "ended 1 tokens and 0 sessions of 'robot'\n"
     assert [sets(token) for token in tokens] == [200, 401]
+
+
+def test_accounts_are_listed_shut_and_opened_again(credence, fails, on_database) -> None:
+    credence("account", "create", "root", "--role", "administrator")
+    credence("account", "create", "ann", "--role", "curator")
+    credence("account", "create", "robot", "--role", "viewer", "--bot")
+
+    def names(*options: str) -> list[str]:
+        return [
+            line.split()[4] for line in credence("account", "list", *options).stdout.splitlines()
+        ]
+
+    assert names() == ["root", "ann", "robot"]
+    assert names("--role", "curator") == ["ann"]
+    assert credence("account", "deactivate", "ann").stdout == "'ann' is deactivated\n"
+    assert credence("account", "list", "--deactivated").stdout.split()[1:3] == ["curator", "person"]
+    assert credence("account", "activate", "ann").stdout == "'ann' is active\n"
+    assert names("--deactivated") == []
+    credence("account", "revoke", "ann")
+    fails("account", "deactivate", "root", words="the last active administrator")
+    fails("account", "deactivate", "nobody", words="there is no account named 'nobody'")
+    fails("account", "activate", "nobody", words="there is no account named 'nobody'")
+
+    async def log(database: Database) -> list[tuple[str, str | None]]:
+        async with database.read() as session:
+            entries = await audit.listing(session, limit=100)
+            return [(entry.action, entry.by) for entry in reversed(entries)]
+
+    assert on_database(log) == [
+        *[("account.created", None)] * 3,
+        ("account.deactivated", None),
+        ("account.reactivated", None),
+        ("account.shut", None),
+    ]
 
 
 def test_an_invitation_lets_an_account_set_its_password_or_a_new_one_be_made(

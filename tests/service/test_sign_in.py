@@ -155,6 +155,27 @@ def test_a_password_change_ends_every_session(on_database, ann) -> None:
     on_database(work)
 
 
+def test_a_password_change_ends_tokens_only_if_it_is_asked_to(refused, client, ann) -> None:
+    def issue(label: str, password: str) -> dict[str, str]:
+        body = {"name": "ann", "password": password, "label": label, "scope": "read"}
+        return {
+            "Authorization": f"Bearer {client.post('/api/v1/tokens', json=body).json()['secret']}"
+        }
+
+    def opens(headers: dict[str, str]) -> bool:
+        return bool(client.get("/api/v1/account", headers=headers).status_code == 200)
+
+    def change(current: str, new: str, **more: Any) -> int:
+        body = {"current": current, "new": new, **more}
+        return int(client.post("/api/v1/account/password", json=body, headers=asks).status_code)
+
+    asks, other = issue("asks", PASSWORD), issue("other", PASSWORD)
+    assert change(PASSWORD, OTHER) == 200
+    assert (opens(asks), opens(other)) == (True, True)
+    assert change(OTHER, PASSWORD, revoke_tokens=True) == 200
+    assert (opens(asks), opens(other)) == (True, False)
+
+
 def test_a_hash_of_other_parameters_is_made_again(on_database, ann, monkeypatch) -> None:
     async def held(database: Database) -> str:
         async with database.read() as session:
@@ -248,6 +269,40 @@ def test_a_deactivated_account_is_shut_and_stays_signed_out(on_database, ann) ->
         await sign_in(database)
 
     on_database(work)
+
+
+def test_what_is_done_to_accounts_is_in_the_log_once(account, client, curator) -> None:
+    root = account("root", Role.administrator)
+    made = root.post("/accounts", {"name": "bob", "role": "curator"}).json()["id"]
+    bot = {"name": "robot", "role": "curator", "bot": True, "owner_id": made}
+    robot = root.post("/accounts", bot).json()["id"]
+    for _ in range(2):
+        root("PATCH", f"/accounts/{made}", json={"role": "viewer"})
+        root.post(f"/accounts/{made}/deactivation", None)
+    for _ in range(2):
+        root("DELETE", f"/accounts/{made}/deactivation")
+    kept = root.post("/invitations", {"role": "forecaster"}).json()
+    ended = root.post("/invitations", {"account_id": made}).json()["invitation"]["id"]
+    for _ in range(2):
+        root("DELETE", f"/invitations/{ended}")
+    body = {"name": "eve", "password": PASSWORD, "invitation": kept["secret"]}
+    eve = client.post("/api/v1/registrations", json=body).json()["id"]
+    log = curator.get("/audit").json()["items"]
+    done = [(one["action"], one["by"], one["subject_id"]) for one in reversed(log)]
+    assert done == [
+        ("account.created", "root", made),
+        ("account.created", "root", robot),
+        ("account.role_changed", "root", made),
+        ("account.deactivated", "root", made),
+        ("account.reactivated", "root", made),
+        ("invitation.made", "root", None),
+        ("invitation.made", "root", made),
+        ("invitation.revoked", "root", made),
+        ("invitation.used", "eve", eve),
+    ]
+    changed = next(one for one in log if one["action"] == "account.role_changed")["details"]
+    assert changed == {"role": {"before": "curator", "after": "viewer"}, "bots": [robot]}
+    assert kept["secret"] not in str(log)
 
 
 def test_the_last_active_administrator_stays(refused, account) -> None:
