@@ -48,8 +48,9 @@ from service.api import (
 )
 from service.api.documentation import Documentation
 from service.api.documentation import start as start_documentation
-from service.api.parameters import AppRequest, Who, provide_scope
+from service.api.parameters import provide_scope
 from service.database import Database
+from service.dependencies import AppRequest, Who
 from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags

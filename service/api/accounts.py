@@ -6,19 +6,8 @@ from litestar import Controller, Router, delete, get, patch, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import accounts, identity, invitations, origin, sessions, tokens
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AppRequest,
-    Cursor,
-    Limit,
-    Reading,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-    utc,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
+from service.dependencies import AppRequest, Reading, Who, Writing
 from service.errors import Invalid
 from service.models import LARGEST_ID
 from service.schemas.accounts import (

@@ -7,19 +7,9 @@ from litestar.params import QueryParameter
 
 from service import aggregates, questions
 from service.aggregates import BAYES, METHODS
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AsOf,
-    Cursor,
-    Limit,
-    Pooling,
-    Reading,
-    Who,
-    page_of,
-    position,
-    utc,
-)
+from service.api.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 from service.api.questions import QuestionId
+from service.dependencies import Pooling, Reading, Who
 from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 
 

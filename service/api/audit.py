@@ -6,20 +6,10 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import audit, questions
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    WITHOUT_NUL,
-    Cursor,
-    Limit,
-    Reading,
-    SetSlug,
-    Who,
-    page_of,
-    place,
-    utc,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
 from service.api.questions import QuestionId
 from service.audit import Entry, Place
+from service.dependencies import WITHOUT_NUL, Reading, Who
 from service.models import LARGEST_ID, Role
 from service.schemas.audit import EntryOut
 from service.schemas.common import Page

@@ -6,21 +6,10 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import comments, questions
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    WITHOUT_NUL,
-    AppRequest,
-    Cursor,
-    Limit,
-    Reading,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.api.questions import QuestionId
 from service.api.repetition import IdempotencyKey, once
+from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.models import LARGEST_ID
 from service.schemas.comments import (
     CommentOut,

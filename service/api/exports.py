@@ -8,8 +8,8 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from service import exports, questions
-from service.api.parameters import AppRequest, Reading, Who
 from service.api.sets import Slug
+from service.dependencies import AppRequest, Reading, Who
 from service.exports import Format, Own
 
 TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}

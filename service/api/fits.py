@@ -7,15 +7,8 @@ from litestar.params import PathParameter
 from litestar.response import Response
 
 from service import fits
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    Cursor,
-    Limit,
-    Reading,
-    Who,
-    page_of,
-    position,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.dependencies import Reading, Who
 from service.models import LARGEST_ID
 from service.schemas.common import Page
 from service.schemas.fits import FitOut

@@ -6,19 +6,8 @@ from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import forecasters
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AppRequest,
-    Cursor,
-    Limit,
-    Pooling,
-    Reading,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.models import LARGEST_ID
 from service.schemas.common import Page
 from service.schemas.forecasters import ForecasterOut, MovementOut, NewShowing

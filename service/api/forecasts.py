@@ -10,22 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import forecasts, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AppRequest,
-    Cursor,
-    Limit,
-    Pooling,
-    Reading,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-    utc,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.api.questions import QuestionId
 from service.api.repetition import IdempotencyKey, once
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.forecasts import Draft
 from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.chain import ReceiptOut

@@ -6,7 +6,7 @@ from litestar import get
 from litestar.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.api.parameters import AppRequest
+from service.dependencies import AppRequest
 from service.schemas.fits import Health
 
 log = logging.getLogger(__name__)

@@ -6,21 +6,9 @@ from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import leaderboards
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    WITHOUT_NUL,
-    AppRequest,
-    Cursor,
-    Limit,
-    Reading,
-    Scoped,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, Scoped, page_of, position, strictly
 from service.api.repetition import IdempotencyKey, once
+from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.leaderboards import Criteria
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID

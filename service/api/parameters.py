@@ -1,4 +1,4 @@
-"""What the controllers share: who asks, their session, and how a list is paged."""
+"""What the controllers share: strict bodies, the scope of scores, and how a list is paged."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter, SkipValidation
 
-from service import dependencies
+from service.dependencies import WITHOUT_NUL, AppRequest
 from service.errors import Invalid, UnsupportedMediaType
 from service.models import LARGEST_ID
 from service.schemas.common import Moment, Page
@@ -20,16 +20,9 @@ from service.scoring import Scope
 Row = TypeVar("Row")
 Item = TypeVar("Item")
 
-Who = dependencies.Who
-Reading = dependencies.Reading
-Writing = dependencies.Writing
-Pooling = dependencies.Pooling
-AppRequest = dependencies.AppRequest
-
 Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
 
 DEFAULT_LIMIT: Final = 50
-WITHOUT_NUL: Final = dependencies.WITHOUT_NUL
 
 Limit = Annotated[
     int, QueryParameter(ge=1, le=200, description="how many items at most, 1 to 200; default 50")

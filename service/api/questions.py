@@ -11,17 +11,11 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api.parameters import (
     DEFAULT_LIMIT,
-    WITHOUT_NUL,
-    AppRequest,
     AsOf,
     Cursor,
     Limit,
-    Pooling,
-    Reading,
     SetSlug,
     Tag,
-    Who,
-    Writing,
     page_of,
     position,
     strictly,
@@ -29,6 +23,7 @@ from service.api.parameters import (
 )
 from service.catalogue import Order
 from service.clock import now
+from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.models import LARGEST_ID
 from service.questions import State, View
 from service.schemas.common import Page

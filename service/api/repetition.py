@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import idempotency
 from service.accounts import Actor
-from service.api.parameters import AppRequest
+from service.dependencies import AppRequest
 
 Answer = TypeVar("Answer")
 

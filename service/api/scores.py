@@ -6,18 +6,9 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import questions, scoring
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AsOf,
-    Cursor,
-    Limit,
-    Reading,
-    Who,
-    page_of,
-    position,
-    utc,
-)
+from service.api.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 from service.api.questions import QuestionId
+from service.dependencies import Reading, Who
 from service.models import LARGEST_ID
 from service.schemas.common import Page
 from service.schemas.scores import ScoreOut, ScoreTermOut

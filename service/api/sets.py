@@ -8,15 +8,9 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 from service import curation, feeds, questions, scoreboard
 from service.api.parameters import (
     DEFAULT_LIMIT,
-    WITHOUT_NUL,
-    AppRequest,
     AsOf,
     Cursor,
     Limit,
-    Pooling,
-    Reading,
-    Who,
-    Writing,
     page_of,
     position,
     strictly,
@@ -24,6 +18,7 @@ from service.api.parameters import (
 )
 from service.api.questions import edited
 from service.clock import now
+from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.schemas.common import Moment, Page
 from service.schemas.questions import EditedQuestion, NewQuestion
 from service.schemas.sets import (

@@ -6,18 +6,8 @@ from litestar import Controller, delete, get, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import webhooks
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    AppRequest,
-    Cursor,
-    Limit,
-    Reading,
-    Who,
-    Writing,
-    page_of,
-    position,
-    strictly,
-)
+from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.dependencies import AppRequest, Reading, Who, Writing
 from service.models import LARGEST_ID
 from service.schemas.common import Page
 from service.schemas.webhooks import DeliveryOut, NewWebhook, WebhookMade, WebhookOut
