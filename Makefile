@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: serve test browser lint types contracts check benchmarks model-checks lock clean
+.PHONY: serve test test-metaculus browser lint types contracts check benchmarks model-checks lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init
@@ -13,6 +13,10 @@ serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127
 
 test: .venv/test.stamp browser ## Install and run every test
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Metaculus's own client against the server
+	PYTHON_OF_CREDENCE=$(CURDIR)/$(BIN)/python LITELLM_LOCAL_MODEL_COST_MAP=True \
+		.venv-metaculus/bin/pytest -W default -p no:cacheprovider tests/end_to_end/metaculus_clients.py
 
 browser: ## Find a Chromium for the tests of the pages, or install Debian's
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
@@ -44,9 +48,11 @@ lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --universal --group build --group dev -c requirements.lock \
 		-o requirements-dev.lock
+	$(BIN)/uv pip compile -q --group pyproject.toml:metaculus --generate-hashes --no-emit-index-url \
+		--no-header --python-version 3.11 --universal -o requirements-metaculus.lock
 
 clean: ## Remove what make made, but no database
-	rm -rf .venv
+	rm -rf .venv .venv-metaculus
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
@@ -62,4 +68,10 @@ clean: ## Remove what make made, but no database
 
 .venv/test.stamp: requirements-dev.lock .venv/serve.stamp | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv-metaculus/test.stamp: requirements-metaculus.lock | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-metaculus
+	$(BIN)/uv pip install --quiet --python .venv-metaculus/bin/python --require-hashes \
+		-r requirements-metaculus.lock
 	@touch $@

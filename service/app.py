@@ -39,6 +39,7 @@ from service.api import (
     forecasts,
     health,
     leaderboards,
+    metaculus,
     questions,
     receipts,
     resolutions,
@@ -55,6 +56,7 @@ from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
 from service.pages.visitors import VISITOR
+from service.schemas.metaculus import Refusal
 from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
@@ -68,6 +70,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+METACULUS: Final = "/api/metaculus"
 READING_ERRORS: Final = {
     HTTPStatus.BAD_REQUEST: "The request is malformed.",
     HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown, expired or revoked.",
@@ -91,18 +94,25 @@ class DocumentedErrors(ReceiveRoutePlugin):
         """Add the errors to the route's handlers."""
         if not isinstance(route, HTTPRoute) or not route.path.startswith("/api/"):
             return
+        theirs = route.path.startswith(METACULUS)
         for handler in route.route_handlers:
-            errors = READING_ERRORS if "GET" in handler.http_methods else WRITING_ERRORS
+            reads = "GET" in handler.http_methods
+            errors = READING_ERRORS if reads else WRITING_ERRORS
+            if theirs:
+                method = "GET" if reads else "POST"
+                errors = {
+                    metaculus.status_of(status, method): said for status, said in errors.items()
+                }
             handler.responses = {
                 status: ResponseSpec(
-                    ProblemDetails,
+                    Refusal if theirs else ProblemDetails,
                     generate_examples=False,
                     description=said,
                     media_type="application/problem+json",
                 )
                 for status, said in errors.items()
             }
-            if "GET" in handler.http_methods:
+            if reads and not theirs:
                 handler.responses[HTTPStatus.NOT_MODIFIED] = ResponseSpec(
                     None, description="The answer is the one that `If-None-Match` names."
                 )
@@ -224,6 +234,17 @@ def create_app(settings: Settings) -> Litestar:
         security=[{"token": []}],
         middleware=[EntityTags()],
     )
+    theirs = Router(
+        path=METACULUS,
+        route_handlers=[
+            metaculus.Posts,
+            metaculus.Forecasts,
+            metaculus.PostComments,
+            metaculus.me,
+        ],
+        security=[{"token": []}],
+        exception_handlers={Exception: metaculus.refuse},
+    )
     metrics = PrometheusConfig(
         app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
     )
@@ -231,6 +252,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             accounts.doors,
             api,
+            theirs,
             pages.site(Provide(provide_visitor)),
             health.healthz,
             health.readyz,
@@ -301,6 +323,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("Webhooks", "Addresses that are told of events"),
             Tag("Fits", "The model's fits and their diagnostics"),
             Tag("Accounts", "Accounts, their tokens and sessions, and invitations"),
+            Tag("Metaculus", "What bots written for Metaculus's client ask for"),
             Tag("Health", "Whether the service runs"),
         ],
     )

@@ -97,14 +97,21 @@ async def _following(
     """Put a query in order, from behind a question on: wherever that one stands now."""
     if order is Order.id:
         return query.where(Question.id > after).order_by(Question.id)
-    value = _value(actor, order, at)
-    descending = order in DESCENDING
     if after:
+        value = _value(actor, order, at)
         only = questions.views_query(None).with_only_columns(value).where(Question.id == after)
         last = await session.scalar(only)
-        beyond = value < last if descending else value > last
+        beyond = value < last if order in DESCENDING else value > last
         query = query.where(or_(beyond, and_(value == last, Question.id > after)))
-    return query.order_by(value.desc() if descending else value, Question.id)
+    return in_order(query, actor, order, at)
+
+
+def in_order(
+    query: Select[*tuple[Any, ...]], actor: Actor, order: Order, at: datetime
+) -> Select[*tuple[Any, ...]]:
+    """Put a query made by `questions.views_query` in order."""
+    value = _value(actor, order, at)
+    return query.order_by(value.desc() if order in DESCENDING else value, Question.id)
 
 
 def _value(actor: Actor, order: Order, at: datetime) -> ColumnElement[Any]:

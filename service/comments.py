@@ -1,6 +1,7 @@
 """Comments on questions: written, answered, edited with their history kept, taken out of sight."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -11,7 +12,16 @@ from service import questions
 from service.accounts import Actor
 from service.clock import now
 from service.errors import Conflict, Forbidden, Invalid, NotFound
-from service.models import Account, Comment, CommentRemoval, CommentRevision, Forecast, Role
+from service.models import (
+    Account,
+    Comment,
+    CommentRemoval,
+    CommentRevision,
+    Forecast,
+    Question,
+    QuestionRevision,
+    Role,
+)
 from service.questions import View
 
 LONGEST_COMMENT: Final = 20_000
@@ -93,6 +103,34 @@ async def write(
     return Said(row, actor.name, actor.bot, revision, None)
 
 
+async def repeated(
+    session: AsyncSession,
+    actor: Actor,
+    question_id: int,
+    *,
+    text: str,
+    parent_id: int | None,
+    private: bool,
+    within: timedelta,
+) -> Said | None:
+    """The same comment if the actor wrote it a moment ago, at most so long.
+
+    For programs that ask again when no answer came, and send no Idempotency-Key. Of two such
+    requests at the same time the second waits for the first.
+    """
+    await session.execute(select(Account.id).where(Account.id == actor.id).with_for_update())
+    query = _seen(actor).where(
+        Comment.question_id == question_id,
+        Comment.account_id == actor.id,
+        Comment.parent_id.is_(None) if parent_id is None else Comment.parent_id == parent_id,
+        Comment.private.is_(private),
+        Comment.created_at >= now() - within,
+        CommentRevision.text == text,
+    )
+    rows = await session.execute(query.order_by(Comment.id.desc()))
+    return next((said for said in (Said(*row) for row in rows) if said.removal is None), None)
+
+
 async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> Said:
     """Say one's own comment in other words; the old ones stay in its history."""
     actor.require(Role.forecaster, "edit a comment")
@@ -152,25 +190,43 @@ async def get(session: AsyncSession, actor: Actor, comment_id: int) -> Said:
 async def listing(
     session: AsyncSession,
     actor: Actor,
-    view: View,
+    view: View | None,
     *,
     parent_id: int | None = None,
+    author_id: int | None = None,
+    private: bool | None = None,
     before: int | None = None,
+    offset: int = 0,
+    oldest_first: bool = False,
     limit: int,
 ) -> list[Said]:
-    """The comments on a question that the actor may see, the newest first; removed ones too.
+    """The comments that the actor may see, the newest first; removed ones too.
 
     Args:
+        view: on this question; None: on any that the actor may see.
         parent_id: only the answers to this comment.
+        author_id: only this account's.
+        private: only private ones, or only public ones.
         before: only those with a smaller id.
+        offset: without the first so many.
+        oldest_first: the other way round.
         limit: how many at most.
     """
-    query = _seen(actor).where(Comment.question_id == view.id).order_by(Comment.id.desc())
+    query = _seen(actor).order_by(Comment.id if oldest_first else Comment.id.desc())
+    if view is not None:
+        query = query.where(Comment.question_id == view.id)
+    elif not actor.may(Role.curator):
+        shown = questions.views_query(None).where(QuestionRevision.draft.is_(False))
+        query = query.where(Comment.question_id.in_(shown.with_only_columns(Question.id)))
     if parent_id is not None:
         query = query.where(Comment.parent_id == parent_id)
+    if author_id is not None:
+        query = query.where(Comment.account_id == author_id)
+    if private is not None:
+        query = query.where(Comment.private.is_(private))
     if before is not None:
         query = query.where(Comment.id < before)
-    return [Said(*row) for row in await session.execute(query.limit(limit))]
+    return [Said(*row) for row in await session.execute(query.offset(offset).limit(limit))]
 
 
 async def revisions(

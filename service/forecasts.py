@@ -48,6 +48,10 @@ class Draft:
     expires_at: datetime | None = None
 
 
+class NothingStands(Conflict):
+    """There is no standing forecast to withdraw."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A forecast as its reader sees it."""
@@ -99,10 +103,38 @@ async def submit(
     return rows
 
 
+async def unrepeated(
+    session: AsyncSession, actor: Actor, drafts: Sequence[Draft], *, within: timedelta
+) -> list[Draft]:
+    """The drafts without those that only repeat what the actor said a moment ago.
+
+    For programs that ask again when no answer came, and send no Idempotency-Key: a draft that says
+    the same as the actor's standing forecast, made at most so long ago, is taken for that request
+    come again. The questions stay locked until the transaction ends.
+    """
+    actor.require(Role.forecaster, "forecast")
+    ids = [draft.question_id for draft in drafts]
+    if len(set(ids)) < len(ids):
+        raise Invalid("a question may be in the list only once", field="question")
+    await questions.lock(session, ids)
+    at = now().timestamp()
+    found = await stands(session, ids, account_id=actor.id, latest_only=True)
+
+    def repeats(draft: Draft) -> bool:
+        ends = draft.expires_at.timestamp() if draft.expires_at else math.inf
+        return any(
+            (one.probability, one.end) == (draft.probability, ends)
+            and at - one.start <= within.total_seconds()
+            for one in found[draft.question_id]
+        )
+
+    return [draft for draft in drafts if not repeats(draft)]
+
+
 async def withdraw(
     session: AsyncSession, actor: Actor, question_id: int
 ) -> tuple[View, Withdrawal, Receipt]:
-    """End the actor's standing forecast; Conflict if there is none."""
+    """End the actor's standing forecast; NothingStands if there is none."""
     actor.require(Role.forecaster, "withdraw a forecast")
     await questions.lock(session, [question_id])
     at = now()
@@ -111,7 +143,7 @@ async def withdraw(
     at = await chain.moment(session, head, question_id, actor.id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
-        raise Conflict("you have no standing forecast on this question to withdraw")
+        raise NothingStands("you have no standing forecast on this question to withdraw")
     values = {"question_id": question_id, "account_id": actor.id, "created_at": at}
     row = Withdrawal(**chain.linked(Withdrawal, head, values))
     session.add(row)

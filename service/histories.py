@@ -129,7 +129,7 @@ async def tell(
         return Story(hidden, [], [], mine, [], [])
     return Story(
         hidden=None,
-        points=await _published(session, view),
+        points=await published(session, view),
         pools=_pooled(view, stands, pools, last),
         mine=mine,
         bins=spread(one.probability for one in forecasts.standing_at(stands, view, at)),
@@ -145,8 +145,11 @@ def spread(probabilities: Iterable[float]) -> list[Bin]:
     return [Bin(place / BINS, (place + 1) / BINS, count) for place, count in enumerate(counts)]
 
 
-async def _published(session: AsyncSession, view: View) -> list[Point]:
-    """The aggregates published from the first forecast on; before it only the prior speaks."""
+async def published(session: AsyncSession, view: View) -> list[Point]:
+    """The aggregates published from the first forecast on; before it only the prior speaks.
+
+    At most 400 of them, evenly chosen. It is for readers from whom they are not hidden.
+    """
     rows = await session.execute(
         select(Aggregate.created_at, Aggregate.probability, Aggregate.lower, Aggregate.upper)
         .where(Aggregate.question_id == view.id, Aggregate.forecasters > 0)

@@ -396,6 +396,13 @@ async def find_set(session: AsyncSession, slug: str) -> QuestionSet:
     return found
 
 
+async def sets_of(session: AsyncSession, found: Sequence[View]) -> dict[int, QuestionSet]:
+    """The sets that questions are in, by their ids."""
+    ids = {view.question.set_id for view in found}
+    rows = await session.scalars(select(QuestionSet).where(QuestionSet.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
 async def sets(session: AsyncSession, *, after: int, limit: int) -> list[tuple[QuestionSet, int]]:
     """The next sets after an id, each with its number of questions."""
     rows = await session.execute(

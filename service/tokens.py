@@ -15,6 +15,8 @@ from service.models import Account, Role, Scope, Token
 from service.sightings import unseen
 
 PREFIX: Final = "crd_"
+SCHEMES: Final = frozenset({"bearer", "token"})
+"""The second is what Metaculus's clients say."""
 
 
 async def issue(
@@ -125,7 +127,7 @@ async def shut(session: AsyncSession, account: Account) -> tuple[int, int]:
 async def authenticate(session: AsyncSession, authorization: str | None) -> Actor:
     """The account behind an Authorization header; raises Unauthenticated."""
     scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    if scheme.lower() not in SCHEMES or not secret.strip():
         raise Unauthenticated("send the header Authorization: Bearer TOKEN")
     found = (
         await session.execute(

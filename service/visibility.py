@@ -52,10 +52,10 @@ async def hidden(
     for view in views:
         if view.resolved is not None:
             continue
-        reveal_at = view.revision.reveal_at or (view.policy.reveal_at if view.policy else None)
-        if reveal_at is not None:
-            if at < reveal_at:
-                found[view.id] = Hidden(f"{OTHERS} from {reveal_at.isoformat()} on", reveal_at)
+        reveals = reveal_at(view)
+        if reveals is not None:
+            if at < reveals:
+                found[view.id] = Hidden(f"{OTHERS} from {reveals.isoformat()} on", reveals)
         elif _waits_for_forecast(view, at):
             found[view.id] = Hidden(
                 f"{OTHERS} once you have forecast it or it has closed", view.revision.closes_at
@@ -71,18 +71,23 @@ async def hidden(
     return found
 
 
+def reveal_at(view: View) -> datetime | None:
+    """The moment from which on a question shows what others believe, if it or its set names one."""
+    return view.revision.reveal_at or (view.policy.reveal_at if view.policy else None)
+
+
 def shown_to_all(at: datetime) -> ColumnElement[bool]:
     """A condition on `questions.views_query`: nobody needs a role or a forecast to see them.
 
     What `hidden` shows someone for their own forecast alone is left out.
     """
     closed = and_(QuestionRevision.closes_at.is_not(None), QuestionRevision.closes_at <= at)
-    reveal_at = func.coalesce(QuestionRevision.reveal_at, SetPolicy.reveal_at, type_=Utc)
+    reveals = func.coalesce(QuestionRevision.reveal_at, SetPolicy.reveal_at, type_=Utc)
     waits = func.coalesce(SetPolicy.visibility, Visibility.always) == Visibility.after_forecast
     return or_(
         questions.in_state(State.resolved, at),
-        and_(reveal_at.is_not(None), reveal_at <= at),
-        and_(reveal_at.is_(None), or_(closed, ~waits)),
+        and_(reveals.is_not(None), reveals <= at),
+        and_(reveals.is_(None), or_(closed, ~waits)),
     )
 
 

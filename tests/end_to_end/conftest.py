@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 PATIENCE_SECONDS = 300
+# Tests that run elsewhere, beside packages that this service does not know, say where it is.
+PYTHON = os.environ.get("PYTHON_OF_CREDENCE", sys.executable)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Installation:
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "service.cli", *arguments],
+            [PYTHON, "-m", "service.cli", *arguments],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -45,7 +47,7 @@ class Installation:
         log = self.folder / "serve.log"
         with log.open("w") as output:
             server = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "serve", "--port", str(port), *arguments],
+                [PYTHON, "-m", "service.cli", "serve", "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -83,10 +85,16 @@ def wait() -> Callable[[Callable[[], Any], str], Any]:
     return until
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Installation:
+@pytest.fixture(scope="session")
+def install() -> Callable[[Path], Installation]:
+    """Make a folder an installation."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CREDENCE_")
     }
     environment |= {"CREDENCE_FIT_DEBOUNCE_SECONDS": "1", "CREDENCE_FIT_CHECK_SECONDS": "1"}
-    return Installation(tmp_path, environment)
+    return lambda folder: Installation(folder, environment)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, install: Callable[[Path], Installation]) -> Installation:
+    return install(tmp_path)

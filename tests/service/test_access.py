@@ -114,6 +114,13 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/forecasters/{forecaster_id:int}"): READ,
     ("PUT", "/api/v1/forecasters/{forecaster_id:int}/showing"): NOT_MINE,
     ("GET", "/api/v1/forecasters/{forecaster_id:int}/movements"): UNRESOLVE,
+    ("GET", "/api/metaculus/posts"): READ,
+    ("GET", "/api/metaculus/posts/{post_id:int}"): READ,
+    ("POST", "/api/metaculus/questions/forecast"): SUBMIT,
+    ("POST", "/api/metaculus/questions/withdraw"): SUBMIT,
+    ("GET", "/api/metaculus/comments"): READ,
+    ("POST", "/api/metaculus/comments/create"): SUBMIT,
+    ("GET", "/api/metaculus/users/me"): READ,
     ("GET", "/api/v1/fits"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}/inference-data"): READ,
@@ -247,6 +254,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "number:int": 9999,
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],
     }
+    fills["post_id:int"] = open_one
     fills["file_path:path"] = "swagger-ui.css"
     bodies: dict[Any, tuple[int, Any]] = {
         ("POST", "/api/v1/questions/{question_id:int}/forecasts"): (open_one, told),
@@ -265,6 +273,12 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
             almanac["revised"],
             {"based_on": 1, "reason": "To say why.", "changes": {"why": "It is very dry."}},
         ),
+        ("POST", "/api/metaculus/questions/forecast"): (
+            open_one,
+            [{"question": open_one, "probability_yes": 0.3}],
+        ),
+        ("POST", "/api/metaculus/questions/withdraw"): (open_one, [{"question": open_one}]),
+        ("POST", "/api/metaculus/comments/create"): (open_one, {"on_post": open_one, "text": "."}),
         ("POST", "/api/v1/webhooks"): (
             open_one,
             {"url": "https://example.org/", "events": ["question.opened"]},

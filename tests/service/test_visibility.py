@@ -239,6 +239,7 @@ def test_no_route_gives_away_what_is_hidden(
         secret |= numbers(pooled | {"level": None})
     fills = {
         "question_id:int": rain,
+        "post_id:int": rain,
         "slug:str": "almanac",
         "implication:str": "wet",
         "forecaster_id:int": ann.id,

@@ -1,0 +1,374 @@
+"""The API that Metaculus's clients know, so that bots written for them forecast here unchanged.
+
+Only names and shapes are Metaculus's; what is allowed, stored and shown is decided where it is for
+our own API.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+
+from forecasting.panel import moment
+from service import comments, forecasts, posts, questions
+from service.api.parameters import (
+    AppRequest,
+    Pooling,
+    Reading,
+    Who,
+    Writing,
+    strictly,
+    utc,
+)
+from service.catalogue import Order
+from service.errors import Conflict, Invalid, translate
+from service.forecasts import Draft, NothingStands
+from service.models import LARGEST_ID
+from service.posts import Span, Wanted
+from service.questions import State
+from service.schemas.metaculus import (
+    Done,
+    PostComment,
+    PostCommentOut,
+    PostCommentPage,
+    PostForecasts,
+    PostOut,
+    PostPage,
+    PostWithdrawals,
+    Refusal,
+    UserOut,
+)
+
+RETRIED_WITHIN: Final = timedelta(minutes=10)
+"""Longer than a client goes on asking: four times in about five minutes."""
+MOST_ON_A_PAGE: Final = 100
+ORDERS: Final = {
+    "published_at": Order.opens_at,
+    "-published_at": Order.latest_opens_at,
+    "open_time": Order.opens_at,
+    "-open_time": Order.latest_opens_at,
+    "scheduled_close_time": Order.closes_at,
+    "-scheduled_close_time": Order.latest_closes_at,
+    "-weekly_movement": Order.moved,
+}
+STATUSES: Final = {
+    HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
+    HTTPStatus.CONFLICT: HTTPStatus.METHOD_NOT_ALLOWED,
+}
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
+
+Limit = Annotated[
+    int,
+    QueryParameter(ge=1, le=LARGEST_ID, description="how many at most; above 100 counts as 100"),
+]
+Offset = Annotated[
+    int, QueryParameter(ge=0, le=LARGEST_ID, description="how many to leave out before the first")
+]
+Names = list[str] | None
+Day = str | None
+
+
+def _later(what: str) -> QueryParameter:
+    return QueryParameter(name=f"{what}__gt", description="only later ones: YYYY-MM-DD or a time")
+
+
+def _earlier(what: str) -> QueryParameter:
+    return QueryParameter(name=f"{what}__lt", description="only earlier ones: YYYY-MM-DD or a time")
+
+
+async def provide_wanted(
+    tournaments: Annotated[
+        Names,
+        QueryParameter(description="only of these sets, by slug or id; repeat, or use commas"),
+    ] = None,
+    statuses: Annotated[
+        Names, QueryParameter(description="only in these states: upcoming, open, closed, resolved")
+    ] = None,
+    forecast_type: Annotated[
+        Names, QueryParameter(description="none without `binary`, for there is no other type here")
+    ] = None,
+    forecaster_id: Annotated[
+        int | None,
+        QueryParameter(
+            ge=1, le=LARGEST_ID, description="only what this account forecast: one's own id"
+        ),
+    ] = None,
+    published_after: Annotated[Day, _later("published_at")] = None,
+    published_before: Annotated[Day, _earlier("published_at")] = None,
+    opens_after: Annotated[Day, _later("open_time")] = None,
+    opens_before: Annotated[Day, _earlier("open_time")] = None,
+    resolves_after: Annotated[Day, _later("scheduled_resolve_time")] = None,
+    resolves_before: Annotated[Day, _earlier("scheduled_resolve_time")] = None,
+    order_by: Annotated[
+        str | None,
+        QueryParameter(
+            description="open_time, published_at, scheduled_close_time, with a minus the latest "
+            "first; -weekly_movement; anything else counts as -open_time"
+        ),
+    ] = None,
+) -> Wanted:
+    """Which posts are asked for; parameters that are not known here are passed over."""
+    states: set[State] | None = None
+    if statuses is not None:
+        known = {state.value: state for state in State}
+        states = {known[one] for one in _each(statuses) if one in known}
+    if forecast_type is not None and "binary" not in _each(forecast_type):
+        states = set()
+    return Wanted(
+        tournaments=_each(tournaments or []),
+        states=states,
+        forecaster_id=forecaster_id,
+        published=_span("published_at", published_after, published_before),
+        opens=_span("open_time", opens_after, opens_before),
+        resolves=_span("scheduled_resolve_time", resolves_after, resolves_before),
+        order=ORDERS.get(order_by or "", Order.latest_opens_at),
+    )
+
+
+def status_of(status: HTTPStatus, method: str) -> HTTPStatus:
+    """The status that Metaculus has where our own API has this one.
+
+    What a body names and is not there is a bad request, and what the state of a question does not
+    allow is a method that is not allowed.
+    """
+    if status is HTTPStatus.NOT_FOUND and method == "POST":
+        return HTTPStatus.BAD_REQUEST
+    return STATUSES.get(status, status)
+
+
+def refuse(request: AppRequest, error: Exception) -> Response[Refusal]:
+    """Answer an error with the status that Metaculus has for it."""
+    answer = translate(request, error)
+    problem = answer.content
+    status = status_of(HTTPStatus(problem.status), request.method)
+    told = msgspec.structs.asdict(problem) | {"status": status, "title": status.phrase}
+    return Response(
+        Refusal(**told, error=problem.detail),
+        status_code=status,
+        media_type=answer.media_type,
+        headers=answer.headers,
+    )
+
+
+class Posts(Controller):
+    """Questions as posts."""
+
+    path = "/posts"
+    tags = ("Metaculus",)
+    dependencies = {"wanted": Provide(provide_wanted)}  # noqa: RUF012  # Litestar's own name for it
+
+    @get(summary="List posts")
+    async def listing(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        wanted: NamedDependency[SkipValidation[Wanted]],
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> PostPage:
+        """Questions of the sets that are asked for, each with one's own forecasts on it."""
+        shown = min(limit, MOST_ON_A_PAGE)
+        found = await posts.listing(
+            reading, aggregator, actor, wanted, offset=offset, limit=shown + 1
+        )
+        following, before = _neighbours(request, shown, offset, more=len(found) > shown)
+        return PostPage(following, before, [PostOut.of(one) for one in found[:shown]])
+
+    @get("/{post_id:int}", summary="Get a post")
+    async def one(
+        self,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        post_id: Annotated[int, PathParameter(description="the question's id, in its address")],
+    ) -> PostOut:
+        """A question with its aggregate's history and one's own forecasts."""
+        return PostOut.of(await posts.one(reading, aggregator, actor, post_id))
+
+
+class Forecasts(Controller):
+    """Forecasts on the questions of posts."""
+
+    path = "/questions"
+    tags = ("Metaculus",)
+
+    @post("/forecast", summary="Forecast, as Metaculus's clients do")
+    async def submit(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        data: JSONBody[SkipValidation[PostForecasts]],
+    ) -> Response[Done]:
+        """Store 1 to 500 forecasts, or none; what only repeats a request is not stored twice."""
+        data = await strictly(request, PostForecasts)
+        drafts = [
+            Draft(one.question, _probability(one.probability_yes), "", utc(one.end_time))
+            for one in data
+        ]
+        fresh = await forecasts.unrepeated(writing, actor, drafts, within=RETRIED_WITHIN)
+        for view, row, _ in await forecasts.submit(writing, actor, fresh):
+            await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
+        return Response(Done(), headers=None if fresh else REPLAYED)
+
+    @post("/withdraw", summary="Withdraw forecasts, as Metaculus's clients do")
+    async def withdraw(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        data: JSONBody[SkipValidation[PostWithdrawals]],
+    ) -> Done:
+        """End one's standing forecasts, or none; where nothing stands nothing is done."""
+        data = await strictly(request, PostWithdrawals)
+        if any(one.withdraw_at is not None for one in data):
+            raise Conflict("a forecast is withdrawn at once; leave withdraw_at out")
+        for one in data:
+            try:
+                view, row, _ = await forecasts.withdraw(writing, actor, one.question)
+            except NothingStands:
+                continue
+            await aggregator.publish_one(
+                writing, actor, view, cause="withdrawal", at=row.created_at
+            )
+        return Done()
+
+
+class PostComments(Controller):
+    """Comments on posts."""
+
+    path = "/comments"
+    tags = ("Metaculus",)
+
+    @post("/create", summary="Comment on a post")
+    async def write(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        data: JSONBody[SkipValidation[PostComment]],
+    ) -> Response[PostCommentOut]:
+        """Say something in Markdown; what only repeats a request is not stored twice."""
+        data = await strictly(request, PostComment)
+        held = await comments.repeated(
+            writing,
+            actor,
+            data.on_post,
+            text=data.text,
+            parent_id=data.parent,
+            private=data.is_private,
+            within=RETRIED_WITHIN,
+        )
+        said = held or await comments.write(
+            writing,
+            actor,
+            data.on_post,
+            text=data.text,
+            parent_id=data.parent,
+            forecast_id=await posts.latest_own(writing, actor, data.on_post)
+            if data.included_forecast
+            else None,
+            private=data.is_private,
+        )
+        explained = await posts.explained(writing, actor, [said])
+        return Response(
+            PostCommentOut.of(said, explained), headers=REPLAYED if held is not None else None
+        )
+
+    @get(summary="List comments on posts")
+    async def listing(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        on_post: Annotated[
+            int | None,
+            QueryParameter(name="post", ge=1, le=LARGEST_ID, description="only those on this post"),
+        ] = None,
+        author: Annotated[
+            int | None, QueryParameter(ge=1, le=LARGEST_ID, description="only this account's")
+        ] = None,
+        is_private: Annotated[
+            bool | None, QueryParameter(description="only private ones, or only public ones")
+        ] = None,
+        sort: Annotated[
+            str, QueryParameter(description="created_at: the oldest first; else the newest first")
+        ] = "-created_at",
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> PostCommentPage:
+        """Comments that one may see; private ones are for their authors and curators."""
+        shown = min(limit, MOST_ON_A_PAGE)
+        view = None if on_post is None else await questions.get(reading, on_post, actor=actor)
+        found = await comments.listing(
+            reading,
+            actor,
+            view,
+            author_id=author,
+            private=is_private,
+            offset=offset,
+            oldest_first=sort == "created_at",
+            limit=shown + 1,
+        )
+        explained = await posts.explained(reading, actor, found[:shown])
+        following, before = _neighbours(request, shown, offset, more=len(found) > shown)
+        results = [PostCommentOut.of(said, explained) for said in found[:shown]]
+        return PostCommentPage(following, before, results)
+
+
+@get("/users/me", tags=["Metaculus"], summary="Get my account, as Metaculus's clients do")
+async def me(actor: Who) -> UserOut:
+    """The account that the token opens."""
+    return UserOut.of(actor)
+
+
+def _probability(told: float | None) -> float:
+    if told is None:
+        raise Invalid(
+            "probability_yes must be a number from 0 to 1: every question here is binary",
+            field="probability_yes",
+        )
+    return told
+
+
+def _each(told: Sequence[str]) -> list[str]:
+    """The values of a parameter, which clients repeat or join with commas."""
+    return [one.strip() for value in told for one in value.split(",") if one.strip()]
+
+
+def _span(what: str, after: Day, before: Day) -> Span:
+    return Span(_day(f"{what}__gt", after), _day(f"{what}__lt", before))
+
+
+def _day(name: str, told: Day) -> datetime | None:
+    if not told:
+        return None
+    try:
+        return datetime.fromtimestamp(moment(told), UTC)
+    except (ValueError, OverflowError) as error:
+        raise Invalid(str(error), field=name) from None
+
+
+def _neighbours(
+    request: AppRequest, limit: int, offset: int, *, more: bool
+) -> tuple[str | None, str | None]:
+    """The addresses of the page after one and of the page before it, where there are any."""
+
+    def at(place: int) -> str:
+        asked = request.url.query_params
+        asked["limit"], asked["offset"] = str(limit), str(place)
+        return str(request.url.with_replacements(query=asked))
+
+    return (
+        at(offset + limit) if more else None,
+        at(max(0, offset - limit)) if offset else None,
+    )
