@@ -118,7 +118,7 @@ async def repeated(
     For programs that ask again when no answer came, and send no Idempotency-Key. Of two such
     requests at the same time the second waits for the first.
     """
-    await session.execute(select(Account.id).where(Account.id == actor.id).with_for_update())
+    await questions.lock(session, [question_id])
     query = _seen(actor).where(
         Comment.question_id == question_id,
         Comment.account_id == actor.id,

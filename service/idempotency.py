@@ -46,7 +46,9 @@ async def once(
             f"Idempotency-Key must be 1 to {LONGEST_KEY} printable characters",
             field="Idempotency-Key",
         )
-    await session.execute(select(Account.id).where(Account.id == actor.id).with_for_update())
+    # Rows that refer to the account may be made meanwhile: else two requests could wait in a ring.
+    locked = select(Account.id).where(Account.id == actor.id).with_for_update(key_share=True)
+    await session.execute(locked)
     digest = hashlib.sha256(request).hexdigest()
     kept = await session.scalar(
         select(IdempotentRequest).where(
