@@ -16,16 +16,9 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 
 from forecasting.panel import moment
 from service import comments, forecasts, posts, questions
-from service.api.parameters import (
-    AppRequest,
-    Pooling,
-    Reading,
-    Who,
-    Writing,
-    strictly,
-    utc,
-)
+from service.api.parameters import strictly, utc
 from service.catalogue import Order
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.errors import Conflict, Invalid, translate
 from service.forecasts import Draft, NothingStands
 from service.models import LARGEST_ID
