@@ -12,6 +12,7 @@ number of pairs of voices (Bonferroni).
 import math
 
 import numpy as np
+from scipy import sparse
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.panel import Panel
@@ -115,12 +116,11 @@ def _agreeing(spoken: IntArray) -> list[tuple[int, int]]:
 
 def _joined(pairs: list[tuple[int, int]], size: int) -> IntArray:
     """Return the smallest number among those that pairs connect each number with, ``(size,)``."""
-    leader = np.arange(size)
-    for one, other in pairs:
-        low, high = sorted((leader[one], leader[other]))
-        if low != high:
-            leader[leader == high] = low
-    return leader
+    one, other = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    linked = sparse.coo_array((np.ones(one.size), (one, other)), shape=(size, size))
+    _, group = sparse.csgraph.connected_components(linked, directed=False)
+    _, smallest = np.unique(group, return_index=True)
+    return np.asarray(smallest[group])
 
 
 def _evidence(spoken: IntArray, group: IntArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """Fitting the pooling model, and refusing a fit that cannot be trusted.
 
-Importing this module is cheap; calling ``fit`` imports nutpie, Numba and ArviZ.
+Importing this module is cheap; calling ``fit`` imports nutpie and Numba.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecasting.arrays import FloatArray
+from forecasting.diagnostics import diagnose
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
 from forecasting.training import TrainingRows
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 MAX_R_HAT = 1.01
 MIN_ESS = 400
 TUNE = 300
-KEPT = 1400
+KEPT = 1000
 
-_ATTEMPTS = ((1, 0.7, 4), (2, 0.9, 10))
+_ATTEMPTS = ((1, 0.9, 5), (2, 0.95, 10))
 """How many times the draws, what acceptance, and how deep a trajectory's doubling, in each try."""
 
 
@@ -154,26 +156,21 @@ def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> 
     return sample
 
 
-def _diagnose(used: dict[str, Any], sample: Any) -> dict[str, Any]:
-    with warnings.catch_warnings():
-        # ArviZ announces its own refactoring on every import.
-        warnings.simplefilter("ignore", FutureWarning)
-        import arviz  # noqa: PLC0415 - takes seconds
-
-    library: Any = arviz
-    data = library.convert_to_dataset(used)
-    with np.errstate(divide="ignore", invalid="ignore"):  # draws that never moved give nan
-        worst = {
-            "max_r_hat": (library.rhat(data), "max"),
-            "min_ess_bulk": (library.ess(data, method="bulk"), "min"),
-            "min_ess_tail": (library.ess(data, method="tail"), "min"),
-        }
+def _diagnose(used: dict[str, FloatArray], sample: Any) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    for name, (found, extreme) in worst.items():
-        by_parameter = {key: float(getattr(found[key], extreme)(skipna=False)) for key in used}
-        choose = max if extreme == "max" else min
+    with np.errstate(divide="ignore", invalid="ignore"):  # draws that never moved give nan
+        found = {
+            name: diagnose(values.reshape(*values.shape[:2], -1)) for name, values in used.items()
+        }
+    for name, key, worst in (
+        ("max_r_hat", "r_hat", np.max),
+        ("min_ess_bulk", "ess_bulk", np.min),
+        ("min_ess_tail", "ess_tail", np.min),
+    ):
+        by_parameter = {parameter: float(worst(each[key])) for parameter, each in found.items()}
+        choose = max if worst is np.max else min
         # A figure that is no number (draws that never moved) is the worst of all.
-        bad = [key for key, value in by_parameter.items() if np.isnan(value)]
+        bad = [parameter for parameter, value in by_parameter.items() if np.isnan(value)]
         parameter = bad[0] if bad else choose(by_parameter, key=by_parameter.__getitem__)
         figures[name] = None if bad else round(by_parameter[parameter], 4)
         figures[f"{name}_of"] = parameter

@@ -87,8 +87,8 @@ def simulate(
                 said = float(logistic(0.5 * truth[index] + error))
                 rows.append((names[person], name, float(at), np.inf, said))
     panel = Panel.of(forecasts=rows, questions=asked)
-    order = [names.index(name) for name in panel.forecasters]
-    return Simulation(panel, truth, noise[order])
+    own = dict(zip(names, noise.tolist(), strict=True))
+    return Simulation(panel, truth, np.array([own[name] for name in panel.forecasters]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
