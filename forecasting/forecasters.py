@@ -146,11 +146,10 @@ def weights(posterior: Posterior, names: tuple[str, ...], *, level: float = LEVE
     """
     check_level(level)
     unknown = len(posterior.forecasters)
-    drawn = np.vstack([posterior.weights[:unknown], _anybody(posterior)])
     rows = [posterior.rows.get(name, unknown) for name in names]
-    lower, value, upper = np.quantile(
-        drawn, [(1.0 - level) / 2.0, 0.5, (1.0 + level) / 2.0], axis=1
-    )[:, [*rows, unknown]]
+    drawn = np.vstack([posterior.weights[:unknown], _anybody(posterior)])[[*rows, unknown]]
+    tails = [(1.0 - level) / 2.0, 0.5, (1.0 + level) / 2.0]
+    lower, value, upper = np.quantile(drawn, tails, axis=1)
     value = np.where(np.array([*rows, unknown]) == unknown, 1.0, value)
     return Estimates(value, lower, upper)
 

@@ -84,20 +84,6 @@ PRIORS = Priors()
 """The priors that every fit uses unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForecasterSummary:
-    """How far a forecaster is believed.
-
-    ``weight`` is the median of exp(t_w ω), where 1 is a forecaster of whom nothing is known;
-    ``lower`` and ``upper`` bound the central ``level`` of its posterior.
-    """
-
-    weight: float
-    lower: float
-    upper: float
-    level: float
-
-
 @dataclass(frozen=True, eq=False)
 class Posterior:
     """Draws of every parameter; the leading axis of every array is the draw.
@@ -241,23 +227,6 @@ class Posterior:
             column = self.domains.index(domain)
             return self.gamma[:, column], self.alpha[:, column]
         return np.exp(self.g0), self.a0
-
-    def forecaster_summary(self, name: str, level: float = 0.8) -> ForecasterSummary:
-        """Return the weight of a forecaster with its central credible interval.
-
-        A forecaster never seen has weight 1, which is also what an aggregate uses, and an interval
-        from the spread of skill between forecasters.
-
-        Raises:
-            ValueError: a level outside (0, 1).
-        """
-        check_level(level)
-        tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-        if name not in self.rows:
-            lower, upper = np.exp(np.quantile(self.t_w * standard_normal(self.draws), tails))
-            return ForecasterSummary(1.0, float(lower), float(upper), level)
-        lower, middle, upper = np.quantile(self.weights[self.rows[name]], [tails[0], 0.5, tails[1]])
-        return ForecasterSummary(float(middle), float(lower), float(upper), level)
 
     def to_bytes(self) -> bytes:
         """Return the posterior as a compressed archive of arrays, free of pickle."""

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from forecasting.forecasters import weights
 from service import questions, visibility
 from service.accounts import Actor
 from service.aggregates import Aggregator
@@ -153,5 +154,6 @@ async def _opinion(session: AsyncSession, aggregator: Aggregator, account: Accou
     if stored is not None:
         figures = {name: Estimate(*values) for name, values in stored.figures.items()}
         return Opinion(stored.resolved, stored.level, **figures)
-    weight = belief.posterior.forecaster_summary(str(account.id), aggregator.level)
-    return Opinion(0, weight.level, Estimate(weight.weight, weight.lower, weight.upper))
+    found = weights(belief.posterior, (str(account.id),), level=aggregator.level)
+    ends = (found.value[0], found.lower[0], found.upper[0])
+    return Opinion(0, aggregator.level, Estimate(*(float(end) for end in ends)))

@@ -117,22 +117,6 @@ def test_fixed_normals_are_symmetric_and_standard(draws: int) -> None:
         assert values.std() == pytest.approx(1.0, abs=0.01)
 
 
-def test_the_summary_of_a_forecaster_is_that_of_its_weights(posterior: Posterior) -> None:
-    weight = np.exp(posterior.t_w * posterior.omega[:, 1])
-    found = posterior.forecaster_summary("bob", level=0.5)
-    assert found.weight == pytest.approx(np.median(weight))
-    assert found.lower == pytest.approx(np.quantile(weight, 0.25))
-    assert found.upper == pytest.approx(np.quantile(weight, 0.75))
-
-
-def test_somebody_unknown_weighs_one_and_could_weigh_more_or_less(posterior: Posterior) -> None:
-    found = posterior.forecaster_summary("nobody")
-    assert found.weight == 1.0
-    assert found.lower < 1.0 < found.upper
-    with pytest.raises(ValueError, match="level"):
-        posterior.forecaster_summary("nobody", level=1.0)
-
-
 def test_inference_data_has_named_dimensions(posterior: Posterior) -> None:
     data = posterior.to_inference_data()
     assert dict(data.posterior.sizes) == {"chain": 4, "draw": 10, "domain": 2, "forecaster": 3}
