@@ -12,17 +12,18 @@ from typing import Final, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree as ET
 
-from sqlalchemy import Select, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions
 from service.clock import now
-from service.models import Outcome, Question, QuestionRevision, QuestionSet, Resolution
+from service.models import Outcome, Question, QuestionRevision, QuestionSet, Resolution, Utc
 from service.questions import State, View
 from service.webhooks import SOON, Event, Happening
 
 MEDIA_TYPE: Final = "application/atom+xml"
 MOST: Final = 100
+MOST_READ: Final = 10_000
 NAMESPACE: Final = "http://www.w3.org/2005/Atom"
 TITLES: Final = {
     Event.opened: "Opened",
@@ -49,16 +50,15 @@ async def of_set(session: AsyncSession, slug: str, *, site: str, address: str) -
         NotFound: a set that is not there.
     """
     found = await questions.find_set(session, slug)
-    happened = await happenings(session, found, now())
-    newest = sorted(happened, key=lambda one: (one.at, one.key), reverse=True)[:MOST]
+    entries = await newest(session, found, now(), MOST)
     feed = ET.Element("feed", xmlns=NAMESPACE)
     _add(feed, "id", _name(found, "feed"))
     _add(feed, "title", found.title)
-    _add(feed, "updated", (newest[0].at if newest else found.created_at).isoformat())
+    _add(feed, "updated", (entries[0].at if entries else found.created_at).isoformat())
     _add(_add(feed, "author"), "name", "Credence")
     _add(feed, "link", rel="self", type=MEDIA_TYPE, href=address)
     _add(feed, "link", rel="alternate", type="text/html", href=f"{site}/sets/{found.slug}")
-    for one in newest:
+    for one in entries:
         entry = _add(feed, "entry")
         _add(entry, "id", _name(found, one.key))
         _add(entry, "title", f"{TITLES[one.event]}: {one.view.revision.title}")
@@ -71,20 +71,76 @@ async def of_set(session: AsyncSession, slug: str, *, site: str, address: str) -
     return bytes(document).decode()
 
 
-async def happenings(session: AsyncSession, found: QuestionSet, at: datetime) -> list[Happening]:
-    """What became of a set's questions until a moment, drafts left out, in no order."""
-    asked = await session.scalars(
-        select(Question).where(Question.set_id == found.id).order_by(Question.id)
+async def newest(
+    session: AsyncSession, found: QuestionSet, at: datetime, most: int
+) -> list[Happening]:
+    """What became last of a set's questions until a moment, the newest first, drafts left out.
+
+    Only questions to which something may have happened lately are read, ever more until none of
+    those left out can have a newer entry, or there are thousands of them.
+    """
+    limit = 2 * most
+    while True:
+        touched = await _touched(session, found, at, limit)
+        happened = await _happenings(session, found, [one for one, _ in touched], at)
+        happened.sort(key=lambda one: (one.at, one.view.id, one.key), reverse=True)
+        happened = happened[:most]
+        complete = len(happened) == most and happened[-1].at >= touched[-1][1]
+        if complete or len(touched) < limit or limit > MOST_READ:
+            return happened
+        limit *= 8
+
+
+async def _touched(
+    session: AsyncSession, found: QuestionSet, at: datetime, limit: int
+) -> list[tuple[int, datetime]]:
+    """Questions with the latest moment by which something may have happened, the newest first."""
+    revision, closes = QuestionRevision, QuestionRevision.closes_at
+    moments = union_all(
+        select(revision.question_id, revision.created_at.label("moment")).where(
+            revision.created_at <= at
+        ),
+        select(revision.question_id, revision.opens_at).where(revision.opens_at <= at),
+        select(revision.question_id, closes).where(closes <= at),
+        select(Resolution.question_id, Resolution.created_at).where(Resolution.created_at <= at),
+    ).subquery()
+    latest = func.max(moments.columns.moment, type_=Utc)
+    rows = await session.execute(
+        select(Question.id, latest)
+        .join(moments, moments.columns.question_id == Question.id)
+        .where(Question.set_id == found.id)
+        .group_by(Question.id)
+        .order_by(latest.desc(), Question.id.desc())
+        .limit(limit)
     )
+    soon = await session.execute(
+        select(revision.question_id, closes)
+        .join(Question, Question.id == revision.question_id)
+        .where(Question.set_id == found.id, closes > at, closes <= at + SOON)
+        .order_by(closes.desc(), revision.question_id.desc())
+        .limit(limit)
+    )
+    touched = dict(rows.all())
+    for question_id, closes_at in soon:
+        soon_at = (closes_at or at) - SOON
+        touched[question_id] = max(touched.get(question_id, soon_at), soon_at)
+    ordered = sorted(touched.items(), key=lambda one: (one[1], one[0]), reverse=True)
+    return ordered[:limit]
+
+
+async def _happenings(
+    session: AsyncSession, found: QuestionSet, ids: Sequence[int], at: datetime
+) -> list[Happening]:
+    asked = await session.scalars(select(Question).where(Question.id.in_(ids)))
     lives: dict[int, tuple[Question, list[Fact]]] = {one.id: (one, []) for one in asked}
     revisions = await session.scalars(
         select(QuestionRevision)
-        .where(QuestionRevision.question_id.in_(_ids(found)), QuestionRevision.created_at <= at)
+        .where(QuestionRevision.question_id.in_(ids), QuestionRevision.created_at <= at)
         .order_by(QuestionRevision.number)
     )
     resolutions = await session.scalars(
         select(Resolution)
-        .where(Resolution.question_id.in_(_ids(found)), Resolution.created_at <= at)
+        .where(Resolution.question_id.in_(ids), Resolution.created_at <= at)
         .order_by(Resolution.number)
     )
     known: list[Fact] = [*revisions, *resolutions]
@@ -95,10 +151,6 @@ async def happenings(session: AsyncSession, found: QuestionSet, at: datetime) ->
         for question, facts in lives.values()
         for happening in _life(question, found.slug, facts, at)
     ]
-
-
-def _ids(found: QuestionSet) -> Select[int]:
-    return select(Question.id).where(Question.set_id == found.id)
 
 
 def _life(
