@@ -20,7 +20,8 @@ from service.settings import Settings
 def import_folder(folder: Path, *, slug: str | None) -> None:
     """Import a folder of forecasts (forecasts.csv, questions.csv) as a set of its own.
 
-    All or nothing, and safe to repeat. Its forecasters become accounts named SET:FORECASTER.
+    All or nothing, and safe to repeat. Its forecasters become accounts named SET:FORECASTER. It is
+    one transaction: on SQLite nobody else can write until it is done, on PostgreSQL everybody can.
     """
 
     async def work(database: Database, settings: Settings) -> exchange.Imported:
