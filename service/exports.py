@@ -1,4 +1,4 @@
-"""Exports: one's own data, and the forecasts of a set, as CSV or Parquet, streamed row by row."""
+"""Exports: one's own data, and what was said in a set, as CSV or Parquet, streamed row by row."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import forecasts, questions, scoring
@@ -24,6 +24,9 @@ from service.database import Database
 from service.errors import Conflict
 from service.models import (
     Account,
+    Comment,
+    CommentRemoval,
+    CommentRevision,
     Forecast,
     Question,
     QuestionRevision,
@@ -39,7 +42,7 @@ BATCH: Final = 1_000
 QUESTIONS_BATCH: Final = 50
 
 Rows = Sequence[Sequence[Any]]
-Said = type[Forecast] | type[Withdrawal] | type[Score]
+Said = type[Forecast] | type[Withdrawal] | type[Score] | type[CommentRevision] | type[Comment]
 
 
 class Format(StrEnum):
@@ -55,9 +58,11 @@ class Own(StrEnum):
     forecasts = "forecasts"
     withdrawals = "withdrawals"
     scores = "scores"
+    comments = "comments"
 
 
-_OWN: Final[dict[Own, tuple[Said, dict[str, type]]]] = {
+_ABOUT: Final = {"id": int, "set": str, "question_id": int, "question": str, "title": str}
+_OWN: Final[dict[Own, tuple[type[Forecast | Withdrawal | Score], dict[str, type]]]] = {
     Own.forecasts: (
         Forecast,
         {"probability": float, "rationale": str, "expires_at": datetime, "created_at": datetime},
@@ -151,6 +156,7 @@ class _Parquet:
         types = {
             str: pa.string(),
             int: pa.int64(),
+            bool: pa.bool_(),
             float: pa.float64(),
             datetime: pa.timestamp("us", tz="UTC"),
         }
@@ -301,8 +307,8 @@ async def of_set(
 
 
 def require_curator(actor: Actor) -> None:
-    """Refuse those who may not have everyone's forecasts of a set."""
-    actor.require(Role.curator, "export the forecasts of a set")
+    """Refuse those who may not have what everyone said in a set."""
+    actor.require(Role.curator, "export what was said in a set")
 
 
 async def _names(session: AsyncSession) -> dict[int, str]:
@@ -347,26 +353,108 @@ def _moment(seconds: float) -> datetime:
 async def own(session: AsyncSession, account_id: int, what: Own) -> Table:
     """A table of what an account itself has said or earned, the first first.
 
-    Scores are those under the resolutions that hold.
+    Scores are those under the resolutions that hold; a comment has a row for each of its texts.
     """
-    about = {"id": int, "set": str, "question_id": int, "question": str, "title": str}
+    if what is Own.comments:
+        return _own_comments(session, account_id)
     table, columns = _OWN[what]
     query = (
-        questions.views_query(None)
-        .with_only_columns(
-            table.id,
-            QuestionSet.slug,
-            Question.id,
-            Question.slug,
-            QuestionRevision.title,
-            *(getattr(table, column) for column in columns),
-        )
+        _asked(table.id, *(getattr(table, column) for column in columns))
         .join(table, table.question_id == Question.id)
         .where(table.account_id == account_id)
     )
     if table is Score:
         query = query.where(Score.resolution_id == Resolution.id)
-    return Table(what, about | columns, _by_id(session, query, table))
+    return Table(what, _ABOUT | columns, _by_id(session, query, table))
+
+
+def _own_comments(session: AsyncSession, account_id: int) -> Table:
+    said = {
+        "comment_id": (int, Comment.id),
+        "parent_id": (int, Comment.parent_id),
+        "forecast_id": (int, Comment.forecast_id),
+        "private": (bool, Comment.private),
+        "removed": (bool, _removed()),
+        "revision": (int, CommentRevision.number),
+        "text": (str, CommentRevision.text),
+        "created_at": (datetime, CommentRevision.created_at),
+    }
+    query = (
+        _asked(CommentRevision.id, *(column for _, column in said.values()))
+        .join(Comment, Comment.question_id == Question.id)
+        .join(CommentRevision, CommentRevision.comment_id == Comment.id)
+        .where(Comment.account_id == account_id)
+    )
+    columns = _ABOUT | {name: kind for name, (kind, _) in said.items()}
+    return Table(Own.comments, columns, _by_id(session, query, CommentRevision))
+
+
+async def comments_of_set(session: AsyncSession, slug: str, *, pseudonymous: bool) -> Table:
+    """The comments on a set's questions as they stand, private ones too, removed ones not.
+
+    Words can give their author away, so the pseudonyms are not those of any export of forecasts.
+    """
+    found = await questions.find_set(session, slug)
+    name = Pseudonyms().of if pseudonymous else (await _names(session)).__getitem__
+    newest = (
+        select(func.max(CommentRevision.number))
+        .where(CommentRevision.comment_id == Comment.id)
+        .correlate(Comment)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Comment.id,
+            Comment.parent_id,
+            Comment.account_id,
+            Question.slug,
+            Comment.private,
+            CommentRevision.text,
+            Comment.created_at,
+            CommentRevision.created_at,
+        )
+        .join(Question, Question.id == Comment.question_id)
+        .join(CommentRevision, CommentRevision.comment_id == Comment.id)
+        .where(Question.set_id == found.id, CommentRevision.number == newest, ~_removed())
+    )
+
+    async def said() -> AsyncIterator[Rows]:
+        async for rows in _by_id(session, query, Comment):
+            yield [(row[0], row[1], name(row[2]), *row[3:]) for row in rows]
+
+    return Table(
+        "comments",
+        {
+            "comment_id": int,
+            "parent_id": int,
+            "forecaster_id": str,
+            "question_id": str,
+            "private": bool,
+            "text": str,
+            "created_at": datetime,
+            "edited_at": datetime,
+        },
+        said(),
+    )
+
+
+def _removed() -> ColumnElement[bool]:
+    """Whether a comment is out of sight."""
+    latest = (
+        select(CommentRemoval.removed)
+        .where(CommentRemoval.comment_id == Comment.id)
+        .order_by(CommentRemoval.number.desc())
+        .limit(1)
+        .correlate(Comment)
+        .scalar_subquery()
+    )
+    return func.coalesce(latest, false())
+
+
+def _asked(key: Any, *more: Any) -> Select[*tuple[Any, ...]]:
+    """A query on questions for the columns `_ABOUT` and some more."""
+    about = (QuestionSet.slug, Question.id, Question.slug, QuestionRevision.title)
+    return questions.views_query(None).with_only_columns(key, *about, *more)
 
 
 async def _by_id(
@@ -386,4 +474,6 @@ async def _by_id(
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value) if isinstance(value, float) else value

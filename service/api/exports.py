@@ -1,4 +1,4 @@
-"""Exports: one's own data, and for curators the forecasts of a set."""
+"""Exports: one's own data, and for curators the forecasts and comments of a set."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
@@ -15,6 +15,12 @@ from service.exports import Format, Own
 TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
 
 Form = Annotated[Format, QueryParameter(name="format", description="how tables are written")]
+Names = Annotated[
+    bool,
+    QueryParameter(
+        description="name forecasters by their accounts, not by pseudonyms of this export"
+    ),
+]
 
 
 class Exports(Controller):
@@ -31,7 +37,10 @@ class Exports(Controller):
         what: Annotated[Own, PathParameter(description="what of my own")],
         form: Form = Format.csv,
     ) -> Stream:
-        """Every forecast or withdrawal of mine, or my scores under the resolutions that hold."""
+        """All forecasts, withdrawals or comments of mine, or my scores that hold.
+
+        Scores are those under the resolutions that hold; a comment has a row for each of its texts.
+        """
 
         async def pieces() -> AsyncIterator[bytes]:
             async with request.app.state.database.read() as session:
@@ -53,12 +62,7 @@ class Exports(Controller):
         reading: Reading,
         slug: Slug,
         form: Form = Format.csv,
-        names: Annotated[
-            bool,
-            QueryParameter(
-                description="name forecasters by their accounts, not by pseudonyms of this export"
-            ),
-        ] = False,
+        names: Names = False,
     ) -> Stream:
         """A ZIP of `questions` and `forecasts`, which `credence import` reads when in CSV."""
         exports.require_curator(actor)
@@ -71,6 +75,35 @@ class Exports(Controller):
                     yield piece
 
         return _file(pieces(), f"{slug}.zip", "application/zip")
+
+    @get(
+        "/sets/{slug:str}/exports/comments",
+        summary="Export the comments of a set (curators)",
+        media_type="text/csv",
+    )
+    async def comments_of_set(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        slug: Slug,
+        form: Form = Format.csv,
+        names: Names = False,
+    ) -> Stream:
+        """The comments as they stand, private ones too, removed ones not.
+
+        Words can give their author away, so the pseudonyms differ from those of any other export.
+        """
+        exports.require_curator(actor)
+        await questions.find_set(reading, slug)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async with request.app.state.database.read() as session:
+                table = await exports.comments_of_set(session, slug, pseudonymous=not names)
+                async for piece in exports.written(table, form):
+                    yield piece
+
+        return _file(pieces(), f"{slug}-comments.{form}", TYPES[form])
 
 
 def _file(pieces: AsyncIterator[bytes], name: str, media_type: str) -> Stream:

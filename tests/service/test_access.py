@@ -97,6 +97,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/questions/{question_id:int}/scores/receipt"): READ,
     ("GET", "/api/v1/account/exports/{what:str}"): READ,
     ("GET", "/api/v1/sets/{slug:str}/exports/forecasts"): UNRESOLVE,
+    ("GET", "/api/v1/sets/{slug:str}/exports/comments"): UNRESOLVE,
     ("GET", "/api/v1/webhooks"): READ,
     ("POST", "/api/v1/webhooks"): SUBMIT,
     ("GET", "/api/v1/webhooks/{webhook_id:int}"): MISSING,

@@ -73,6 +73,59 @@ def test_my_scores_are_those_under_the_resolutions_that_hold(crowd) -> None:
     assert read(ann.get("/account/exports/scores")) == []
 
 
+@pytest.fixture
+def talk(crowd) -> Any:
+    """Ann's comment, edited; Bob's private answer; one of Ann's that she took back."""
+    ann, bob, curator = crowd
+    rain = ann.get("/questions", set="tests").json()["items"][0]["id"]
+    path = f"/questions/{rain}/comments"
+    first = ann.post(path, {"text": "Wet, I say;\n☔"}).json()["id"]
+    ann.post(f"/comments/{first}/revisions", {"text": "Very wet."})
+    bob.post(path, {"text": "=Dry.", "parent_id": first, "private": True})
+    gone = ann.post(path, {"text": "Never mind."}).json()["id"]
+    ann("DELETE", f"/comments/{gone}")
+    return ann, bob, curator, first
+
+
+def test_my_comments_are_had_with_every_text_they_had(talk) -> None:
+    ann, bob, _, first = talk
+    rows = read(ann.get("/account/exports/comments"))
+    assert [(row["text"], row["revision"], row["removed"]) for row in rows] == [
+        ("Wet, I say;\n☔", "1", "false"),
+        ("Very wet.", "2", "false"),
+        ("Never mind.", "1", "true"),
+    ]
+    (answer,) = read(bob.get("/account/exports/comments"))
+    assert (answer["parent_id"], answer["private"], answer["question"]) == (
+        str(first),
+        "true",
+        "rain",
+    )
+    table = parquet.read_table(
+        io.BytesIO(ann.get("/account/exports/comments", format="parquet").content)
+    )
+    assert [row["removed"] for row in table.to_pylist()] == [False, False, True]
+
+
+def test_a_curator_has_a_sets_comments_as_they_stand(talk, refused) -> None:
+    ann, _, curator, first = talk
+    path = "/sets/tests/exports/comments"
+    refused(ann.get(path), 403)
+    refused(curator.get("/sets/none/exports/comments"), 404)
+    answer = curator.get(path, names=True)
+    assert answer.headers["content-disposition"] == 'attachment; filename="tests-comments.csv"'
+    told = [
+        (row["forecaster_id"], row["parent_id"], row["private"], row["text"])
+        for row in read(answer)
+    ]
+    assert told == [("ann", "", "false", "Very wet."), ("bob", str(first), "true", "=Dry.")]
+    once, again = ({row["forecaster_id"] for row in read(curator.get(path))} for _ in range(2))
+    assert len(once) == len(again) == 2
+    assert not once & (again | {"ann", "bob"})
+    table = parquet.read_table(io.BytesIO(curator.get(path, format="parquet").content))
+    assert table.num_rows == 2
+
+
 def test_parquet_has_the_same_rows_with_their_types(crowd) -> None:
     ann, *_ = crowd
     answer = ann.get("/account/exports/forecasts", format="parquet")
