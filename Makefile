@@ -11,8 +11,11 @@ serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127
 	@$(BIN)/credence init
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
-test: .venv/test.stamp browser ## Install and run every test
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile
+
+test: .venv/test.stamp ## Install and run every test; those of the pages need a browser
+	@if $(MAKE) --no-print-directory browser; then $(TESTS); else $(TESTS) --ignore tests/pages \
+		&& echo "All passed, but the pages were NOT tested: there is no browser." >&2; fi
 
 test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Metaculus's own client against the server
 	PYTHON_OF_CREDENCE=$(CURDIR)/$(BIN)/python LITELLM_LOCAL_MODEL_COST_MAP=True \
@@ -21,7 +24,7 @@ test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Metaculus's own 
 browser: ## Find a Chromium for the tests of the pages, or install Debian's
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| { apt-get update -qq && apt-get install -qq -y chromium >/dev/null && command -v chromium; } \
-		|| echo "The tests of the pages cannot run: install a browser (Debian: apt-get install chromium)" >&2
+		|| { echo "No browser: install one (Debian: apt-get install chromium)" >&2; exit 1; }
 
 check: lint types contracts test ## Everything that a change must pass
 

@@ -153,12 +153,15 @@ async def listing(
     after: int,
     limit: int,
     owner_id: int | None = None,
+    name: str = "",
 ) -> Sequence[Account]:
     """The next accounts after an id: one's own bots for anyone, else for administrators.
 
-    `None` is the command.
+    With `name` only those in whose name it occurs, whatever the capitals. `None` is the command.
     """
     chosen: list[ColumnElement[bool]] = [Account.id > after]
+    if name:
+        chosen.append(Account.name.icontains(name, autoescape=True))
     if owner_id is None or actor is None or owner_id != actor.id:
         _require_administrator(actor, "list accounts")
     if owner_id is not None:

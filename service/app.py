@@ -9,6 +9,7 @@ from typing import Final
 
 import swagger_ui
 from litestar import Litestar, Response, Router
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
@@ -71,6 +72,9 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 METACULUS: Final = "/api/metaculus"
+PLAIN: Final = ["^/api/", "^/metrics", "^/healthz", "^/readyz"]
+"""What is not compressed: programs that want it so put a proxy in front."""
+
 READING_ERRORS: Final = {
     HTTPStatus.BAD_REQUEST: "The request is malformed.",
     HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown, expired or revoked.",
@@ -280,6 +284,7 @@ def create_app(settings: Settings) -> Litestar:
         },
         exception_handlers={Exception: answer_error},
         template_config=pages.template_config(),
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
         middleware=[metrics.middleware, origin.SameOrigin(), Sightings()],
         plugins=[DocumentedErrors()],
         request_max_body_size=settings.max_body_bytes,

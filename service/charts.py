@@ -7,6 +7,7 @@ seconds to load.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import altair as alt
@@ -78,7 +79,10 @@ def history(data: dict[str, Any], look: Look) -> Spec:
         look: theme and size.
     """
     colours = THEMES[look.theme]
-    time = alt.X("at:T", title=None, scale=alt.Scale(domain=[data["opens"], data["ends"]]))
+    domain = [data["opens"], data["ends"]]
+    time = alt.X(
+        "at:T", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(format=_dated(*domain))
+    )
     value = _probability("probability:Q")
     said = [alt.Tooltip("at:T", title="from", format="%d %B %Y, %H:%M"), _shown("probability")]
     whole = f"{data['level']:.0%} interval"
@@ -142,7 +146,7 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
     """How the standing forecasts are spread over 20 bins of 5 points, and where the aggregate is.
 
     Args:
-        data: `bins` (lower, upper, forecasters) and `aggregate`, a probability or None.
+        data: `bins` (lower, upper, forecasters); `aggregate` and `mine`, probabilities or None.
         look: theme and size.
     """
     colours = THEMES[look.theme]
@@ -170,12 +174,14 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
         )
     )
     layers = [bars]
-    if data["aggregate"] is not None:
-        layers.append(
-            alt.Chart(_values([{"lower": data["aggregate"]}]))
-            .mark_rule(color=colours.crowd, strokeWidth=2.2)
-            .encode(x="lower:Q", tooltip=[_shown("lower", "aggregate")])
-        )
+    marks = (("aggregate", colours.crowd, [1, 0]), ("mine", colours.mine, [4, 3]))
+    for said, colour, dash in marks:
+        if data[said] is not None:
+            layers.append(
+                alt.Chart(_values([{"lower": data[said]}]))
+                .mark_rule(color=colour, strokeWidth=2.2, strokeDash=dash)
+                .encode(x="lower:Q", tooltip=[_shown("lower", said)])
+            )
     return _finished(layers, look)
 
 
@@ -188,14 +194,16 @@ def reading(data: dict[str, Any], look: Look) -> Spec:
     """
     colours = THEMES[look.theme]
     points = alt.Chart(_values(data["points"]))
-    time = alt.X("at:T", title=None)
+    domain = [data["points"][0]["at"], data["points"][-1]["at"]] if data["points"] else None
+    axis = alt.Axis(format=_dated(*domain)) if domain else alt.Axis()
+    time = alt.X("at:T", title=None, axis=axis)
     said = [alt.Tooltip("at:T", title="on", format="%d %B %Y"), _shown("probability")]
     return _finished(
         [
             points.mark_area(opacity=0.18, color=colours.crowd).encode(
                 x=time, y=_probability("lower:Q"), y2="upper:Q"
             ),
-            points.mark_line(strokeWidth=2.2, color=colours.crowd, point=True).encode(
+            points.mark_line(strokeWidth=2.2, color=colours.crowd).encode(
                 x=time, y=_probability("probability:Q"), tooltip=said
             ),
         ],
@@ -207,7 +215,8 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
     """How often what was said came true, against how probable it was said to be.
 
     Args:
-        data: `curve` (forecast, frequency, forecasts), and `band` (forecast, lower, upper): where
+        data: `curve` (forecast, frequency), `groups` (forecast, frequency, forecasts): the flats of
+            the curve at the mean of what was said there, and `band` (forecast, lower, upper): where
             the curve would lie, were the forecasts reliable.
         look: theme and size.
     """
@@ -228,11 +237,16 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
         diagonal.mark_line(strokeDash=[4, 4], strokeWidth=1, color=colours.quiet).encode(
             x=across, y=up
         ),
-        curve.mark_line(strokeWidth=2.2, color=colours.crowd).encode(x=across, y=up),
-        curve.mark_point(filled=True, color=colours.crowd, opacity=1).encode(
+        curve.mark_line(strokeWidth=1.4, opacity=0.7, color=colours.crowd).encode(x=across, y=up),
+        curve.mark_tick(thickness=1, size=8, yOffset=-4, color=colours.crowd, opacity=0.45).encode(
+            x=across, y=alt.datum(0), tooltip=[_shown("forecast", "said")]
+        ),
+        alt.Chart(_values(data["groups"]))
+        .mark_point(filled=True, color=colours.crowd, opacity=1)
+        .encode(
             x=across,
             y=up,
-            size=alt.Size("forecasts:Q", legend=None, scale=alt.Scale(range=[20, 160])),
+            size=alt.Size("forecasts:Q", legend=None, scale=alt.Scale(range=[40, 320])),
             tooltip=[_shown("forecast", "said"), _shown("frequency", "came true"), "forecasts:Q"],
         ),
     ]
@@ -242,6 +256,12 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
 CHARTS: Final[dict[str, Callable[[dict[str, Any], Look], Spec]]] = {
     chart.__name__: chart for chart in (history, histogram, reading, reliability)
 }
+
+
+def _dated(begins: str, ends: str) -> str:
+    """How an axis tells times: by day, or within three days by the hour too."""
+    long = datetime.fromisoformat(ends) - datetime.fromisoformat(begins) > timedelta(days=3)
+    return "%-d %b" if long else "%-d %b %H:%M"
 
 
 def _probability(field: str, title: str | None = None) -> alt.Y:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from forecasting import pooling
 from service import forecasts, visibility
@@ -66,7 +67,8 @@ class Bin:
 class Move:
     """A change of the published aggregate, and what caused it.
 
-    `by` is who forecast `said`, where a forecast was the cause.
+    `by` is who forecast `said`, where a forecast was the cause, and `instead_of` what they had
+    said before.
     """
 
     at: datetime
@@ -75,6 +77,7 @@ class Move:
     after: float
     by: str | None
     said: float | None
+    instead_of: float | None
 
     @property
     def change(self) -> float:
@@ -100,6 +103,12 @@ class Story:
     def forecasters(self) -> int:
         """How many forecasts stand."""
         return sum(one.forecasters for one in self.bins)
+
+    @property
+    def standing(self) -> float | None:
+        """What one says oneself in the end; None where nothing of it stands."""
+        last = self.mine[-1] if self.mine else None
+        return last.probability if last else None
 
     def at(self, moment: datetime) -> Point | None:
         """What was published last by a moment."""
@@ -191,9 +200,22 @@ def _said(stands: Sequence[Stand], last: datetime) -> list[Said]:
 
 async def _moves(session: AsyncSession, view: View) -> list[Move]:
     """The latest changes of the published aggregate, the newest first."""
+    earlier = aliased(Forecast)
+    instead_of = (
+        select(earlier.probability)
+        .where(
+            earlier.question_id == Forecast.question_id,
+            earlier.account_id == Forecast.account_id,
+            earlier.id < Forecast.id,
+        )
+        .order_by(earlier.id.desc())
+        .limit(1)
+        .correlate(Forecast)
+        .scalar_subquery()
+    )
     rows = (
         await session.execute(
-            select(Aggregate, Account.name, Forecast.probability)
+            select(Aggregate, Account.name, Forecast.probability, instead_of)
             .outerjoin(
                 Forecast,
                 and_(
@@ -216,8 +238,9 @@ async def _moves(session: AsyncSession, view: View) -> list[Move]:
             after=row.probability,
             by=name,
             said=said,
+            instead_of=before,
         )
-        for place, (row, name, said) in enumerate(rows[:MOST_MOVES])
+        for place, (row, name, said, before) in enumerate(rows[:MOST_MOVES])
     ]
 
 

@@ -262,8 +262,7 @@ async def past(
     first = ledger.first_asked_at(implication.id)
     if first is None or first > at:
         return []
-    step = (at - first) / (points - 1)
-    moments = [first + step * number for number in range(points - 1)] + [at]
+    moments = _spaced(first, at, points)
     watched = await _watched(
         session,
         aggregator,
@@ -273,6 +272,34 @@ async def past(
         is_now=as_of is None,
     )
     return [_point(watched, moment, implication) for moment in moments]
+
+
+async def trends(
+    session: AsyncSession,
+    aggregator: Aggregator,
+    actor: Actor,
+    found: QuestionSet,
+    *,
+    points: int,
+) -> dict[int, list[Point]]:
+    """The readings of every implication of a set at the same evenly spaced moments, by its id.
+
+    The moments go from when the first of them was asked until now; an implication is left out of
+    those at which nothing could be read of it.
+    """
+    at = now()
+    ledger = await _ledger(session, found)
+    asked = [ledger.first_asked_at(one.id) for one in ledger.implications]
+    first = min((one for one in asked if one is not None), default=None)
+    if first is None or first >= at:
+        return {}
+    moments = _spaced(first, at, points)
+    views = {moment: ledger.views(moment) for moment in moments}
+    watched = await _watched(session, aggregator, actor, ledger, views, is_now=True)
+    return {
+        one.id: [point for moment in moments if (point := _point(watched, moment, one)).reading]
+        for one in ledger.implications
+    }
 
 
 def summary(lines: Iterable[Line]) -> dict[Lean, int]:
@@ -313,6 +340,11 @@ def _moment(found: QuestionSet, as_of: datetime | None) -> datetime:
     if as_of < found.created_at:
         raise NotFound(f"set {found.slug!r} did not exist at {as_of.isoformat()}")
     return as_of
+
+
+def _spaced(first: datetime, last: datetime, points: int) -> list[datetime]:
+    step = (last - first) / (points - 1)
+    return [first + step * number for number in range(points - 1)] + [last]
 
 
 async def _ledger(session: AsyncSession, found: QuestionSet) -> Ledger:

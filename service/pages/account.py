@@ -12,16 +12,19 @@ from service import accounts, forecasters, identity, origin, sessions, tokens
 from service.accounts import Actor
 from service.clock import now
 from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
-from service.errors import Invalid, Problem, Unauthenticated
+from service.errors import Invalid, Problem
 from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
 from service.pages.rendering import page
+from service.pages.visitors import require_someone
 
 LISTED: Final = 100
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
 SAID: Final = {
     "revoked": "The token opens nothing any more.",
     "ended": "That browser is signed out.",
+    "shown": "Everybody sees now what the model makes of your forecasts.",
+    "kept": "Only you and curators see what the model makes of your forecasts.",
     "password": "The password is changed, and every other browser is signed out.",
 }
 RowId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
@@ -42,7 +45,7 @@ class Account(Controller):
         done: FromQuery[str] = "",
     ) -> Template:
         """One's record, tokens, browsers and password."""
-        _require_someone(actor)
+        require_someone(actor)
         record = await forecasters.get(reading, aggregator, actor, actor.id)
         shown = await _shown(reading, actor) | {"record": record, "told": SAID.get(done)}
         return page(request, actor, "account.html", form=Form(), secret=None, **shown)
@@ -52,12 +55,12 @@ class Account(Controller):
         self, request: AppRequest, actor: Who, writing: Writing, aggregator: Pooling
     ) -> Template:
         """Make a token, and show its secret this once."""
-        _require_someone(actor)
+        require_someone(actor)
         form = await read_form(request)
         secret, status = None, 200
         try:
             async with writing.begin_nested():
-                secret = await _issue(writing, actor, form)
+                secret = await issue(writing, actor, actor.id, form)
         except Problem as problem:
             form.refuse(problem)
             status = problem.status
@@ -70,23 +73,31 @@ class Account(Controller):
     @post("/tokens/{token_id:int}/revocation", status_code=303)
     async def revoke(self, actor: Who, writing: Writing, token_id: RowId) -> Redirect:
         """End a token."""
-        _require_someone(actor)
+        require_someone(actor)
         await tokens.revoke(writing, actor, actor.id, token_id)
         return Redirect("/account?done=revoked", status_code=303)
 
     @post("/sessions/{session_id:int}/end", status_code=303)
     async def end(self, actor: Who, writing: Writing, session_id: RowId) -> Redirect:
         """Sign a browser out."""
-        _require_someone(actor)
+        require_someone(actor)
         await sessions.revoke(writing, actor, session_id)
         return Redirect("/account?done=ended", status_code=303)
+
+    @post("/showing", status_code=303)
+    async def show(self, request: AppRequest, actor: Who, writing: Writing) -> Redirect:
+        """Let everybody see one's record, or only curators and oneself."""
+        require_someone(actor)
+        shown = bool((await read_form(request)).text("shown"))
+        await forecasters.show(writing, actor, actor.id, shown=shown)
+        return Redirect(f"/account?done={'shown' if shown else 'kept'}", status_code=303)
 
     @post("/password", status_code=303)
     async def change_password(
         self, request: AppRequest, actor: Who, aggregator: Pooling
     ) -> Redirect | Template:
         """Change the password: every browser is signed out, and this one in again."""
-        _require_someone(actor)
+        require_someone(actor)
         form = await read_form(request)
         state = request.app.state
         try:
@@ -120,7 +131,8 @@ class Account(Controller):
         return Redirect("/account?done=password", status_code=303, cookies=[cookie])
 
 
-async def _issue(writing: AsyncSession, actor: Actor, form: Form) -> str:
+async def issue(writing: AsyncSession, actor: Actor, account_id: int, form: Form) -> str:
+    """Make the token that a form asks for, and give its secret."""
     if not form.text("label").strip():
         raise Invalid("say what the token is for", field="label")
     days = form.text("lifetime")
@@ -128,7 +140,9 @@ async def _issue(writing: AsyncSession, actor: Actor, form: Form) -> str:
         raise Invalid("choose one of what is offered", field="scope")
     expires_at = now() + timedelta(days=int(days)) if days else None
     scope = Scope(form.text("scope"))
-    _, secret = await tokens.create(writing, actor, actor.id, form.text("label"), scope, expires_at)
+    _, secret = await tokens.create(
+        writing, actor, account_id, form.text("label"), scope, expires_at
+    )
     return secret
 
 
@@ -141,9 +155,3 @@ async def _shown(session: AsyncSession, actor: Actor) -> dict[str, Any]:
         "lifetimes": LIFETIMES,
         "now": now(),
     }
-
-
-def _require_someone(actor: Actor) -> None:
-    """Send a visitor to sign in."""
-    if not actor.id:
-        raise Unauthenticated("sign in first")

@@ -21,7 +21,7 @@ HEIGHTS: Final = {
     "history": {"wide": 300, "narrow": 260},
     "histogram": {"wide": 150, "narrow": 150},
     "reading": {"wide": 280, "narrow": 240},
-    "reliability": {"wide": 420, "narrow": 320},
+    "reliability": {"wide": 440, "narrow": 320},
 }
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -71,7 +71,8 @@ class Charts(Controller):
         present = (await aggregator.current(reading, actor, [view]))[view.id]
         data = {
             "bins": msgspec.to_builtins(story.bins),
-            "aggregate": present.probability if story.bins else None,
+            "aggregate": present.probability if story.forecasters else None,
+            "mine": story.standing,
         }
         return await drawn(request, "histogram", data, theme, size)
 

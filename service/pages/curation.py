@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,15 +18,22 @@ from service.catalogue import Order
 from service.clock import now
 from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.errors import Invalid, NotFound, Problem
-from service.models import Outcome, Role
+from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
 from service.pages.rendering import page
+from service.pages.sets import Slug
 from service.questions import State, View
 
 LISTED: Final = 40
+MOST_QUESTIONS: Final = 500
 MOST_SETS: Final = 200
 TEXTS: Final = ("title", "background", "criteria", "fine_print", "why")
+SEEN: Final = {
+    Visibility.always: "always",
+    Visibility.after_forecast: "once they have forecast it, or it has closed",
+    Visibility.reveal_at: "from a moment on",
+}
 MOMENTS: Final = ("opens_at", "closes_at", "resolves_by")
 ANSWERS: Final = (Outcome.yes, Outcome.no, Outcome.ambiguous, Outcome.annulled)
 SAID: Final = {
@@ -35,6 +42,7 @@ SAID: Final = {
     "close": "It takes no more forecasts.",
     "reopen": "It takes forecasts again.",
     "revise": "The revision is in force.",
+    "visibility": "That is what forecasters see from now on.",
 }
 
 
@@ -92,6 +100,50 @@ class Curation(Controller):
             in_set=in_set,
             sets=await questions.sets(reading, after=0, limit=MOST_SETS),
         )
+
+    @get("/sets/{slug:str}")
+    async def set_(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        slug: Slug,
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """A set's questions, and what forecasters see of the crowd before they have forecast."""
+        actor.require(Role.curator, "curate")
+        return await _set(request, actor, reading, slug, Form(), told=SAID.get(done))
+
+    @get("/sets/{slug:str}/set.toml", media_type="application/toml")
+    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
+        """The set as the file that would load it."""
+        told = await curation.export(reading, actor, slug)
+        headers = {"Content-Disposition": f'attachment; filename="{slug}.toml"'}
+        return Response(told, media_type="application/toml", headers=headers)
+
+    @post("/sets/{slug:str}/visibility", status_code=303)
+    async def decide(
+        self, request: AppRequest, actor: Who, writing: Writing, slug: Slug
+    ) -> Redirect | Template:
+        """Decide when forecasters see what others believe of a set's questions."""
+        actor.require(Role.curator, "curate")
+        form = await read_form(request)
+        try:
+            if form.text("visibility") not in set(Visibility):
+                raise Invalid("choose one of what is offered", field="visibility")
+            async with writing.begin_nested():
+                await curation.decide_visibility(
+                    writing,
+                    actor,
+                    slug,
+                    visibility=Visibility(form.text("visibility")),
+                    reveal_at=_moment(form, "reveal_at"),
+                    reason=form.text("reason"),
+                )
+        except Problem as problem:
+            form.refuse(problem)
+            return await _set(request, actor, writing, slug, form, status=problem.status)
+        return Redirect(f"/curate/sets/{slug}?done=visibility", status_code=303)
 
     @get("/questions/{question_id:int}")
     async def one(
@@ -227,6 +279,34 @@ ACTS: Final[dict[str, Doing]] = {
     "reopen": _reopen,
     "revise": _revise,
 }
+
+
+async def _set(
+    request: AppRequest,
+    actor: Actor,
+    session: AsyncSession,
+    slug: str,
+    form: Form,
+    *,
+    status: int = 200,
+    told: str | None = None,
+) -> Template:
+    found = await questions.find_set(session, slug)
+    query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
+    return page(
+        request,
+        actor,
+        "curated_set.html",
+        status=status,
+        at=now(),
+        set=found,
+        views=await questions.views(session, query.limit(MOST_QUESTIONS)),
+        policy=await questions.policy(session, found.id),
+        seen=SEEN,
+        entries=await audit.listing(session, set_id=found.id, limit=8),
+        form=form,
+        told=told,
+    )
 
 
 async def _desk_of(

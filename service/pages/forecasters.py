@@ -1,18 +1,25 @@
 """A forecaster's page: what they did, how they scored, and what the model makes of them."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import get
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Template
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import calibration, forecasters, leaderboards
+from service import calibration, forecasters, leaderboards, questions
+from service.accounts import Actor
+from service.clock import now
 from service.dependencies import AppRequest, Pooling, Reading, Who
+from service.forecasters import Movement
 from service.leaderboards import Criteria
-from service.models import LARGEST_ID
+from service.models import LARGEST_ID, Question
 from service.pages.leaderboard import SCORES, calibration_said
 from service.pages.rendering import page
+from service.questions import View
 from service.scoring import KINDS, Scope
+
+LISTED: Final = 15
 
 ForecasterId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
@@ -24,6 +31,7 @@ async def profile(
     reading: Reading,
     aggregator: Pooling,
     forecaster_id: ForecasterId,
+    before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
     """A forecaster."""
     record = await forecasters.get(reading, aggregator, actor, forecaster_id)
@@ -33,16 +41,33 @@ async def profile(
         mine = next((one for one in found if one.account_id == forecaster_id), None)
         if mine:
             places[kind] = (mine, len(found))
+    made = await _movements(reading, actor, forecaster_id, before) if record.opinion else []
     measured = await calibration.measure(reading, str(forecaster_id), Scope())
     return page(
         request,
         actor,
         "forecaster.html",
+        at=now(),
         record=record,
         places=places,
+        made=made[:LISTED],
+        following=made[LISTED - 1][0].forecast.id if made[LISTED:] else None,
         scores=SCORES,
         measured=measured,
         needed=calibration.ENOUGH,
         told_of=calibration_said(measured),
         own=forecaster_id == actor.id,
     )
+
+
+async def _movements(
+    session: AsyncSession, actor: Actor, forecaster_id: int, before: int | None
+) -> list[tuple[Movement, View]]:
+    """Someone's forecasts with what each did to the crowd, the newest first, and one more."""
+    found = await forecasters.movements(
+        session, actor, forecaster_id, before=before, limit=LISTED + 1
+    )
+    ids = {one.forecast.question_id for one in found}
+    query = questions.views_query(None).where(Question.id.in_(ids))
+    views = {view.id: view for view in await questions.views(session, query)}
+    return [(one, views[one.forecast.question_id]) for one in found]

@@ -47,7 +47,7 @@ async def read_form(request: AppRequest) -> Form:
     return Form(ByField({name: text.replace("\r\n", "\n") for name, text in given.items()}))
 
 
-def chance(text: str) -> float:
+def chance(text: str, *, field: str = "probability") -> float:
     """A probability typed in per cent, such as `37`, `37.5 %` or `37,5`; raises Invalid."""
     cleaned = text.strip().removesuffix("%").strip().replace(",", ".")
     try:
@@ -55,5 +55,5 @@ def chance(text: str) -> float:
     except ValueError:
         given = -1.0
     if not 0 <= given <= 1:
-        raise Invalid("write a number from 0 to 100", field="probability")
+        raise Invalid("write a number from 0 to 100", field=field)
     return round(given, 9)

@@ -1,5 +1,7 @@
 """The leaderboard, now or frozen, and calibration: whose word counts for how much."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, get
@@ -11,7 +13,7 @@ from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
 from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.errors import Invalid
-from service.leaderboards import LOWER_IS_BETTER, Criteria
+from service.leaderboards import LOWER_IS_BETTER, Criteria, Standing
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
 from service.pages.charts import Size, Theme, addresses, drawn
@@ -65,7 +67,7 @@ class Leaderboards(Controller):
             standings=found[after : after + LISTED],
             following=after + LISTED if found[after + LISTED :] else None,
             total=len(found),
-            scale=_scale([one.score for one in found] + [one.ranked_by for one in found]),
+            scale=_scale(found[after : after + LISTED]),
             lower_is_better=score in LOWER_IS_BETTER,
             asked={"set": in_set, "tag": tag, "score": score, "who": who, "least": least},
             pools=pools,
@@ -154,15 +156,23 @@ def calibration_said(measured: Calibration) -> str:
     told = measured.reliability
     if told is None:
         return ""
-    way = (
-        "Probabilities were too bold: nearer to even odds would have been better"
-        if told.slope < 1
-        else "Probabilities were too timid: farther from even odds would have been better"
-    )
+    low, high = told.slope_interval
+    if high < 1:
+        bold = "Probabilities were too bold: nearer to even odds would have been better"
+    elif low > 1:
+        bold = "Probabilities were too timid: farther from even odds would have been better"
+    else:
+        bold = "Nothing shows that probabilities were too bold or too timid"
+    least, most = told.intercept_interval
+    if most < 0:
+        readily = " Yes was said too readily."
+    else:
+        readily = " Yes was said too seldom." if least > 0 else ""
     return (
         f"Over {count(measured.questions, 'question')} the mean distance between what was said "
-        f"and what came true is {percent(told.expected_calibration_error)}. {way} "
-        f"(slope {told.slope:.2f}; 1 is right)."
+        f"and what came true is {percent(told.expected_calibration_error)}. {bold} "
+        f"(slope {told.slope:.2f}, {percent(told.level)} interval {low:.2f} to {high:.2f}; "
+        f"1 is right).{readily}"
     )
 
 
@@ -174,23 +184,34 @@ def reliability_data(measured: Calibration) -> dict[str, Any]:
             f"{count(measured.questions, 'question')} resolved; a calibration needs "
             f"{calibration.ENOUGH}"
         )
-    points = zip(
-        told.probability.tolist(),
-        told.frequency.tolist(),
-        told.count.tolist(),
-        told.lower.tolist(),
-        told.upper.tolist(),
-        strict=True,
-    )
+    names = ("forecast", "frequency", "forecasts", "lower", "upper")
+    columns = (told.probability, told.frequency, told.count, told.lower, told.upper)
     rows = [
-        dict(zip(("forecast", "frequency", "forecasts", "lower", "upper"), one, strict=True))
-        for one in points
+        dict(zip(names, row, strict=True))
+        for row in zip(*(column.tolist() for column in columns), strict=True)
     ]
-    return {"curve": rows, "band": rows}
+    return {"curve": rows, "band": rows, "groups": _flats(rows)}
 
 
-def _scale(values: list[float]) -> tuple[float, float]:
-    """The ends of an axis that shows every value and 0, with some room."""
-    low, high = min([0.0, *values]), max([0.0, *values])
-    room = (high - low or 1.0) * 0.06
+def _flats(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The flats of a reliability curve, each at the mean of what was said there."""
+    flats = []
+    for frequency, found in groupby(rows, key=lambda row: row["frequency"]):
+        held = list(found)
+        count = sum(row["forecasts"] for row in held)
+        mean = sum(row["forecast"] * row["forecasts"] for row in held) / count
+        flats.append({"forecast": mean, "frequency": frequency, "forecasts": count})
+    return flats
+
+
+def _scale(standings: Sequence[Standing]) -> tuple[float, float]:
+    """The ends of an axis that shows 0 and every score and interval, with some room."""
+    drawn = [
+        value
+        for one in standings
+        for value in (one.score, one.skill_lower, one.skill_upper)
+        if value is not None
+    ]
+    low, high = min([0.0, *drawn]), max([0.0, *drawn])
+    room = (high - low or 1.0) * 0.04
     return low - room, high + room

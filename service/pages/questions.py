@@ -1,7 +1,7 @@
 """A question's page, forecasting on it, and its charts."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -48,6 +48,13 @@ CAUSES: Final = {
 SAID: Final = {
     "forecast": "Your forecast stands, and the crowd below includes it.",
     "withdrawn": "Your forecast stands no more; what you said before stays on record.",
+}
+
+STANDING_TIMES: Final = {
+    "": "until the question closes",
+    "7": "a week",
+    "30": "a month",
+    "90": "three months",
 }
 
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
@@ -157,7 +164,12 @@ class Questions(Controller):
         form = await read_form(request)
 
         async def work() -> int:
-            draft = Draft(question_id, chance(form.text("probability")), form.text("rationale"))
+            draft = Draft(
+                question_id,
+                chance(form.text("probability")),
+                form.text("rationale"),
+                _expiry(form.text("stands")),
+            )
             ((view, row, _),) = await forecasts.submit(writing, actor, [draft])
             await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
             return row.id
@@ -234,6 +246,7 @@ async def _page(
         mine=mine,
         form=form,
         key=form.text("key") or uuid4().hex,
+        standing_times=STANDING_TIMES,
         preview=preview,
         story=story,
         history_said=history_said(story, reading),
@@ -249,6 +262,13 @@ async def _page(
         trust=await trust.judge(session),
         told=told,
     )
+
+
+def _expiry(days: str) -> datetime | None:
+    """When a forecast ends that stands so many days; None: with the question."""
+    if days not in STANDING_TIMES:
+        raise Invalid("choose one of what is offered", field="expires_at")
+    return now() + timedelta(days=int(days)) if days else None
 
 
 async def _mine(session: AsyncSession, actor: Actor, view: View) -> Forecast | None:
@@ -280,7 +300,8 @@ def history_said(story: Story, reading: Aggregate) -> str:
         f"The crowd began at {percent(first.probability)} on {day(first.at)} and is at "
         f"{percent(reading.probability)}, between {percent(reading.lower)} and "
         f"{percent(reading.upper)}; it has been from {percent(min(probabilities))} to "
-        f"{percent(max(probabilities))}. The band is the interval."
+        f"{percent(max(probabilities))}. The band is the interval"
+        f"{', the dots are your forecasts' if story.mine else ''}."
     )
 
 

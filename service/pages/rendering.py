@@ -53,12 +53,17 @@ def page(
 def navigation(actor: Actor) -> list[tuple[str, str]]:
     """Where one can go from everywhere."""
     places = [
-        ("/", "Questions"),
+        ("/", "Home"),
+        ("/questions", "Questions"),
         ("/leaderboard", "Leaderboard"),
         ("/calibration", "Calibration"),
         ("/model", "Model"),
     ]
-    return [*places, ("/curate", "Curate")] if actor.may(Role.curator) else places
+    if actor.may(Role.curator):
+        places.append(("/curate", "Curate"))
+    if actor.may(Role.administrator):
+        places.append(("/accounts", "Accounts"))
+    return places
 
 
 @cache

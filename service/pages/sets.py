@@ -12,10 +12,10 @@ from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 from service.errors import NotFound
 from service.etags import EntityTags
 from service.pages.rendering import page
-from service.pages.words import day, percent
-from service.scoreboard import Point
+from service.pages.words import trend_said
 
 TREND_POINTS: Final = 24
+SMALL_TREND_POINTS: Final = 14
 
 Slug = Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)]
 
@@ -39,6 +39,9 @@ class Sets(Controller):
             set=found,
             at=now(),
             lines=lines,
+            trends=await scoreboard.trends(
+                reading, aggregator, actor, found, points=SMALL_TREND_POINTS
+            ),
             summary=scoreboard.summary(lines),
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
@@ -80,21 +83,9 @@ class Sets(Controller):
             actor,
             "implication.html",
             set=found,
+            at=now(),
+            line=line,
             implication=line.implication,
             points=points,
             story=trend_said(points),
         )
-
-
-def trend_said(points: list[Point]) -> str:
-    """An implication's trend in words."""
-    if not points:
-        return ""
-    first, last = points[0], points[-1]
-    if not (first.reading and last.reading):
-        return ""
-    before, after = percent(first.reading.probability), percent(last.reading.probability)
-    return (
-        f"The probability that things go as the document says was {before} on {day(first.at)} and "
-        f"is {after} now, between {percent(last.reading.lower)} and {percent(last.reading.upper)}."
-    )

@@ -6,6 +6,7 @@ from litestar.static_files import create_static_files_router
 
 from service.pages import (
     account,
+    accounts,
     charts,
     comments,
     curation,
@@ -18,6 +19,7 @@ from service.pages import (
     questions,
     sets,
     sign_in,
+    webhooks,
 )
 from service.pages.rendering import STATIC
 
@@ -34,6 +36,8 @@ def site(visitor: Provide) -> Router:
             model.health,
             sign_in.SignIn,
             account.Account,
+            accounts.Accounts,
+            webhooks.Webhooks,
             curation.Curation,
             drafting.Drafting,
             sets.Sets,

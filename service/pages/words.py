@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from service.aggregates import Reading
 from service.clock import now
-from service.scoreboard import Bound, Line
+from service.leaderboards import LOWER_IS_BETTER
+from service.scoreboard import Bound, Line, Point
 
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 SURE: Final = 0.01
@@ -18,6 +19,21 @@ EVEN: Final = 0.01
 TENTHS_UNTIL: Final = 10
 LONGEST_SHOWN: Final = 200
 HEADING_SHIFT: Final = 3
+BROWSERS: Final = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox": "Firefox",
+    "Chrom": "Chrome",
+    "Safari": "Safari",
+}
+SYSTEMS: Final = {
+    "Android": "Android",
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Windows": "Windows",
+    "Mac OS": "a Mac",
+    "Linux": "Linux",
+}
 UNITS: Final = (
     (timedelta(days=365), "year"),
     (timedelta(days=30), "month"),
@@ -67,6 +83,23 @@ def said(bound: Bound | Reading) -> str:
 def place(share: float) -> str:
     """A share of a drawing's width, as SVG takes it."""
     return f"{100 * share:.2f}%"
+
+
+def line(points: Sequence[Point], end: str = "probability") -> str:
+    """A trend as SVG takes points, on a field of 100 by 100: time to the right, chance upwards."""
+    first, last = points[0].at, points[-1].at
+    length = (last - first) / timedelta(seconds=1) or 1.0
+    return " ".join(
+        f"{100 * ((one.at - first) / timedelta(seconds=1)) / length:.1f},"
+        f"{100 * (1 - getattr(one.reading, end)):.1f}"
+        for one in points
+    )
+
+
+def outline(points: Sequence[Point]) -> str:
+    """The band of a trend as SVG's points: along its lower ends, and back along its upper ones."""
+    back = " ".join(reversed(line(points, "upper").split()))
+    return f"{line(points, 'lower')} {back}"
 
 
 def moment(at: datetime) -> str:
@@ -123,6 +156,20 @@ def web(address: str) -> str:
     return address if address.startswith(("https://", "http://")) else ""
 
 
+def trend_said(points: Sequence[Point]) -> str:
+    """An implication's trend in words."""
+    if not points:
+        return ""
+    first, last = points[0], points[-1]
+    if not (first.reading and last.reading):
+        return ""
+    before, after = percent(first.reading.probability), percent(last.reading.probability)
+    return (
+        f"The probability that things go as the document says was {before} on {day(first.at)} and "
+        f"is {after} now, between {percent(last.reading.lower)} and {percent(last.reading.upper)}."
+    )
+
+
 def forest_said(lines: Sequence[Line]) -> str:
     """A set's implications, for those who do not see them drawn."""
     read = [line for line in lines if line.point.reading]
@@ -131,6 +178,19 @@ def forest_said(lines: Sequence[Line]) -> str:
         f"{count(len(lines), 'implication')}: {len(read)} can be read, "
         f"{likely} of them are more likely than not"
     )
+
+
+def score(value: float, kind: str) -> str:
+    """A score with the decimals that tell forecasters apart."""
+    shown = f"{value:.3f}" if kind in LOWER_IS_BETTER else f"{value:.1f}"
+    return shown.replace("-", "\N{MINUS SIGN}")
+
+
+def browser(agent: str) -> str:
+    """What a browser calls itself, in short, such as `Firefox on Linux`."""
+    name = next((name for mark, name in BROWSERS.items() if mark in agent), "a browser")
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), "")
+    return f"{name} on {system}" if system else name
 
 
 def query(asked: dict[str, Any], **more: Any) -> str:
@@ -150,6 +210,8 @@ FILTERS: Final = {
     "odds": odds,
     "said": said,
     "x": place,
+    "line": line,
+    "outline": outline,
     "moment": moment,
     "day": day,
     "away": away,
@@ -160,5 +222,8 @@ FILTERS: Final = {
     "shortened": shortened,
     "web": web,
     "query": query,
+    "score": score,
+    "browser": browser,
+    "trend_said": trend_said,
     "forest_said": forest_said,
 }

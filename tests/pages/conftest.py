@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,18 +20,20 @@ import httpx
 import pytest
 import time_machine
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import accounts, forecasts, passwords, questions, resolutions
+from service import accounts, forecasts, passwords, questions, resolutions, webhooks
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.database import Database
-from service.models import Fit, FitStatus, Outcome, Question, Role
+from service.models import Fit, FitStatus, Outcome, Question, Role, WebhookAttempt, WebhookDelivery
 from service.questions import View
 from service.settings import SHIPPED_SETS, Settings
+from service.webhooks import Event
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -51,13 +53,26 @@ PATIENCE_SECONDS = 60
 PICTURES = Path("var/pictures")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Run something in a thread of its own: the browser's driver keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of a server with a lively database."""
+    file = tmp_path_factory.mktemp("pages") / "credence.db"
+    settings = Settings(database_url=f"sqlite:///{file}")
+    apart(furnish(settings))
+    return settings
+
+
+@pytest.fixture(scope="session")
+def address(settings: Settings) -> Iterator[str]:
     """Where the server of these tests answers."""
-    folder = tmp_path_factory.mktemp("pages")
-    database = f"sqlite:///{folder / 'credence.db'}"
-    with ThreadPoolExecutor(1) as apart:  # the browser's driver keeps a loop in this thread
-        apart.submit(asyncio.run, furnish(Settings(database_url=database))).result()
+    database = settings.database_url
+    folder = Path(database.removeprefix("sqlite:///")).parent
     environment = {name: value for name, value in os.environ.items() if "CREDENCE" not in name}
     environment |= {"CREDENCE_DATABASE_URL": database, "CREDENCE_READERS": "everyone"}
     environment |= {"CREDENCE_SIGN_IN_ATTEMPTS": "1000"}
@@ -82,11 +97,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.wait(timeout=30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:  # the one thing that a wheel cannot bring
-        pytest.skip("no Chromium is installed here; `make browser` installs Debian's as root")
+        pytest.fail("no Chromium is installed here; as root `make browser` installs Debian's")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
@@ -99,7 +114,15 @@ def width(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+def silent() -> dict[Page, CDPSession]:
+    """The pages that run no scripts, each with what can let it."""
+    return {}
+
+
+@pytest.fixture
+def visit(
+    browser: Browser, address: str, silent: dict[Page, CDPSession]
+) -> Iterator[Callable[..., Page]]:
     """Open a page as someone, with or without scripts; nothing may be loaded from elsewhere.
 
     A page that logs an error, among them what the content policy refuses, fails the test.
@@ -113,7 +136,6 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(
             base_url=address,
             viewport={"width": width, "height": 900},
-            java_script_enabled=script,
             timezone_id="Asia/Tokyo",
             locale="en-GB",
             **more,
@@ -121,6 +143,9 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         opened.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
+        if not script:
+            silent[page] = context.new_cdp_session(page)
+            _allow_scripts(silent[page], allowed=False)
         page.on("console", lambda said: wrong.append(said.text) if _serious(said) else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: wrong.extend(_foreign(asked.url, address)))
@@ -136,20 +161,48 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def check() -> Callable[..., None]:
-    """What holds of every page: accessible, no wider than the screen, and it has its picture."""
+def refit(settings: Settings) -> Callable[..., None]:
+    """Store a fit to the present resolutions, as a worker would."""
 
-    def check(page: Page, name: str, *, script: bool = True) -> None:
+    async def store(status: FitStatus, reason: str) -> None:
+        database = Database(settings.url)
+        async with database.write() as session:
+            session.add(fit_of(await resolutions.count(session), status, reason))
+        await database.close()
+
+    def refit(status: str, reason: str = "") -> None:
+        apart(store(FitStatus(status), reason))
+
+    return refit
+
+
+@pytest.fixture
+def check(silent: dict[Page, CDPSession]) -> Callable[..., None]:
+    """What holds of every page: accessible, no wider than the screen, and it has its picture.
+
+    On a page that runs no scripts axe alone may run: what the page itself would do was passed over
+    when it was read.
+    """
+
+    def check(page: Page, name: str) -> None:
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        if script:  # axe is one
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
         PICTURES.mkdir(parents=True, exist_ok=True)
         width = page.viewport_size["width"] if page.viewport_size else 0
-        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+        kind = "-plain" if page in silent else ""
+        page.screenshot(path=PICTURES / f"{name}-{width}{kind}.png", full_page=True)
+        if page in silent:
+            _allow_scripts(silent[page], allowed=True)
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        if page in silent:
+            _allow_scripts(silent[page], allowed=False)
 
     return check
+
+
+def _allow_scripts(session: CDPSession, *, allowed: bool) -> None:
+    session.send("Emulation.setScriptExecutionDisabled", {"value": not allowed})
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
@@ -198,6 +251,11 @@ async def furnish(settings: Settings) -> None:
                     centre[view.id] += chance.gauss(0, 0.15)
                     who = chance.sample(people, chance.choice([0, 0, 0, 1, 2]))
                     await _forecast(session, aggregator, view, who, centre[view.id], chance)
+    with time_machine.travel(begins, tick=False):
+        async with database.write() as session:
+            await webhooks.register(
+                session, people[2], url="https://hooks.example/credence", events=[Event.resolved]
+            )
     async with database.write() as session:
         for view, outcome in zip(asked[2:26], ["yes", "no", "no"] * 8, strict=True):
             await resolutions.resolve(
@@ -210,7 +268,15 @@ async def furnish(settings: Settings) -> None:
                 evidence_url="https://example.org/report",
                 note="The *ministry* published the figure on Friday.",
             )
-        session.add(_fit(len(asked[2:26])))
+        session.add(fit_of(len(asked[2:26])))
+        await webhooks.note(session, datetime.now(UTC))
+        told = (await session.scalars(select(WebhookDelivery).limit(2))).all()
+        for status, delivery in zip((200, 503), told, strict=True):
+            delivery.due_at = None
+            at = delivery.created_at
+            session.add(
+                WebhookAttempt(delivery_id=delivery.id, status=status, error="", created_at=at)
+            )
     await database.close()
 
 
@@ -230,31 +296,32 @@ async def _forecast(
         await aggregator.publish_one(session, who, held, cause="forecast", at=row.created_at)
 
 
-def _fit(resolved: int) -> Fit:
-    """An accepted fit whose posterior is the prior: it answers as one that learned little."""
+def fit_of(resolutions: int, status: FitStatus = FitStatus.accepted, reason: str = "") -> Fit:
+    """A fit whose posterior is the prior: it answers as one that learned little."""
     posterior = Posterior.prior()
+    accepted = status is FitStatus.accepted
     return Fit(
-        status=FitStatus.accepted,
-        reason="",
-        resolutions=resolved,
-        questions=resolved,
+        status=status,
+        reason=reason,
+        resolutions=resolutions,
+        questions=24,
         forecasts=200,
         forecasters=7,
         data_hash="0" * 64,
-        fingerprint=posterior.fingerprint,
+        fingerprint=posterior.fingerprint if accepted else "",
         seed=1,
         priors={},
         versions={},
         format=FORMAT,
         diagnostics={
-            "max_r_hat": 1.003,
+            "max_r_hat": 1.003 if accepted else 1.09,
             "min_ess_bulk": 1210.0,
             "min_ess_tail": 980.0,
             "divergences": 0,
         },
         started_at=datetime.now(UTC) - timedelta(seconds=40),
         created_at=datetime.now(UTC),
-        posterior=posterior.to_bytes(),
+        posterior=posterior.to_bytes() if accepted else None,
     )
 
 

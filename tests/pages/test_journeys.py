@@ -1,4 +1,4 @@
-"""What a visitor, a forecaster and a curator do, in a real browser."""
+"""What a forecaster does, in a real browser."""
 
 import re
 
@@ -6,77 +6,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 QUESTION = "/questions/2"
-READ = {
-    "home": "/",
-    "document": "/sets/russia-iran",
-    "questions": "/questions?state=open",
-    "question": QUESTION,
-    "resolved": "/questions/4",
-    "leaderboard": "/leaderboard?pools=true",
-    "calibration": "/calibration",
-    "forecaster": "/forecasters/1",
-    "model": "/model",
-    "sign-in": "/sign-in",
-    "join": "/join",
-    "missing": "/questions/99999",
-}
-
-
-@pytest.mark.parametrize("name", READ)
-def test_a_visitor_can_read_every_page(visit, check, width: int, name: str) -> None:
-    page = visit(READ[name], width=width)
-    expect(page.locator("h1")).to_have_count(1)
-    check(page, name)
-
-
-@pytest.mark.parametrize("name", ["home", "document", "question", "calibration"])
-def test_pages_are_as_accessible_in_the_dark(visit, check, name: str) -> None:
-    check(visit(READ[name], color_scheme="dark"), f"{name}-dark")
-
-
-def test_a_page_is_light_and_does_not_shift(visit) -> None:
-    page: Page = visit("/", script=False)
-    assert len(page.content().encode()) < 60_000
-    page = visit(QUESTION)
-    page.wait_for_selector(".live svg")
-    shift = page.evaluate(
-        """new Promise((done) => {
-            let total = 0;
-            new PerformanceObserver((list) => {
-                for (const entry of list.getEntries()) total += entry.value;
-            }).observe({ type: "layout-shift", buffered: true });
-            requestAnimationFrame(() => requestAnimationFrame(() => done(total)));
-        })"""
-    )
-    assert shift < 0.02
-
-
-def test_charts_are_pictures_without_scripts_and_live_with_them(visit) -> None:
-    still: Page = visit(QUESTION, script=False)
-    picture = still.locator("#history ~ figure img")
-    assert picture.evaluate("async (img) => { await img.decode(); return img.naturalWidth }") == 720
-    assert "The crowd began at" in (picture.get_attribute("alt") or "")
-    live: Page = visit(QUESTION)
-    expect(live.locator("#history ~ figure .live svg")).to_be_visible()
-    live.get_by_label("geometric mean odds").check()
-    expect(live.locator("#history ~ figure .live svg text", has_text="geometric")).to_be_visible()
-
-
-def test_pools_are_compared_without_scripts_too(visit) -> None:
-    page: Page = visit(QUESTION, script=False)
-    page.get_by_label("recency weighted median").check()
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator("#history ~ figure img")).to_have_attribute(
-        "src", re.compile("pool=recency_weighted_median")
-    )
-
-
-def test_times_are_told_in_the_zone_of_the_reader_and_in_utc(visit) -> None:
-    page: Page = visit(QUESTION)
-    closes = page.locator("dt", has_text="closes").locator("xpath=following-sibling::dd")
-    expect(closes).to_contain_text("UTC")
-    expect(closes).to_contain_text("9:00")  # Tokyo's morning of a midnight in UTC
-    expect(closes).to_contain_text("where you are")
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["scripts", "no-scripts"])
@@ -94,11 +23,13 @@ def test_a_forecaster_looks_ahead_submits_changes_and_withdraws(
         expect(page.locator("#odds")).to_have_text("odds of 9 to 1 on")
     expect(page.locator(".preview")).to_contain_text("With it the crowd would say")
     page.get_by_label("Why (optional, others can read it)").fill("<b>Because</b> *I say so*.")
+    page.get_by_label("How long it stands").select_option("a week")
     page.locator("form.forecast button.main").click()
     expect(page.get_by_role("status")).to_contain_text("Your forecast stands")
     expect(page.get_by_role("heading", name="Your forecast: 90%")).to_be_visible()
+    expect(page.locator(".yours")).to_contain_text("expires in 7 days")
     expect(page.locator(".rationales li").first).to_contain_text("<b>Because</b> I say so.")
-    check(page, f"forecast-{'live' if script else 'plain'}", script=script)
+    check(page, f"forecast-{'live' if script else 'plain'}")
     page.get_by_role("button", name="Withdraw my forecast").click()
     expect(page.get_by_role("status")).to_contain_text("stands no more")
     expect(page.get_by_role("heading", name="Your forecast", exact=True)).to_be_visible()
@@ -166,64 +97,9 @@ def test_a_comment_is_written_answered_and_taken_back(visit, check, width: int) 
     expect(page.locator(".comments > li").first).to_contain_text("Removed")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: int) -> None:
-    number = 6 if width == 390 else 7
-    page: Page = visit("/curate", as_="Ines Curator", width=width)
-    check(page, "curate")
-    page.goto(f"/curate/questions/{number}")
-    if page.get_by_role("heading", name="Take the resolution back").count():
-        _take_back(page)
-    page.get_by_label("yes", exact=True).check()
-    page.get_by_label("Where it can be read").fill("https://example.org/report")
-    page.get_by_role("button", name="Resolve and score").click()
-    expect(page.get_by_role("status")).to_contain_text("It is resolved")
-    check(page, "curated")
-    page.goto(f"/questions/{number}")
-    expect(page.get_by_role("heading", name="Resolved: yes")).to_be_visible()
-    page.goto(f"/curate/questions/{number}")
-    _take_back(page)
-    page.locator("#close-reason").fill("The vote was brought forward.")
-    page.get_by_role("button", name="Close now").click()
-    expect(page.get_by_role("status")).to_contain_text("no more forecasts")
-    page.get_by_label("Until (UTC)").fill("2027-01-31T12:00")
-    page.locator("form[action$='/reopen#reopen'] textarea").fill("It was put off again.")
-    page.get_by_role("button", name="Reopen").click()
-    expect(page.get_by_role("status")).to_contain_text("takes forecasts again")
-    page.goto("/curate/audit")
-    expect(page.get_by_text("It was put off again.").first).to_be_visible()
-    check(page, "audit")
-
-
-def test_a_curator_drafts_a_set_while_the_lint_looks_on(visit, check) -> None:
-    page: Page = visit("/curate/draft", as_="Ines Curator")
-    check(page, "draft-asked")
-    page.get_by_label("Paste the text").fill(
-        "The ministry may open a second harbour in 2027. Exports could double within five years.\n"
-    )
-    page.get_by_label("A short name for the set").fill("harbours")
-    page.get_by_role("button", name="Find what it implies").click()
-    text = page.get_by_label("The set, in TOML")
-    expect(text).to_have_value(re.compile("second harbour|slug"))
-    expect(page.locator(".examined")).to_contain_text("error")
-    check(page, "draft-reviewed")
-    text.fill("slug = 3")
-    expect(page.locator(".examined")).not_to_contain_text("implications,")
-    page.get_by_role("button", name="Load the set").click()
-    expect(page.locator("#toml-problem")).to_be_visible()
-    expect(page.get_by_label("The set, in TOML")).to_have_value("slug = 3")
-
-
-@pytest.mark.parametrize("path", ["/curate", "/curate/audit", "/curate/draft"])
-def test_those_who_may_not_are_told_so(visit, check, path: str) -> None:
-    page: Page = visit(path, as_="Vera Viewer")
-    expect(page.get_by_role("heading", name="This is not open to you")).to_be_visible()
-    check(page, "forbidden")
-
-
 def test_a_token_is_made_shown_once_and_revoked(visit, check, width: int) -> None:
     page: Page = visit("/account", as_="Farid Rahimi", width=width)
-    page.get_by_text("Make a token").click()
+    page.get_by_text("Make a token", exact=True).click()
     page.get_by_label("What it is for").fill(f"nightly {width}")
     page.get_by_role("button", name="Make it").click()
     expect(page.locator(".secret")).to_have_text(re.compile("^crd_"))
@@ -249,7 +125,53 @@ def test_a_wrong_password_and_a_closed_session_say_so_and_lead_on(visit) -> None
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def _take_back(page: Page) -> None:
-    page.get_by_label("Why (forecasters read it)").fill("The report was wrong.")
-    page.get_by_role("button", name=re.compile("Take back")).click()
-    expect(page.get_by_role("status")).to_contain_text("taken back")
+def test_one_shows_ones_record_and_hides_it_again(visit, check, width: int) -> None:
+    page: Page = visit("/account", as_="Bruno Keller", width=width)
+    page.get_by_role("link", name="Your record").click()
+    mine = page.url
+    expect(page.locator(".moves li").first).to_contain_text("said")
+    check(page, "record")
+    other: Page = visit(mine, as_="Ada Okafor", width=width)
+    expect(other.get_by_text("Only they and curators see this")).to_be_visible()
+    expect(other.locator(".moves li")).to_have_count(0)
+    page.goto("/account")
+    page.get_by_role("button", name="Show it to everybody").click()
+    expect(page.get_by_role("status")).to_contain_text("Everybody sees now")
+    other.reload()
+    expect(other.locator(".moves li").first).to_contain_text("said")
+    page.get_by_role("button", name="Keep it to me and curators").click()
+    expect(page.get_by_role("status")).to_contain_text("Only you and curators")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["scripts", "no-scripts"])
+def test_a_webhook_is_registered_and_removed(visit, check, width: int, script: bool) -> None:
+    page: Page = visit("/account/webhooks", as_="Elif Demir", width=width, script=script)
+    address = page.get_by_label("Address", exact=True)
+    address.fill("https://user:word@hooks.example/")
+    page.get_by_label("the crowd has moved").check()
+    page.get_by_label("Moved by more than").fill("7,5")
+    page.get_by_role("button", name="Tell it").click()
+    expect(page.locator("#url-problem")).to_contain_text("without credentials")
+    expect(address).to_have_value("https://user:word@hooks.example/")
+    check(page, "webhook-refused")
+    address.fill("https://hooks.example/elif")
+    page.get_by_role("button", name="Tell it").click()
+    expect(page.locator(".secret")).to_have_text(re.compile("^whsec_"))
+    check(page, "webhooks")
+    page.get_by_role("link", name="https://hooks.example/elif").click()
+    expect(page.get_by_text("by more than 7.5 points")).to_be_visible()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("status")).to_contain_text("told nothing any more")
+
+
+def test_what_a_webhook_was_told_can_be_sent_again(visit, check, width: int) -> None:
+    page: Page = visit("/account/webhooks", as_="Chen Li", width=width)
+    page.get_by_role("link", name="https://hooks.example/credence").click()
+    expect(page.locator(".rows .meta", has_text="· 503")).to_have_count(1)
+    page.locator(".rows li").last.get_by_text("What it said").click()
+    expect(page.locator(".rows li").last).to_contain_text("question.resolved")
+    check(page, "webhook")
+    arrived = page.locator(".rows li", has=page.locator(".meta", has_text="· 200"))
+    arrived.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("status")).to_contain_text("sent again")

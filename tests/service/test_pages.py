@@ -1,13 +1,15 @@
 """Who may open which page, and that no page or chart gives away what is hidden."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from litestar.routes import HTTPRoute
 
-from service import sessions
+from service import accounts, sessions
 from service.database import Database
 from service.models import Question, Role, SetPolicy, Visibility
 from service.pages.rendering import BUNDLE
@@ -18,6 +20,9 @@ CURATORS = MEMBERS | {"viewer": 403, "forecaster": 403}
 FORECAST = {"visitor": 401, "viewer": 403, "forecaster": 303, "curator": 303}
 OWN = {"visitor": 401, "viewer": 303, "forecaster": 303, "curator": 303}
 CURATE = {"visitor": 401, "viewer": 403, "forecaster": 403, "curator": 303}
+ADMINISTRATORS = CURATORS | {"curator": 403}
+GOVERN = {"visitor": 401, "viewer": 403, "forecaster": 403, "curator": 403}
+CALLERS = {"visitor": 401, "viewer": 403, "forecaster": 200, "curator": 200}
 CHART = MEMBERS | {"visitor": 303}
 
 Q = "/questions/{question_id:int}"
@@ -42,7 +47,15 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/join"): ANYONE,
     ("GET", "/account"): MEMBERS,
     ("POST", "/account/tokens"): {"visitor": 401, "viewer": 200, "forecaster": 200, "curator": 200},
+    ("POST", "/account/showing"): OWN | {"viewer": 403},
+    ("GET", "/account/webhooks"): MEMBERS,
+    ("POST", "/account/webhooks"): CALLERS,
+    ("GET", "/accounts"): ADMINISTRATORS,
+    ("POST", "/accounts"): GOVERN,
+    ("POST", "/accounts/invitations"): GOVERN,
     ("GET", "/curate"): CURATORS,
+    ("GET", "/curate/sets/{slug:str}"): CURATORS,
+    ("POST", "/curate/sets/{slug:str}/visibility"): CURATE,
     ("GET", "/curate/audit"): CURATORS,
     ("GET", "/curate/draft"): CURATORS,
     ("GET", "/curate/questions/{question_id:int}"): CURATORS,
@@ -58,6 +71,17 @@ ELSEWHERE = {
     ("POST", "/comments/{comment_id:int}/removal"),
     ("POST", "/join"),
     ("POST", "/account/password"),
+    ("GET", "/account/webhooks/{webhook_id:int}"),
+    ("POST", "/account/webhooks/{webhook_id:int}/removal"),
+    ("POST", "/account/webhooks/{webhook_id:int}/enabling"),
+    ("POST", "/account/webhooks/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery"),
+    ("POST", "/accounts/invitations/{invitation_id:int}/revocation"),
+    ("GET", "/accounts/{account_id:int}"),
+    ("POST", "/accounts/{account_id:int}/{act:str}"),
+    ("POST", "/accounts/{account_id:int}/invitation"),
+    ("POST", "/accounts/{account_id:int}/tokens"),
+    ("POST", "/accounts/{account_id:int}/tokens/{token_id:int}/revocation"),
+    ("GET", "/curate/sets/{slug:str}/set.toml"),
     ("POST", "/account/tokens/{token_id:int}/revocation"),
     ("POST", "/account/sessions/{session_id:int}/end"),
     ("POST", "/curate/draft"),
@@ -67,6 +91,12 @@ ELSEWHERE = {
 FORMS = {
     f"{Q}/forecasts": {"probability": "40"},
     f"{Q}/comments": {"text": "It *may*."},
+    "/account/webhooks": {
+        "url": "https://hooks.example/",
+        "question.resolved": "yes",
+        "moved_by": "5",
+    },
+    "/curate/sets/{slug:str}/visibility": {"visibility": "after_forecast", "reason": "Fair."},
     "/account/tokens": {"label": "nightly", "scope": "read", "lifetime": "30"},
     "/curate/questions/{question_id:int}/{act:str}": {
         "outcome": "yes",
@@ -215,3 +245,56 @@ def test_markdown_of_forecasters_cannot_run_anything(opened, account, question) 
     assert "<script>alert" not in told
     assert 'href="javascript' not in told
     assert "<img src=x" not in told
+
+
+def test_an_account_is_for_administrators_and_a_bots_for_its_owner(
+    opened, client, account, on_database
+) -> None:
+    opened("GET", "/account", "forecaster")
+    opened("GET", "/account", "viewer")
+
+    async def make(database: Database) -> int:
+        async with database.write() as session:
+            owner = await accounts.named(session, "forecaster")
+            return (
+                await accounts.create(session, "robot", Role.forecaster, bot=True, owner=owner)
+            ).id
+
+    path = f"/accounts/{on_database(make)}"
+    assert opened("GET", path, "viewer").status_code == 403
+    assert opened("GET", path, "administrator").status_code == 200
+    mine = opened("GET", path, "forecaster")
+    assert mine.status_code == 200
+    assert "Shut the account" not in mine.text
+    token = {"label": "nightly", "scope": "forecast", "lifetime": "30"}
+    assert opened("POST", f"{path}/tokens", "viewer", data=token).status_code == 403
+    assert "crd_" in opened("POST", f"{path}/tokens", "forecaster", data=token).text
+    assert opened("POST", f"{path}/deactivated", "forecaster").status_code == 403
+    assert opened("POST", f"{path}/role", "administrator", data={"role": "x"}).status_code == 422
+    assert opened("POST", f"{path}/deactivated", "administrator").status_code == 303
+
+
+def test_a_webhook_is_for_its_owner_alone(opened, account) -> None:
+    form = {"url": "https://hooks.example/", "question.resolved": "yes", "moved_by": "5"}
+    made = opened("POST", "/account/webhooks", "forecaster", data=form)
+    (path,) = set(re.findall(r'href="(/account/webhooks/\d+)"', made.text))
+    assert opened("GET", path, "forecaster").status_code == 200
+    assert opened("GET", path, "curator").status_code == 404
+    assert opened("POST", f"{path}/removal", "curator").status_code == 404
+    assert opened("POST", f"{path}/enabling", "forecaster").status_code == 303
+    assert opened("POST", f"{path}/deliveries/1/redelivery", "forecaster").status_code == 404
+    assert opened("POST", f"{path}/removal", "forecaster").status_code == 303
+    assert opened("GET", path, "forecaster").status_code == 404
+
+
+def test_the_model_is_not_to_be_trusted_where_no_fit_learned_from_old_resolutions(
+    opened, account, question, curator
+) -> None:
+    rain = question()
+    account("ann").forecast(rain, 0.3)
+    curator.resolve(rain, "yes")
+    warning = "Do not trust the aggregates yet."
+    assert warning not in opened("GET", "/", "viewer").text
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        for path in ("/", f"/questions/{rain}", "/sets/tests", "/model"):
+            assert warning in opened("GET", path, "viewer").text, path

@@ -8,9 +8,11 @@ import pytest
 import time_machine
 
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import questions
+from service import accounts, questions, scoreboard
+from service.aggregates import Aggregator
 from service.database import Database
 from service.models import Implication as ImplicationRow
+from service.models import Role
 from service.scoreboard import Bound, Line, Point, Watch
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -252,6 +254,41 @@ def test_the_history_ends_with_the_present_reading(at, load, account) -> None:
     assert points[-1]["reading"] == lines(ann)["wet"]["reading"]
     silent = ann.get("/sets/weather/implications/silent/history").json()
     assert silent == {"implication": "silent", "points": []}
+
+
+def test_the_trends_of_a_set_are_the_histories_of_its_implications(
+    at, load, account, on_database
+) -> None:
+    load(WEATHER)
+    ann = account("ann")
+    for day, chance in enumerate((0.9, 0.7, 0.4)):
+        at.shift(DAY)
+        for slug in ("rain", "snow") if day else ("rain",):
+            ann.forecast(ids(ann)[slug], chance)
+    at.shift(DAY)
+
+    async def read(database: Database) -> dict[str, list[tuple[datetime, Bound | None]]]:
+        async with database.read() as session:
+            found = await questions.find_set(session, "weather")
+            actor, aggregator = accounts.Actor(1, "ann", Role.viewer, bot=False), Aggregator(0.8)
+            trends = await scoreboard.trends(session, aggregator, actor, found, points=5)
+            lines = await scoreboard.board(session, aggregator, actor, found)
+        slugs = {line.implication.id: line.implication.slug for line in lines}
+        return {
+            slugs[one]: [(point.at, point.reading) for point in points]
+            for one, points in trends.items()
+        }
+
+    trends = on_database(read)
+    assert set(trends) == {"wet", "cold", "gone", "silent"}
+    assert trends["silent"] == []
+    for slug, expected in (("wet", 4), ("cold", 3)):
+        history = ann.get(f"/sets/weather/implications/{slug}/history", points=5).json()["points"]
+        told = [one for one in history if one["reading"]]
+        assert len(told) == expected
+        assert [one["reading"]["probability"] for one in told] == pytest.approx(
+            [reading.probability for _, reading in trends[slug]]
+        )
 
 
 def test_what_makes_no_sense_is_refused(at, load, account, refused) -> None:

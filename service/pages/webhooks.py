@@ -1,0 +1,135 @@
+"""One's own webhooks: addresses that are told of events, and what each was told."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Controller, get, post
+from litestar.params import FromQuery, PathParameter, QueryParameter
+from litestar.response import Redirect, Template
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions, webhooks
+from service.accounts import Actor
+from service.dependencies import AppRequest, Reading, Who, Writing
+from service.errors import Problem
+from service.models import LARGEST_ID, Webhook
+from service.pages.forms import ByField, Form, chance, read_form
+from service.pages.rendering import page
+from service.pages.visitors import require_someone
+from service.webhooks import Event
+
+LISTED: Final = 25
+MOST_SETS: Final = 200
+MEANINGS: Final = {
+    Event.opened: "a question opens",
+    Event.closing_soon: "a question closes within a day",
+    Event.closed: "a question has closed",
+    Event.resolved: "a question is resolved",
+    Event.unresolved: "a resolution is taken back",
+    Event.moved: "the crowd has moved",
+}
+SAID: Final = {
+    "removed": "The address is told nothing any more.",
+    "enabled": "The address is told again of what happens from now on.",
+    "redelivered": "It is sent again as soon as the worker looks.",
+}
+WebhookId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
+DeliveryId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
+
+
+class Webhooks(Controller):
+    """Addresses that are told of events."""
+
+    path = "/account/webhooks"
+
+    @get()
+    async def listing(
+        self, request: AppRequest, actor: Who, reading: Reading, done: FromQuery[str] = ""
+    ) -> Template:
+        """One's webhooks, and the form for another."""
+        require_someone(actor)
+        form = Form(ByField({Event.resolved: "yes", "moved_by": "5"}))
+        shown = await _shown(reading, actor)
+        return page(
+            request, actor, "webhooks.html", form=form, made=None, told=SAID.get(done), **shown
+        )
+
+    @post(status_code=200)
+    async def register(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
+        """Tell an address from now on, and show its secret this once."""
+        require_someone(actor)
+        form = await read_form(request)
+        made, status = None, 200
+        try:
+            async with writing.begin_nested():
+                made = await webhooks.register(
+                    writing,
+                    actor,
+                    url=form.text("url").strip(),
+                    events=[event for event in Event if form.text(event)],
+                    set_slug=form.text("set") or None,
+                    moved_by=chance(form.text("moved_by"), field="moved_by"),
+                )
+        except Problem as problem:
+            form.refuse(problem)
+            status = problem.status
+        shown = await _shown(writing, actor)
+        return page(request, actor, "webhooks.html", status=status, form=form, made=made, **shown)
+
+    @get("/{webhook_id:int}")
+    async def one(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        webhook_id: WebhookId,
+        before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """What an address was told, with every attempt."""
+        require_someone(actor)
+        rows = await webhooks.deliveries(
+            reading, actor, webhook_id, before=before, limit=LISTED + 1
+        )
+        return page(
+            request,
+            actor,
+            "webhook.html",
+            webhook=await webhooks.get(reading, actor, webhook_id),
+            deliveries=rows[:LISTED],
+            following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
+            meanings=MEANINGS,
+            told=SAID.get(done),
+        )
+
+    @post("/{webhook_id:int}/removal", status_code=303)
+    async def remove(self, actor: Who, writing: Writing, webhook_id: WebhookId) -> Redirect:
+        """Tell an address no more."""
+        require_someone(actor)
+        await webhooks.remove(writing, actor, webhook_id)
+        return Redirect("/account/webhooks?done=removed", status_code=303)
+
+    @post("/{webhook_id:int}/enabling", status_code=303)
+    async def enable(self, actor: Who, writing: Writing, webhook_id: WebhookId) -> Redirect:
+        """Tell an address again that was disabled."""
+        require_someone(actor)
+        await webhooks.enable(writing, actor, webhook_id)
+        return Redirect(f"/account/webhooks/{webhook_id}?done=enabled", status_code=303)
+
+    @post("/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery", status_code=303)
+    async def redeliver(
+        self, actor: Who, writing: Writing, webhook_id: WebhookId, delivery_id: DeliveryId
+    ) -> Redirect:
+        """Send a delivery again."""
+        require_someone(actor)
+        await webhooks.redeliver(writing, actor, webhook_id, delivery_id)
+        return Redirect(f"/account/webhooks/{webhook_id}?done=redelivered", status_code=303)
+
+
+async def _shown(session: AsyncSession, actor: Actor) -> dict[str, Any]:
+    held: list[Webhook] = list(await webhooks.listing(session, actor, after=0, limit=webhooks.MOST))
+    return {
+        "webhooks": held,
+        "most": webhooks.MOST,
+        "sets": await questions.sets(session, after=0, limit=MOST_SETS),
+        "meanings": MEANINGS,
+    }
