@@ -5,42 +5,33 @@ Three axes are used. ``(forecast,)`` runs over forecasts in the order in which t
 since 1970 in UTC; in a panel of rounds, forecasts carry whole round numbers instead.
 """
 
-import contextlib
 import csv
-import gzip
 import hashlib
 import json
 import math
 import os
 import re
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from forecasting import tables
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.tables import EPOCH, PanelError, moment
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of a question's life at which it is shown to the model."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAN = float("nan")
 _ROUND = re.compile(r"[0-9]{1,15}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+(Z|[+-][0-9:]+)?)?", re.ASCII)
 _FORECAST_COLUMNS = ("forecaster_id", "question_id", "time", "probability")
 _QUESTION_TIMES = ("open_time", "close_time", "resolve_time")
 _QUESTION_COLUMNS = ("question_id", "title", "outcome", *_QUESTION_TIMES, "domain")
-
-
-class PanelError(ValueError):
-    """Forecasts or questions that make no panel, with the file and line where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,29 +434,10 @@ _FORECAST_FLOATS = ("time", "until", "probability")
 _QUESTION_FLOATS = ("outcome", "opens", "closes", "resolved", "as_of")
 
 
-def moment(text: str) -> float:
-    """Return seconds since 1970 of an ISO 8601 date or time, UTC where it names no offset.
-
-    Raises:
-        ValueError: any other text.
-
-    >>> moment("1970-01-02"), moment("1970-01-01T01:00:00+01:00")
-    (86400.0, 0.0)
-    """
-    if not _MOMENT.fullmatch(text):
-        raise ValueError(f"{text!r} is no ISO 8601 time such as 2026-03-31T12:00:00Z")
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no ISO 8601 time: {error}") from None
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (aware - _EPOCH).total_seconds()
-
-
 def _written(seconds: float) -> str:
     if not math.isfinite(seconds):
         return ""
-    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    text = (EPOCH + timedelta(seconds=seconds)).isoformat()
     return text.replace("+00:00", "Z")
 
 
@@ -473,54 +445,9 @@ def _plain(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value) + 0.0
 
 
-def _read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line, cells by column) of a CSV file that has the required columns."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                yield from _cells(path, reader, required)
-            except (csv.Error, UnicodeDecodeError, EOFError, zlib.error) as error:
-                raise PanelError(f"{path}:{max(reader.line_num, 1)}: {error}") from error
-    except FileNotFoundError:
-        raise PanelError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise PanelError(f"{path}: {error}") from error
-
-
-def _cells(
-    path: Path, reader: Any, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    header = next(reader, None) or []
-    missing = [name for name in required if name not in header]
-    if missing:
-        raise PanelError(f"{path}:1: the header lacks {', '.join(missing)}")
-    repeated = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
-    if repeated:
-        raise PanelError(f"{path}:1: the header names {', '.join(repeated)} twice")
-    for cells in reader:
-        if len(cells) not in {0, len(header)}:
-            raise PanelError(
-                f"{path}:{reader.line_num}: {len(cells)} cells where the header has {len(header)}"
-            )
-        if cells:
-            yield reader.line_num, dict(zip(header, cells, strict=True))
-
-
-@contextlib.contextmanager
-def _located(path: Path, line: int, column: str) -> Iterator[None]:
-    try:
-        yield
-    except PanelError:
-        raise
-    except ValueError as error:
-        raise PanelError(f"{path}:{line}: {column}: {error}") from None
-
-
 def _read_questions(path: Path) -> Iterator[PanelQuestion]:
     seen: dict[str, int] = {}
-    for line, row in _read_rows(path, _QUESTION_COLUMNS):
+    for line, row in tables.rows(path, _QUESTION_COLUMNS):
         name = row["question_id"]
         if not name.strip():
             raise PanelError(f"{path}:{line}: question_id: empty, every question needs one")
@@ -535,7 +462,7 @@ def _read_questions(path: Path) -> Iterator[PanelQuestion]:
         found = {}
         for column in (*_QUESTION_TIMES, "as_of"):
             text = row.get(column, "").strip()
-            with _located(path, line, column):
+            with tables.located(path, line, column):
                 found[column] = moment(text) if text else _NAN
         yield PanelQuestion(
             id=name,
@@ -555,13 +482,13 @@ def _read_forecasts(
     """Return the rows in the order of the file and whether their times are rounds."""
     rows = []
     first: tuple[str, int] | None = None
-    for line, row in _read_rows(path, _FORECAST_COLUMNS):
+    for line, row in tables.rows(path, _FORECAST_COLUMNS):
         person, question = row["forecaster_id"], row["question_id"]
         if not person.strip():
             raise PanelError(f"{path}:{line}: forecaster_id: empty, every forecast needs one")
         if question not in questions:
             raise PanelError(f"{path}:{line}: question_id: {question!r} is not in questions.csv")
-        with _located(path, line, "time"):
+        with tables.located(path, line, "time"):
             kind, time = _time(row["time"].strip())
         first = first or (kind, line)
         if kind != first[0]:
@@ -569,11 +496,13 @@ def _read_forecasts(
                 f"{path}:{line}: time: {kind} here but {first[0]} on line {first[1]}; one file "
                 "holds one kind"
             )
-        with _located(path, line, "until_time"):
+        with tables.located(path, line, "until_time"):
             until = row.get("until_time", "").strip()
             ends = moment(until) if until else math.inf
-        with _located(path, line, "probability"):
-            rows.append((person, question, time, ends, _probability(row["probability"].strip())))
+        with tables.located(path, line, "probability"):
+            rows.append(
+                (person, question, time, ends, tables.probability(row["probability"].strip()))
+            )
     return rows, first is not None and first[0] == "a round"
 
 
@@ -583,12 +512,3 @@ def _time(text: str) -> tuple[str, float]:
     if _ROUND.fullmatch(text):
         return "a round", float(text)
     return "a calendar time", moment(text)
-
-
-def _probability(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no number in [0, 1]")
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{text} is outside [0, 1]")
-    return value

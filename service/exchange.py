@@ -60,22 +60,29 @@ class Asked:
     settled_at: datetime | None
 
 
-def slug_of(folder: Path) -> str:
-    """A set's slug from a folder's name."""
-    slug = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+def slug_of(path: Path) -> str:
+    """A set's slug from the name of a folder or a file."""
+    name = path.resolve().name if path.is_dir() else path.stem
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not slug:
-        raise Invalid(f"{folder}: no set's slug can be made of this name; give one with --set")
+        raise Invalid(f"{path}: no set's slug can be made of this name; give one with --set")
     return slug
 
 
 async def read_in(
-    session: AsyncSession, aggregator: Aggregator, panel: Panel, slug: str
+    session: AsyncSession,
+    aggregator: Aggregator,
+    panel: Panel,
+    slug: str,
+    *,
+    origin: str = "a folder of forecasts",
 ) -> Imported:
     """Store a panel as a set of its own, all or nothing; the same data again changes nothing.
 
     Forecasters become accounts named `slug:forecaster` that no token opens. Calendar times are
     kept; a forecast without one, or with a round's number, is made at the moment of the import, in
-    the order of the rounds. Outcomes become resolutions, with scores.
+    the order of the rounds. Outcomes become resolutions, with scores. The set's description names
+    the `origin`.
 
     Raises:
         Conflict: there is a set of this slug with other data.
@@ -89,7 +96,7 @@ async def read_in(
         raise Conflict(f"there is a set {slug!r} with other data; give another slug with --set")
     at = now()
     asked = _asked(panel, at)
-    ids = await _store_questions(session, panel, asked, slug, at)
+    ids = await _store_questions(session, panel, asked, slug, origin, at)
     people = await _store_forecasters(session, panel, slug, at)
     heads: dict[int, Head] = defaultdict(Head)
     made = await _store_forecasts(session, panel, ids, people, heads, at)
@@ -133,12 +140,17 @@ def _times(panel: Panel, index: int, at: datetime) -> Asked:
 
 
 async def _store_questions(
-    session: AsyncSession, panel: Panel, asked: Sequence[Asked], slug: str, at: datetime
+    session: AsyncSession,
+    panel: Panel,
+    asked: Sequence[Asked],
+    slug: str,
+    origin: str,
+    at: datetime,
 ) -> list[int]:
     stored = QuestionSet(
         slug=slug,
         title=slug,
-        description="Imported from a folder of forecasts.",
+        description=f"Imported from {origin}.",
         defaults="",
         document={"title": slug, "data_hash": panel.data_hash},
         created_at=at,

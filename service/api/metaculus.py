@@ -14,7 +14,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from forecasting.panel import moment
+from forecasting.tables import moment
 from service import comments, forecasts, posts, questions
 from service.api.parameters import strictly, utc
 from service.catalogue import Order

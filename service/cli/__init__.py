@@ -6,7 +6,7 @@ import click
 
 from service.cli.accounts import account
 from service.cli.command import Commands
-from service.cli.exchange import export_folder, import_folder
+from service.cli.exchange import export_folder, import_forecasts
 from service.cli.forecasting import aggregate, backtest, fit
 from service.cli.installation import init, serve, worker
 from service.cli.questions import question_sets
@@ -37,7 +37,7 @@ for command in (
     worker,
     account,
     question_sets,
-    import_folder,
+    import_forecasts,
     export_folder,
     scores,
     verify,

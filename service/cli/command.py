@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from forecasting.panel import PanelError
+from forecasting.tables import PanelError
 from questions.documents import DocumentError
 from questions.load import SetError
 from service.database import Database

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from forecasting.panel import Panel
+from forecasting import elsewhere
 from service import exchange, exports
 from service.aggregates import Aggregator
 from service.cli.command import with_database
@@ -12,30 +12,35 @@ from service.database import Database
 from service.settings import Settings
 
 
-@click.command(
-    "import", epilog="Example: credence import data/replication_surveys --set replication"
-)
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--set", "slug", help="Slug of the new set; default: the folder's name.")
-def import_folder(folder: Path, *, slug: str | None) -> None:
-    """Import a folder of forecasts (forecasts.csv, questions.csv) as a set of its own.
+@click.command("import", epilog="Example: credence import metaculus_data.zip --set cup")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--set", "slug", help="Slug of the new set; default: the name of PATH.")
+def import_forecasts(path: Path, *, slug: str | None) -> None:
+    """Import forecasts from elsewhere as a set of their own.
 
-    All or nothing, and safe to repeat. Its forecasters become accounts named SET:FORECASTER. It is
-    one transaction: on SQLite nobody else can write until it is done, on PostgreSQL everybody can.
+    PATH is a folder with forecasts.csv and questions.csv, a data export of Metaculus (ZIP or
+    folder), or a CSV file of Fatebook or PredictionBook. All or nothing, and safe to repeat. The
+    forecasters become accounts named SET:FORECASTER. It is one transaction: on SQLite nobody else
+    can write until it is done, on PostgreSQL everybody can.
     """
 
-    async def work(database: Database, settings: Settings) -> exchange.Imported:
-        panel = Panel.read(folder)
-        name = slug or exchange.slug_of(folder)
+    async def work(database: Database, settings: Settings) -> tuple[exchange.Imported, int]:
+        export = elsewhere.read(path)
+        name = slug or exchange.slug_of(path)
         aggregator = Aggregator(settings.interval_level)
         async with database.write() as session:
-            return await exchange.read_in(session, aggregator, panel, name)
+            done = await exchange.read_in(
+                session, aggregator, export.panel, name, origin=export.origin
+            )
+        return done, export.left_out
 
-    done = with_database(work)
+    done, left_out = with_database(work)
     click.echo(
         f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
         f"{done.forecasts} forecasts of {done.forecasters} forecasters imported"
     )
+    if left_out:
+        click.echo(f"left out: {left_out} questions that have no yes or no for an answer")
 
 
 @click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")

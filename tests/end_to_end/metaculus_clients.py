@@ -91,6 +91,7 @@ def cup(install: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cup]
     create = partial(installation.run, "account", "create")
     tokens = {name: create(name, "--role", "forecaster", "--token") for name in ("wren", "lark")}
     tokens["robin"] = create("robin", "--role", "forecaster", "--bot", "--token")
+    tokens["sceptic"] = create("sceptic", "--role", "forecaster", "--bot", "--token")
     tokens["guest"] = create("guest", "--role", "viewer", "--token")
     tokens["stranger"] = "crd_of-nobody"
     traffic: list[Exchange] = []
@@ -343,3 +344,28 @@ def test_the_recording_is_what_goes_over_the_wire(cup: Cup) -> None:
 def _asked(line: str) -> list[Any]:
     told = json.loads(line)
     return [told[part] for part in ("by", "method", "path", "headers", "body", "status")]
+
+
+def test_the_bot_of_the_guide_goes_from_its_token_to_the_leaderboard(
+    cup: Cup, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (DATA.parents[2] / "docs" / "bots.md").read_text(encoding="utf-8")
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    monkeypatch.setenv("METACULUS_API_BASE_URL", f"{cup.address}/api/metaculus")
+    monkeypatch.setenv("METACULUS_TOKEN", cup.tokens["sceptic"])
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert '"russia-iran"' in code
+    exec(code.replace('"russia-iran"', '"cup"'), {"__name__": "guide"})  # noqa: S102  # the guide's
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(
+        f"0.2 {title}" for title, slug in cup.names.items() if slug in OPEN
+    )
+    resolved = requests.post(
+        f"{cup.address}/api/v1/questions/{cup.ids['snow']}/resolution",
+        json={"outcome": "no"},
+        headers={"Authorization": f"Bearer {cup.administrator}"},
+        timeout=30,
+    )
+    assert resolved.status_code == 201
+    ranked = cup.ask("/leaderboard", set="cup", who="bots", score="spot_brier")["items"]
+    assert [one["forecaster"] for one in ranked] == ["sceptic", "robin"]

@@ -315,6 +315,37 @@ def test_what_is_imported_can_be_exported_and_a_bad_folder_stores_nothing(
     assert (count(Question), count(Forecast), count(Score)) == (3, 4, 0)
 
 
+FATEBOOK = """\
+Question title,Multiple choice option,Forecast created by,Forecast (scale = 0-1),\
+Forecast created at,Question created by,Question created at,Question resolve by,\
+Resolution,Resolved at
+"Will it rain?",,"Ann",0.7,2026-01-02 09:05:7,"Ann",2026-01-01 10:00:00,2026-03-01 00:00:00,\
+"YES",2026-02-01 08:00:00
+"Will it rain?",,"Bob",0.2,2026-01-03 09:05:17,"Ann",2026-01-01 10:00:00,2026-03-01 00:00:00,\
+"YES",2026-02-01 08:00:00
+"""
+
+
+def test_an_export_from_elsewhere_is_imported_whole_or_not_at_all(
+    credence, fails, count, tmp_path: Path
+) -> None:
+    credence("account", "create", "root", "--role", "administrator")
+    export = tmp_path / "Fatebook forecasts.csv"
+    export.write_text(FATEBOOK + "more\n")
+    fails("import", export, words="Fatebook forecasts.csv:4: 1 cells where the header has 10")
+    assert (count(Question), count(Forecast)) == (0, 0)
+    export.write_text(FATEBOOK)
+    said = "1 questions (1 resolved), 2 forecasts of 2 forecasters imported\n"
+    assert credence("import", export).stdout == f"set fatebook-forecasts: {said}"
+    again = credence("import", export)
+    assert again.stdout.startswith("set fatebook-forecasts: 0 questions (0 resolved), 0 forecasts")
+    assert (count(Question), count(Forecast)) == (1, 2)
+    credence("export", tmp_path / "out", "--set", "fatebook-forecasts")
+    with (tmp_path / "out" / "forecasts.csv").open() as file:
+        names = {row["forecaster_id"] for row in csv.DictReader(file)}
+    assert names == {"fatebook-forecasts:Ann", "fatebook-forecasts:Bob"}
+
+
 def test_aggregating_a_folder_answers_every_open_question_in_its_order(
     credence, tmp_path: Path
 ) -> None:

@@ -70,9 +70,9 @@ def cup(client: TestClient[Any], on_database: Any) -> dict[str, str]:
             first = await accounts.create(session, "administrator", Role.administrator)
             told = {"administrator": (await tokens.issue(session, first.id, "first"))[1]}
             await exchange.read_in(session, Aggregator(0.8), Panel.read(DATA / "cup"), "cup")
-            for name in ("wren", "lark", "robin", "guest"):
+            for name in ("wren", "lark", "robin", "sceptic", "guest"):
                 role = Role.viewer if name == "guest" else Role.forecaster
-                made = await accounts.create(session, name, role, bot=name == "robin")
+                made = await accounts.create(session, name, role, bot=name in {"robin", "sceptic"})
                 told[name] = (await tokens.issue(session, made.id, "first"))[1]
             return told
 
