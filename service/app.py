@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -14,12 +13,10 @@ from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.plugins import ReceiveRoutePlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.response import Template
-from litestar.routes import BaseRoute, HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,7 +45,7 @@ from service.api import (
     sets,
     webhooks,
 )
-from service.api.documentation import Documentation
+from service.api.documentation import Documentation, DocumentedAnswers
 from service.api.documentation import start as start_documentation
 from service.api.parameters import provide_scope
 from service.database import Database
@@ -57,7 +54,6 @@ from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
 from service.pages.visitors import VISITOR
-from service.schemas.metaculus import Refusal
 from service.settings import Settings
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
@@ -71,55 +67,8 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-METACULUS: Final = "/api/metaculus"
 PLAIN: Final = ["^/api/", "^/metrics", "^/healthz", "^/readyz"]
 """What is not compressed: programs that want it so put a proxy in front."""
-
-READING_ERRORS: Final = {
-    HTTPStatus.BAD_REQUEST: "The request is malformed.",
-    HTTPStatus.UNAUTHORIZED: "There is no token, or it is unknown, expired or revoked.",
-    HTTPStatus.NOT_FOUND: "There is no such thing.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "A value is not allowed; `errors` names the field.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many; `Retry-After` says for how many seconds to wait.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database is busy or away; try again in a moment.",
-}
-WRITING_ERRORS: Final = READING_ERRORS | {
-    HTTPStatus.FORBIDDEN: "The account's role does not allow this.",
-    HTTPStatus.CONFLICT: "The state of things does not allow this now; `current` says what it is.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service takes.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON.",
-}
-
-
-class DocumentedErrors(ReceiveRoutePlugin):
-    """Says in the OpenAPI document which errors each endpoint of the API may answer with."""
-
-    def receive_route(self, route: BaseRoute) -> None:
-        """Add the errors to the route's handlers."""
-        if not isinstance(route, HTTPRoute) or not route.path.startswith("/api/"):
-            return
-        theirs = route.path.startswith(METACULUS)
-        for handler in route.route_handlers:
-            reads = "GET" in handler.http_methods
-            errors = READING_ERRORS if reads else WRITING_ERRORS
-            if theirs:
-                method = "GET" if reads else "POST"
-                errors = {
-                    metaculus.status_of(status, method): said for status, said in errors.items()
-                }
-            handler.responses = {
-                status: ResponseSpec(
-                    Refusal if theirs else ProblemDetails,
-                    generate_examples=False,
-                    description=said,
-                    media_type="application/problem+json",
-                )
-                for status, said in errors.items()
-            }
-            if reads and not theirs:
-                handler.responses[HTTPStatus.NOT_MODIFIED] = ResponseSpec(
-                    None, description="The answer is the one that `If-None-Match` names."
-                )
 
 
 async def provide_actor(request: AppRequest) -> Actor:
@@ -239,7 +188,7 @@ def create_app(settings: Settings) -> Litestar:
         middleware=[EntityTags()],
     )
     theirs = Router(
-        path=METACULUS,
+        path=metaculus.PREFIX,
         route_handlers=[
             metaculus.Posts,
             metaculus.Forecasts,
@@ -286,7 +235,7 @@ def create_app(settings: Settings) -> Litestar:
         template_config=pages.template_config(),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
         middleware=[metrics.middleware, origin.SameOrigin(), Sightings()],
-        plugins=[DocumentedErrors()],
+        plugins=[DocumentedAnswers()],
         request_max_body_size=settings.max_body_bytes,
         before_send=[add_headers],
         openapi_config=_openapi(),

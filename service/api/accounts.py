@@ -6,6 +6,7 @@ from litestar import Controller, Router, delete, get, patch, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import accounts, identity, invitations, origin, sessions, tokens
+from service.api.documentation import MAY_REFUSE
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.dependencies import AppRequest, Reading, Who, Writing
 from service.errors import Invalid
@@ -183,7 +184,7 @@ class Accounts(Controller):
     path = "/accounts"
     tags = ("Accounts",)
 
-    @get(summary="List accounts (administrators)")
+    @get(summary="List accounts (administrators)", responses=MAY_REFUSE)
     async def listing(
         self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[AccountOut]:
@@ -231,7 +232,11 @@ class Accounts(Controller):
         """Open an account again; what it was opened with before stays ended."""
         return AccountOut.of(await accounts.reactivate(writing, actor, account_id))
 
-    @get("/{account_id:int}/tokens", summary="List an account's tokens (owner, administrators)")
+    @get(
+        "/{account_id:int}/tokens",
+        summary="List an account's tokens (owner, administrators)",
+        responses=MAY_REFUSE,
+    )
     async def tokens(
         self,
         actor: Who,
@@ -280,7 +285,7 @@ class Invitations(Controller):
     path = "/invitations"
     tags = ("Accounts",)
 
-    @get(summary="List invitations (administrators)")
+    @get(summary="List invitations (administrators)", responses=MAY_REFUSE)
     async def listing(
         self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[InvitationOut]:

@@ -6,6 +6,7 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import audit, questions
+from service.api.documentation import MAY_REFUSE
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
 from service.api.questions import QuestionId
 from service.audit import Entry, Place
@@ -21,7 +22,7 @@ class Audit(Controller):
     path = "/"
     tags = ("Audit",)
 
-    @get("/audit", summary="List what was done (curators)")
+    @get("/audit", summary="List what was done (curators)", responses=MAY_REFUSE)
     async def listing(
         self,
         actor: Who,

@@ -1,10 +1,21 @@
-"""The page that shows the API's document: all its scripts are files of our own."""
+"""The API's document, and the page that shows it: all its scripts are files of our own."""
 
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Request, get
+from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import OpenAPIResponse, Operation, Reference, RequestBody, Schema
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
 
+from service.api import examples, metaculus
+from service.errors import ProblemDetails
+from service.schemas.metaculus import Refusal
+
+PROBLEM: Final = "application/problem+json"
 PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -25,6 +36,106 @@ SCRIPT: Final = """SwaggerUIBundle({
   deepLinking: true,
 });
 """
+
+
+def _problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
+    return ResponseSpec(
+        kind,
+        generate_examples=False,
+        description=said,
+        media_type=PROBLEM,
+    )
+
+
+READING_ERRORS: Final[dict[int, ResponseSpec]] = {
+    status: _problem(said)
+    for status, said in (
+        (HTTPStatus.BAD_REQUEST, "The request is malformed."),
+        (HTTPStatus.UNAUTHORIZED, "There is no token, or it is unknown, expired or revoked."),
+        (HTTPStatus.NOT_FOUND, "There is no such thing."),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "A value is not allowed; `errors` names the field."),
+        (
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many; `Retry-After` says for how many seconds to wait.",
+        ),
+        (
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database is busy or away; try again in a moment.",
+        ),
+    )
+}
+MAY_REFUSE: Final[dict[int, ResponseSpec]] = {
+    HTTPStatus.FORBIDDEN: _problem("The account's role or the token's scope does not allow this.")
+}
+MAY_CONFLICT: Final[dict[int, ResponseSpec]] = {
+    HTTPStatus.CONFLICT: _problem(
+        "The state of things does not allow this now; `current` says what it is."
+    )
+}
+WRITING_ERRORS: Final[dict[int, ResponseSpec]] = (
+    READING_ERRORS
+    | MAY_REFUSE
+    | MAY_CONFLICT
+    | {
+        status: _problem(said)
+        for status, said in (
+            (
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "The body is larger than this service takes.",
+            ),
+            (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON."),
+        )
+    }
+)
+UNCHANGED: Final = ResponseSpec(
+    None, description="The answer is the one that `If-None-Match` names."
+)
+
+
+@dataclass
+class DocumentedOperation(Operation):
+    """An operation with examples of what to send and of the problems that may come back."""
+
+    def __post_init__(self) -> None:
+        """Look the examples up by the kind of the body and by the problems' statuses."""
+        if isinstance(self.request_body, RequestBody):
+            for sent in self.request_body.content.values():
+                sent.example = _example(sent.schema)
+        for status, answer in (self.responses or {}).items():
+            content = answer.content if isinstance(answer, OpenAPIResponse) else None
+            if content and PROBLEM in content:
+                content[PROBLEM].example = examples.of_problem(int(status))
+
+
+def _example(schema: Schema | Reference | None) -> Any:
+    if isinstance(schema, Reference):  # to a struct, by its module's name and its own
+        return examples.of_body(schema.ref.rpartition("_")[2])
+    return [_example(schema.items)] if isinstance(schema, Schema) else None
+
+
+class DocumentedAnswers(ReceiveRoutePlugin):
+    """Says in the OpenAPI document which errors each endpoint of the API may answer with."""
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Add the errors to the route's handlers."""
+        if not isinstance(route, HTTPRoute) or not route.path.startswith("/api/"):
+            return
+        for handler in route.route_handlers:
+            reads = "GET" in handler.http_methods
+            said = READING_ERRORS if reads else WRITING_ERRORS
+            if route.path.startswith(metaculus.PREFIX):
+                method = "GET" if reads else "POST"
+                handler.responses = {
+                    metaculus.status_of(HTTPStatus(status), method): _problem(
+                        one.description, Refusal
+                    )
+                    for status, one in said.items()
+                }
+                continue
+            handler.responses = {**said, **(handler.responses or {})}
+            if reads:
+                handler.responses[HTTPStatus.NOT_MODIFIED] = UNCHANGED
+            handler.operation_class = DocumentedOperation
 
 
 class Documentation(SwaggerRenderPlugin):

@@ -8,6 +8,7 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from service import exports, questions
+from service.api.documentation import MAY_REFUSE
 from service.api.sets import Slug
 from service.dependencies import AppRequest, Reading, Who
 from service.exports import Format, Own
@@ -53,6 +54,7 @@ class Exports(Controller):
     @get(
         "/sets/{slug:str}/exports/forecasts",
         summary="Export the forecasts of a set (curators)",
+        responses=MAY_REFUSE,
         media_type="application/zip",
     )
     async def of_set(

@@ -6,6 +6,7 @@ from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import forecasters
+from service.api.documentation import MAY_REFUSE
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.models import LARGEST_ID
@@ -43,7 +44,11 @@ class Forecasters(Controller):
         await forecasters.show(writing, actor, forecaster_id, shown=data.shows_record)
         return ForecasterOut.of(await forecasters.get(writing, aggregator, actor, forecaster_id))
 
-    @get("/movements", summary="List how a forecaster moved the aggregates")
+    @get(
+        "/movements",
+        summary="List how a forecaster moved the aggregates",
+        responses=MAY_REFUSE,
+    )
     async def movements(
         self,
         actor: Who,

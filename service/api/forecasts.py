@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, Response, delete, get, post
-from litestar.params import JSONBody, QueryParameter, SkipValidation
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import forecasts, questions
@@ -118,7 +119,10 @@ class BulkForecasts(Controller):
         actor: Who,
         writing: Writing,
         aggregator: Pooling,
-        data: JSONBody[SkipValidation[Bulk]],
+        data: Annotated[
+            SkipValidation[Bulk],
+            Body(media_type=RequestEncodingType.JSON, min_items=1, max_items=500),
+        ],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[SubmittedMany]:
         """Store 1 to 500 forecasts, or none if any of them cannot be stored."""

@@ -37,6 +37,7 @@ from service.schemas.metaculus import (
     UserOut,
 )
 
+PREFIX: Final = "/api/metaculus"
 RETRIED_WITHIN: Final = timedelta(minutes=10)
 """Longer than a client goes on asking: four times in about five minutes."""
 MOST_ON_A_PAGE: Final = 100

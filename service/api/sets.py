@@ -6,6 +6,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import curation, feeds, questions, scoreboard
+from service.api.documentation import MAY_CONFLICT, MAY_REFUSE
 from service.api.parameters import (
     DEFAULT_LIMIT,
     AsOf,
@@ -165,7 +166,12 @@ class Sets(Controller):
         view = await curation.ask(writing, actor, slug, data.question, data.reason)
         return await edited(writing, aggregator, actor, view)
 
-    @get("/{slug:str}/export", media_type="application/toml", summary="Export a set (curators)")
+    @get(
+        "/{slug:str}/export",
+        media_type="application/toml",
+        summary="Export a set (curators)",
+        responses=MAY_REFUSE | MAY_CONFLICT,
+    )
     async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
         """The set as one TOML file that loads again, drafts included."""
         return Response(
