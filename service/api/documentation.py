@@ -135,7 +135,8 @@ class DocumentedAnswers(ReceiveRoutePlugin):
             handler.responses = {**said, **(handler.responses or {})}
             if reads:
                 handler.responses[HTTPStatus.NOT_MODIFIED] = UNCHANGED
-            handler.operation_class = DocumentedOperation
+            if handler.operation_class is Operation:
+                handler.operation_class = DocumentedOperation
 
 
 class Documentation(SwaggerRenderPlugin):

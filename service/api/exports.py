@@ -1,19 +1,34 @@
 """Exports: one's own data, and for curators the forecasts and comments of a set."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from litestar import Controller, get
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from service import exports, questions
-from service.api.documentation import MAY_REFUSE
+from service.api.documentation import MAY_REFUSE, DocumentedOperation
 from service.api.sets import Slug
 from service.dependencies import AppRequest, Reading, Who
 from service.exports import Format, Own
 
 TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
+
+
+@dataclass
+class TableOperation(DocumentedOperation):
+    """An operation that answers with a table in any of the formats."""
+
+    def __post_init__(self) -> None:
+        """Say so."""
+        super().__post_init__()
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            answer.content = dict.fromkeys(TYPES.values(), OpenAPIMediaType())
+
 
 Form = Annotated[Format, QueryParameter(name="format", description="how tables are written")]
 Names = Annotated[
@@ -30,7 +45,12 @@ class Exports(Controller):
     path = "/"
     tags = ("Exports",)
 
-    @get("/account/exports/{what:str}", summary="Export my own data", media_type="text/csv")
+    @get(
+        "/account/exports/{what:str}",
+        summary="Export my own data",
+        media_type="text/csv",
+        operation_class=TableOperation,
+    )
     async def mine(
         self,
         request: AppRequest,
