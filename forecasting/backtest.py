@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.calibration import reliability
+from forecasting.dependence import cluster
 from forecasting.fit import FitRefused, fit
 from forecasting.learned import LEARNED, Crowd, Learned
 from forecasting.live import aggregate
@@ -224,7 +225,7 @@ def _can_be_replayed(panel: Panel) -> bool:
 
 
 def _clusters(panel: Panel, question: IntArray) -> NDArray[np.str_]:
-    return np.array([panel.questions[index].split("|")[0] for index in question], dtype=str)
+    return np.array([cluster(panel.questions[index]) for index in question], dtype=str)
 
 
 def _folds(

@@ -51,7 +51,7 @@ class Density:
         self._domains, self._people = len(rows.domains), len(rows.forecasters)
         self._shared = SHARED + 2 * self._domains
         self.size = self._shared + self._people
-        self._crowd = max(rows.z.size / max(rows.outcome.size, 1), 1.0)
+        self._crowd = max(rows.said.size / max(rows.outcome.size, 1), 1.0)
         self._shots = _Shots.of(rows)
         self._prior = np.array(dataclasses.astuple(priors))
         nothing = np.zeros(self._people)
@@ -183,7 +183,7 @@ class _Shots:
         shot: index of the snapshot, ``(row,)``.
         forecaster: index, ``(row,)``.
         rank: as in ``forecasting.pooling``, ``(row,)``.
-        z: log-odds, ``(row,)``.
+        z: ``TrainingRows.said``, ``(row,)``.
         own: whether the row is none of the parent's, ``(row,)``.
     """
 
@@ -205,7 +205,7 @@ class _Shots:
         shot = np.repeat(np.arange(size.size), size)
         rank = np.rint(size[shot] * np.exp(-rows.stale))
         order = np.lexsort((rows.forecaster, rank, shot))
-        forecaster, rank, z = rows.forecaster[order], rank[order], rows.z[order]
+        forecaster, rank, z = rows.forecaster[order], rank[order], rows.said[order]
         # A snapshot rests on the one before it if it begins with all of that one's rows.
         before = np.maximum(np.arange(size.size) - 1, 0)
         place = np.arange(z.size) - rows.start[shot]

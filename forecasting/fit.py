@@ -85,6 +85,10 @@ def fit(
         "versions": _versions(),
         "questions": rows.questions,
         "snapshots": int(rows.outcome.size),
+        "dependence": {
+            "within": round(rows.within, 4),
+            "neighbours": round(rows.neighbours, 4),
+        },
     }
     if not rows.outcome.size:
         prior = Posterior.prior(seed=seed).with_metadata(**made_of)
@@ -208,6 +212,7 @@ def _stored(
         forecasters=rows.forecasters,
         domains=rows.domains,
         copies=rows.copies,
+        offset=rows.offset,
         metadata={"kind": "fit", "chains": chains} | metadata,
     )
 

@@ -18,6 +18,7 @@ from numba import types
 from numba.extending import intrinsic  # type: ignore[import-untyped]
 
 from forecasting.arrays import FloatArray, IntArray
+from forecasting.pooling import GENERATOR
 
 SHARED = 6
 """Parameters that all share, before those of the domains."""
@@ -62,6 +63,7 @@ _INDICES = _PARTS.index("forecaster")
 ) = range(1, len(_PARTS) + 1)
 
 _MACKAY = math.pi / 8.0
+_HALF_BY_GENERATOR = 0.5 / GENERATOR  # of 2 artanh
 _LOG_TAU = math.log(2.0 * math.pi)
 _SMALLEST, _LARGEST = -708.0, 709.0
 _ROUNDER = 1.5 * 2.0**52
@@ -168,12 +170,14 @@ def _answer(
 ) -> tuple[float, float, float, float, float, float]:
     """Return the log-probability that the pool gives to what happened, and its slopes.
 
-    ``total`` is the sum of the weights, ``pull`` that of weights times log-odds, ``sign`` is 1 for
-    yes and -1 for no. The slopes are by total (and so by k0), pull, alpha, log gamma and log v0.
+    ``total`` is the sum of the weights, ``pull`` that of weights times what was said, ``sign`` is 1
+    for yes and -1 for no. The slopes are by total (and so by k0), pull, alpha, log gamma and v0's log.
     The equations are those of ``forecasting.live``.
     """
     inverse = 1.0 / (total + k0)
-    pooled = gamma * pull * inverse
+    ratio = pull * inverse
+    pooled = gamma * logarithm((1.0 + ratio) / (1.0 - ratio)) * _HALF_BY_GENERATOR
+    steepness = gamma * inverse / (GENERATOR * (1.0 - ratio * ratio))
     variance = v0 * gamma * gamma * inverse
     narrowing = 1.0 / (1.0 + _MACKAY * variance)
     root = math.sqrt(narrowing)
@@ -184,8 +188,8 @@ def _answer(
     chance = (1.0 if against >= 0.0 else small) / (1.0 + small)  # of what did not happen
     of_alpha = sign * chance * root
     of_log_v0 = -0.5 * _MACKAY * of_alpha * centre * narrowing * variance
-    of_total = -(of_alpha * pooled + of_log_v0) * inverse
-    of_pull = of_alpha * gamma * inverse
+    of_pull = of_alpha * steepness
+    of_total = -(of_pull * ratio + of_log_v0 * inverse)
     of_log_gamma = of_alpha * pooled + 2.0 * of_log_v0
     return value, of_total, of_pull, of_alpha, of_log_gamma, of_log_v0
 

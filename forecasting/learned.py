@@ -71,7 +71,7 @@ def extremised(panel: Panel) -> Learned:
     Satopää et al. (2014), doi:10.1016/j.ijforecast.2013.09.009, with a weak prior.
     """
     features, outcome, weight = _means(panel)
-    slope = _logistic(features[:, None], outcome, weight, np.ones(1))[0]
+    slope = logistic_regression(features[:, None], outcome, weight, np.ones(1))[0]
     return lambda crowd: float(logistic(slope * np.mean(log_odds(crowd.probability))))
 
 
@@ -82,7 +82,7 @@ def recalibrated(panel: Panel) -> Learned:
     """
     features, outcome, weight = _means(panel)
     design = np.column_stack([np.ones(features.size), features])
-    shift, slope = _logistic(design, outcome, weight, np.array([0.0, 1.0]))
+    shift, slope = logistic_regression(design, outcome, weight, np.array([0.0, 1.0]))
     return lambda crowd: float(logistic(shift + slope * np.mean(log_odds(crowd.probability))))
 
 
@@ -169,10 +169,17 @@ def _weighted_mean(probability: FloatArray, weight: FloatArray) -> float:
     return min(float(weight @ probability / weight.sum()), 1.0)
 
 
-def _logistic(
+def logistic_regression(
     design: FloatArray, outcome: FloatArray, weight: FloatArray, mean: FloatArray
 ) -> FloatArray:
-    """Return the coefficients of greatest posterior under N(mean, 1), by Newton's method."""
+    """Return the coefficients of greatest posterior under N(mean, 1), by Newton's method.
+
+    Args:
+        design: ``(row, coefficient)``.
+        outcome: 0 or 1, ``(row,)``.
+        weight: of each row, >= 0, ``(row,)``.
+        mean: of the prior, ``(coefficient,)``.
+    """
     found = mean.copy()
     for _ in range(_STEPS):
         chance = logistic(design @ found)

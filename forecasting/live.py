@@ -1,8 +1,9 @@
 """The live aggregate: the pooling model's answer in closed form, from stored draws.
 
-For draw after draw, with z the clipped log-odds of the active forecasts and a their staleness::
+For draw after draw, with z the clipped log-odds of the active forecasts less their forecasters'
+offsets, a their staleness, and f = tanh(0.35 z)::
 
-    w = exp(t_w omega - rho a)      S = sum of w      m = sum of w z / (S + k0)
+    w = exp(t_w omega - rho a)      S = sum of w      m = inverse f of (sum of w f(z) / (S + k0))
     mu = alpha + gamma m            v = v0 gamma^2 / (S + k0)
     P(YES) = mean over draws of logistic(mu / sqrt(1 + pi v / 8))
 
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from forecasting.arrays import FloatArray
 from forecasting.pooling import (
+    bounded,
     log_odds,
     logistic,
     one_voice,
@@ -27,6 +29,7 @@ from forecasting.pooling import (
     ranks,
     staleness,
     times,
+    unbounded,
 )
 from forecasting.posterior import Posterior, check_level, standard_normal
 
@@ -100,7 +103,7 @@ def aggregate(
     voices, z, moments = _heard(posterior, forecasters, log_odds(values), moments)
     weight = _weights(posterior, voices, moments)
     total = weight.sum(axis=0) + posterior.k0
-    pooled = (z @ weight) / total
+    pooled = unbounded((bounded(z - posterior.offsets_of(voices)) @ weight) / total)
     slope, shift = posterior.slope_and_shift(domain)
     centre = shift + slope * pooled
     variance = posterior.v0 * slope * slope / total

@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 from forecasting.panel import Panel
+from forecasting.pooling import GENERATOR
 from forecasting.posterior import PRIORS, Priors
 from forecasting.training import TrainingRows
 
@@ -20,7 +21,7 @@ with warnings.catch_warnings():
     import pytensor.tensor
 
 pt: Any = pytensor.tensor  # most of its functions carry no types
-_DATA = ("forecaster", "z", "stale", "start", "end", "domain", "outcome", "weight")
+_DATA = ("forecaster", "said", "stale", "start", "end", "domain", "outcome", "weight")
 
 
 def build_model(rows: TrainingRows | Panel, priors: Priors = PRIORS) -> pm.Model:
@@ -48,7 +49,7 @@ def build_model(rows: TrainingRows | Panel, priors: Priors = PRIORS) -> pm.Model
 
         weight = pt.exp(t_w * omega[data["forecaster"]] - rho * data["stale"])
         total = _by_snapshot(weight, data) + k0
-        pooled = _by_snapshot(weight * data["z"], data) / total
+        pooled = pt.arctanh(_by_snapshot(weight * data["said"], data) / total) / GENERATOR
         slope = pt.exp(log_gamma[data["domain"]])
         centre = alpha[data["domain"]] + slope * pooled
         variance = v0 * slope**2 / total

@@ -18,6 +18,8 @@ from forecasting.arrays import FloatArray, IntArray
 CLIP = 0.01
 TRIM = 0.1
 EXTREMISING = 1.5
+GENERATOR = 0.35
+"""The pooling model's: 0 would pool log-odds, 0.5 probabilities; see ``bounded``."""
 _BETA_SHAPE = 6.0
 _EQUAL_WEIGHTS_UP_TO = 2
 
@@ -37,6 +39,23 @@ def log_odds(probability: ArrayLike, clip: float = CLIP) -> FloatArray:
 def logistic(log_odds: ArrayLike) -> FloatArray:
     """Return the probabilities of log-odds in nats; any shape."""
     return np.asarray(0.5 + 0.5 * np.tanh(0.5 * np.asarray(log_odds, dtype=np.float64)))
+
+
+def bounded(log_odds: ArrayLike) -> FloatArray:
+    """Return tanh(0.35 z) of log-odds z in nats, in (-1, 1); any shape.
+
+    Its mean, turned back by ``unbounded``, is a quasi-arithmetic mean between the two common pools:
+    tanh(z / 2) would give the mean of the probabilities, a factor towards 0 that of the log-odds.
+
+    >>> unbounded(bounded([-2.0, 0.0, 3.0])).round(6).tolist()
+    [-2.0, 0.0, 3.0]
+    """
+    return np.asarray(np.tanh(GENERATOR * np.asarray(log_odds, dtype=np.float64)))
+
+
+def unbounded(mean: ArrayLike) -> FloatArray:
+    """Return the log-odds in nats of what ``bounded`` gives, in (-1, 1); any shape."""
+    return np.asarray(np.arctanh(np.asarray(mean, dtype=np.float64)) / GENERATOR)
 
 
 def ranks(time: FloatArray) -> IntArray:

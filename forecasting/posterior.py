@@ -14,6 +14,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 
 from forecasting.arrays import FloatArray, frozen
 
-FORMAT = 2
+FORMAT = 3
 DRAWS = 400
 RANKS = 1024
 
@@ -72,7 +73,7 @@ class Priors:
     k0_mean: float = 0.0
     k0_sd: float = 1.0
     v0: float = 1.0
-    g0_mean: float = 0.5
+    g0_mean: float = 0.35
     g0_sd: float = 0.5
     a0_mean: float = 0.0
     a0_sd: float = 0.5
@@ -102,6 +103,8 @@ class Posterior:
         domains: names along the last axis of ``gamma`` and ``alpha``.
         copies: by name of a forecaster who never differs from another, the name that speaks for
             both, which is itself no copy; see ``forecasting.copies``.
+        offset: how far each forecaster's log-odds lie above others', in nats, ``(forecaster,)``;
+            it is taken off before pooling, see ``forecasting.offsets``; by default 0.
         metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.
 
     Raises:
@@ -120,6 +123,7 @@ class Posterior:
     forecasters: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     copies: dict[str, str] = field(default_factory=dict)
+    offset: FloatArray = field(default_factory=lambda: np.empty(0))
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,6 +137,13 @@ class Posterior:
         object.__setattr__(self, "copies", dict(self.copies))
         if not self.copies.keys().isdisjoint((*self.forecasters, *self.copies.values())):
             raise PosteriorError("a copy speaks for itself or for another: only one may speak")
+        offset = self.offset if self.offset.size else np.zeros(len(self.forecasters))
+        object.__setattr__(self, "offset", frozen(offset))
+        if self.offset.shape != (len(self.forecasters),) or not np.isfinite(self.offset).all():
+            raise PosteriorError(
+                f"offset has shape {self.offset.shape}, it must be a finite number for each of "
+                f"{len(self.forecasters)} forecasters"
+            )
         draws = self.t_w.size
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_SCALARS, (draws,))
         shapes |= dict.fromkeys(_BY_DOMAIN, (draws, len(self.domains)))
@@ -199,6 +210,7 @@ class Posterior:
             array = getattr(self, name)
             digest.update(f"|{name}|{array.dtype.str}|{array.shape}|".encode())
             digest.update(array.tobytes())
+        digest.update(b"|offset|" + self.offset.tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -220,6 +232,11 @@ class Posterior:
         """The row of ``weights`` of each known forecaster; a copy's is its speaker's."""
         own = {name: row for row, name in enumerate(self.forecasters)}
         return own | {name: own[voice] for name, voice in self.copies.items() if voice in own}
+
+    def offsets_of(self, names: Sequence[str]) -> FloatArray:
+        """Return the offsets of forecasters in nats, ``(name,)``; 0 for one never seen."""
+        offset = np.append(self.offset, 0.0)
+        return np.asarray(offset[[self.rows.get(name, -1) for name in names]])
 
     def slope_and_shift(self, domain: str) -> tuple[FloatArray, FloatArray]:
         """Return gamma and alpha of a domain, each ``(draw,)``; the centre's if never seen."""
@@ -243,6 +260,7 @@ class Posterior:
         np.savez_compressed(
             buffer,
             header=np.frombuffer(text, dtype=np.uint8),
+            offset=self.offset,
             **{name: getattr(self, name) for name in _ARRAYS},
         )
         return buffer.getvalue()
@@ -257,7 +275,7 @@ class Posterior:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes())
-                arrays = {name: archive[name] for name in _ARRAYS}
+                arrays = {name: archive[name] for name in (*_ARRAYS, "offset")}
             posterior = cls(
                 **arrays,
                 forecasters=tuple(header["forecasters"]),

@@ -160,7 +160,9 @@ def parameters(panel: Panel, *, seed: int) -> Posterior:
         logged = variable.name.startswith("log_")
         name = variable.name.removeprefix("log_")
         drawn[name] = np.repeat([np.exp(value) if logged else value], DRAWS, axis=0)
-    return Posterior(**drawn, forecasters=rows.forecasters, domains=rows.domains)
+    return Posterior(
+        **drawn, forecasters=rows.forecasters, domains=rows.domains, offset=rows.offset
+    )
 
 
 def answered(panel: Panel, truth: Posterior, *, seed: int) -> tuple[Panel, FloatArray]:

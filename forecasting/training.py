@@ -6,8 +6,10 @@ import numpy as np
 
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.copies import copies
+from forecasting.dependence import dependence
+from forecasting.offsets import offsets
 from forecasting.panel import Panel
-from forecasting.pooling import log_odds, one_voice, staleness
+from forecasting.pooling import bounded, log_odds, one_voice, staleness
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -19,21 +21,26 @@ class TrainingRows:
             one of them.
         domains: names, those with a resolved question, sorted.
         forecaster: index, ``(row,)``.
-        z: clipped log-odds in nats, ``(row,)``.
+        said: clipped log-odds less the forecaster's offset, ``bounded``, ``(row,)``.
+        offset: of each forecaster in nats, ``(forecaster,)``; see ``forecasting.offsets``.
         stale: log(n / rank), ``(row,)``.
         start: first row of each snapshot, ``(snapshot,)``.
         end: one past its last row, ``(snapshot,)``.
         domain: index, ``(snapshot,)``.
         outcome: 0 or 1, ``(snapshot,)``.
-        weight: one over the number of the question's snapshots, ``(snapshot,)``.
+        weight: one over the number of the question's snapshots, times the share of its evidence
+            that is its own, ``(snapshot,)``; see ``forecasting.dependence``.
         questions: how many questions there are.
         copies: by name of a copy, the name that speaks for it.
+        within: correlation of residuals within clusters.
+        neighbours: correlation of residuals of neighbours in time.
     """
 
     forecasters: tuple[str, ...]
     domains: tuple[str, ...]
     forecaster: IntArray
-    z: FloatArray
+    said: FloatArray
+    offset: FloatArray
     stale: FloatArray
     start: IntArray
     end: IntArray
@@ -42,6 +49,8 @@ class TrainingRows:
     weight: FloatArray
     questions: int
     copies: dict[str, str]
+    within: float
+    neighbours: float
 
     @classmethod
     def of(cls, panel: Panel) -> "TrainingRows":
@@ -49,20 +58,23 @@ class TrainingRows:
         shown = panel.snapshots()
         asked = np.array(panel.questions, dtype=str)[shown.question]
         order = np.argsort(asked, kind="stable")
+        questions, question = np.unique(asked[order], return_inverse=True)
         found = copies(panel)
         people = np.array([found.get(name, name) for name in panel.forecasters], dtype=str)
-        names, voice = np.unique(people, return_inverse=True)
-        spoken, z, stale = [], [], []
+        names, first, voice = np.unique(people, return_index=True, return_inverse=True)
+        offset = offsets(panel, found)[first]
+        spoken, said, stale, centre = [], [], [], []
         for snapshot in order:
             part = slice(shown.start[snapshot], shown.end[snapshot])
             time = shown.time[part]
-            who, said, moments = one_voice(
+            who, z, moments = one_voice(
                 voice[shown.forecaster[part]],
                 log_odds(shown.probability[part]),
                 None if np.isnan(time).any() else time,
             )
             spoken.append(who)
-            z.append(said)
+            centre.append(float(z.mean()))
+            said.append(bounded(z - offset[who]))
             stale.append(staleness(moments, who.size))
         nobody = np.empty(0, dtype=np.int64)
         known, forecaster = np.unique(np.concatenate([nobody, *spoken]), return_inverse=True)
@@ -70,18 +82,32 @@ class TrainingRows:
         groups, domain = np.unique(
             domains[panel.domain[shown.question[order]]], return_inverse=True
         )
+        outcome, weight = shown.outcome[order], shown.weight[order]
+        place = shown.question[order][np.searchsorted(question, np.arange(questions.size))]
+        shared = dependence(
+            names=questions,
+            domain=np.unique(domains[panel.domain[place]], return_inverse=True)[1],
+            resolved=panel.resolved[place],
+            question=question,
+            centre=np.array(centre),
+            outcome=outcome,
+            weight=weight,
+        )
         end = np.cumsum([who.size for who in spoken], dtype=np.int64)
         return cls(
             forecasters=tuple(names[known].tolist()),
             domains=tuple(groups.tolist()),
             forecaster=forecaster.astype(np.int64),
-            z=np.concatenate([[], *z]),
+            said=np.concatenate([[], *said]),
+            offset=offset[known],
             stale=np.concatenate([[], *stale]),
             start=np.concatenate([[0], end]).astype(np.int64)[: end.size],
             end=end,
             domain=domain.astype(np.int64),
-            outcome=shown.outcome[order],
-            weight=shown.weight[order],
-            questions=int(np.unique(shown.question).size),
+            outcome=outcome,
+            weight=weight * shared.share[question],
+            questions=questions.size,
             copies=found,
+            within=shared.within,
+            neighbours=shared.neighbours,
         )

@@ -1,0 +1,85 @@
+"""Offsets: how far each forecaster's log-odds lie above those of others on the same questions.
+
+Some say yes more readily than others. Who answered a question then shows in its pool, unless what
+is each forecaster's own is taken off first. Outcomes are not needed for that. With z the log-odds
+of what stood last, once for every voice and question::
+
+    z = c(question) + b(forecaster) + e        b ~ N(0, B), e ~ N(0, E)
+
+B and E are estimated by moments: two residuals of one forecaster on different questions share b
+and nothing else. b is then the best linear unbiased prediction, found by backfitting, as in Gao and
+Owen (2020), doi:10.5705/ss.202018.0029. It is pulled towards 0, by much after few questions, and
+what everybody has in common stays in c, where only outcomes can judge it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from forecasting.arrays import FloatArray, IntArray
+from forecasting.panel import Panel
+from forecasting.pooling import log_odds
+
+_PSEUDO_PAIRS = 10.0
+_SWEEPS = 200
+_STILL = 1e-10
+
+
+def offsets(panel: Panel, copies: Mapping[str, str]) -> FloatArray:
+    """Return every forecaster's offset in nats, ``(forecaster,)``, following the panel's names.
+
+    Those who never forecast beside another have 0, and copies have that of their one voice. The
+    mean over all forecasts is 0. Neither outcomes nor the order of rows matter.
+
+    Args:
+        panel: forecasts; open questions count like resolved ones.
+        copies: by name of a copy, the name that speaks for it; see ``forecasting.copies``.
+    """
+    names = np.array([copies.get(name, name) for name in panel.forecasters], dtype=str)
+    _, speaker = np.unique(names, return_inverse=True)
+    asked = np.argsort(np.argsort(np.array(panel.questions, dtype=str), kind="stable"))
+    rows = np.concatenate(
+        [panel.standing(index) for index in range(len(panel.questions))]
+        or [np.empty(0, dtype=np.int64)]
+    )
+    people = int(speaker.max(initial=-1)) + 1
+    z = log_odds(panel.probability[rows])
+    pair = asked[panel.question[rows]] * people + speaker[panel.forecaster[rows]]
+    order = np.lexsort((z, pair))
+    distinct, pair = np.unique(pair[order], return_inverse=True)
+    z = np.bincount(pair, z[order]) / np.bincount(pair)
+    voice = distinct % max(people, 1)
+    _, question = np.unique(distinct // max(people, 1), return_inverse=True)
+
+    crowd = np.bincount(question)
+    many = np.bincount(voice, minlength=people)
+    own, open_ = _variances(z, voice, question, crowd, many)
+    found = np.zeros(people)
+    if own <= 0.0:
+        return found[speaker]
+    for _ in range(_SWEEPS):
+        centre = np.bincount(question, z - found[voice]) / crowd
+        now = np.bincount(voice, z - centre[question], people) / (many + open_ / own)
+        now -= (many @ now) / many.sum()
+        moved = float(np.abs(now - found).max())
+        found = now
+        if moved < _STILL:
+            break
+    return np.asarray(found[speaker])
+
+
+def _variances(
+    z: FloatArray, voice: IntArray, question: IntArray, crowd: IntArray, many: IntArray
+) -> tuple[float, float]:
+    """Return B and E, B pulled towards 0 as if by ten pairs of residuals that share nothing."""
+    away = z - (np.bincount(question, z) / np.maximum(crowd, 1))[question]
+    # Somebody in a crowd of n is a part of its mean, and so too near by (n - 1) / n in the square.
+    company = crowd[question]
+    away = away * np.sqrt(company / np.maximum(company - 1, 1))
+    total = np.bincount(voice, away, many.size)
+    squares = np.bincount(voice, away * away, many.size)
+    shared = (total * total - squares) / np.maximum(many, 1)
+    own = float(shared.sum() / (np.maximum(many - 1, 0).sum() + _PSEUDO_PAIRS))
+    beside = int((company > 1).sum())
+    spread = float(squares.sum()) / max(beside, 1)
+    return own, max(spread - own, 0.1 * spread)
