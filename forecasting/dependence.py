@@ -77,12 +77,12 @@ def dependence(
     line = logistic_regression(design, outcome, weight, np.array([0.0, 1.0]))
     chance = np.clip(logistic(design @ line), 1.0 - _LIKELIEST, _LIKELIEST)
     residual = (outcome - chance) / np.sqrt(chance * (1.0 - chance))
-    residual = np.bincount(question, weight * residual, names.size)
+    own = np.bincount(question, weight * residual, names.size).astype(np.float64)
 
     groups, group = np.unique([cluster(name) for name in names], return_inverse=True)
     size = np.bincount(group, minlength=groups.size)
-    total = np.bincount(group, residual, groups.size)
-    squares = np.bincount(group, residual * residual, groups.size)
+    total = np.bincount(group, own, groups.size)
+    squares = np.bincount(group, own * own, groups.size)
     typical = max(float(squares.sum()) / max(names.size, 1), 1e-9)
     # The products of m questions' pairs, counted as m - 1 of them.
     pairs = (total * total - squares) / (size * typical)
@@ -90,7 +90,7 @@ def dependence(
         float((size - 1).sum()) + _WITHIN_WEIGHT
     )
     within = float(np.clip(within, 0.0, 1.0))
-    share: FloatArray = 1.0 / (1.0 + (size[group] - 1.0) * within)
+    share = np.asarray(1.0 / (1.0 + (size[group] - 1.0) * within))
 
     neighbours = 0.0
     if groups.size and np.isfinite(resolved).all():
@@ -105,5 +105,5 @@ def dependence(
         usual = max(float(mean @ mean) / groups.size, 1e-9)
         neighbours = products / usual / (float(beside.sum()) + _NEIGHBOURS_WEIGHT)
         neighbours = float(np.clip(neighbours, 0.0, _MOST))
-        share = np.asarray(share * (1.0 - neighbours)) / (1.0 + neighbours)
+        share *= (1.0 - neighbours) / (1.0 + neighbours)
     return Dependence(share, within, neighbours)

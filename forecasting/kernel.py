@@ -171,8 +171,8 @@ def _answer(
     """Return the log-probability that the pool gives to what happened, and its slopes.
 
     ``total`` is the sum of the weights, ``pull`` that of weights times what was said, ``sign`` is 1
-    for yes and -1 for no. The slopes are by total (and so by k0), pull, alpha, log gamma and v0's log.
-    The equations are those of ``forecasting.live``.
+    for yes and -1 for no. The slopes are by total (and so by k0), by pull, by alpha and by the logs
+    of gamma and v0. The equations are those of ``forecasting.live``.
     """
     inverse = 1.0 / (total + k0)
     ratio = pull * inverse

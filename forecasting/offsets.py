@@ -48,23 +48,29 @@ def offsets(panel: Panel, copies: Mapping[str, str]) -> FloatArray:
     order = np.lexsort((z, pair))
     distinct, pair = np.unique(pair[order], return_inverse=True)
     z = np.bincount(pair, z[order]) / np.bincount(pair)
+    company = np.bincount(distinct // max(people, 1))
+    beside = company[distinct // max(people, 1)] > 1
+    z, distinct = z[beside], distinct[beside]
     voice = distinct % max(people, 1)
     _, question = np.unique(distinct // max(people, 1), return_inverse=True)
 
     crowd = np.bincount(question)
     many = np.bincount(voice, minlength=people)
-    own, open_ = _variances(z, voice, question, crowd, many)
+    own, rest = _variances(z, voice, question, crowd, many)
     found = np.zeros(people)
     if own <= 0.0:
         return found[speaker]
+    heard = many > 0
     for _ in range(_SWEEPS):
         centre = np.bincount(question, z - found[voice]) / crowd
-        now = np.bincount(voice, z - centre[question], people) / (many + open_ / own)
-        now -= (many @ now) / many.sum()
+        now = np.bincount(voice, z - centre[question], people) / (many + rest / own)
+        # The solution's mean is 0, and what all share would be the last to settle.
+        now[heard] -= now[heard].mean()
         moved = float(np.abs(now - found).max())
         found = now
         if moved < _STILL:
             break
+    found[heard] -= (many @ found) / many.sum()
     return np.asarray(found[speaker])
 
 
@@ -72,14 +78,12 @@ def _variances(
     z: FloatArray, voice: IntArray, question: IntArray, crowd: IntArray, many: IntArray
 ) -> tuple[float, float]:
     """Return B and E, B pulled towards 0 as if by ten pairs of residuals that share nothing."""
-    away = z - (np.bincount(question, z) / np.maximum(crowd, 1))[question]
+    away = z - (np.bincount(question, z) / crowd)[question]
     # Somebody in a crowd of n is a part of its mean, and so too near by (n - 1) / n in the square.
-    company = crowd[question]
-    away = away * np.sqrt(company / np.maximum(company - 1, 1))
+    away = away * np.sqrt(crowd / (crowd - 1.0))[question]
     total = np.bincount(voice, away, many.size)
     squares = np.bincount(voice, away * away, many.size)
     shared = (total * total - squares) / np.maximum(many, 1)
     own = float(shared.sum() / (np.maximum(many - 1, 0).sum() + _PSEUDO_PAIRS))
-    beside = int((company > 1).sum())
-    spread = float(squares.sum()) / max(beside, 1)
+    spread = float(squares.sum()) / max(z.size, 1)
     return own, max(spread - own, 0.1 * spread)

@@ -137,8 +137,9 @@ class Posterior:
         object.__setattr__(self, "copies", dict(self.copies))
         if not self.copies.keys().isdisjoint((*self.forecasters, *self.copies.values())):
             raise PosteriorError("a copy speaks for itself or for another: only one may speak")
-        offset = self.offset if self.offset.size else np.zeros(len(self.forecasters))
-        object.__setattr__(self, "offset", frozen(offset))
+        if not len(self.offset):
+            object.__setattr__(self, "offset", np.zeros(len(self.forecasters)))
+        object.__setattr__(self, "offset", frozen(self.offset))
         if self.offset.shape != (len(self.forecasters),) or not np.isfinite(self.offset).all():
             raise PosteriorError(
                 f"offset has shape {self.offset.shape}, it must be a finite number for each of "

@@ -107,7 +107,7 @@ def test_training_hears_a_voice_once() -> None:
     again = TrainingRows.of(twice)
     assert again.copies == {"zz copy": "forecaster 002"}
     assert again.forecasters == rows.forecasters
-    for name in ("forecaster", "z", "stale", "start", "end", "outcome"):
+    for name in ("forecaster", "said", "offset", "stale", "start", "end", "outcome", "weight"):
         assert getattr(again, name).tolist() == getattr(rows, name).tolist()
 
 

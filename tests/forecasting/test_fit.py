@@ -102,6 +102,8 @@ def test_the_graph_and_the_live_aggregate_agree(
     likelihood = _compiled(model, model.replace_rvs_by_values(model.potentials)[0])
     point = model.initial_point()
     shown = panel.snapshots()
+    correlation = TrainingRows.of(panel).neighbours
+    share = (1.0 - correlation) / (1.0 + correlation)
     for draw in (0, 150, 399):
         one = _single(fitted, draw)
         expected = 0.0
@@ -115,7 +117,7 @@ def test_the_graph_and_the_live_aggregate_agree(
                 domain=panel.domains[panel.domain[question]],
             ).probability
             chance = answer if shown.outcome[snapshot] else 1.0 - answer
-            expected += shown.weight[snapshot] * np.log(chance)
+            expected += share * shown.weight[snapshot] * np.log(chance)
         assert float(likelihood(_at(point, one))) == pytest.approx(expected, abs=1e-6)
 
 
@@ -288,6 +290,7 @@ def test_training_rows_are_sorted_and_whole() -> None:
     panel: Panel = simulate(seed=2, questions=40, forecasters=70, per_question=9, domains=9).panel
     rows = TrainingRows.of(panel)
     assert list(rows.forecasters) == sorted(rows.forecasters)
-    assert rows.weight.sum() == pytest.approx(40.0)
-    assert rows.end[-1] == rows.z.size == rows.forecaster.size
+    independent = (1.0 - rows.neighbours) / (1.0 + rows.neighbours)
+    assert rows.weight.sum() == pytest.approx(40.0 * independent)
+    assert rows.end[-1] == rows.said.size == rows.forecaster.size
     assert (rows.end > rows.start).all()

@@ -26,6 +26,7 @@ def posterior() -> Posterior:
         alpha=random.normal(0.0, 0.4, (60, 2)),
         omega=random.normal(size=(60, 4)),
         forecasters=("ann", "bob", "cat", "dan"),
+        offset=[0.4, -0.3, 0.0, 1.1],
         domains=("", "weather"),
     )
 
@@ -42,22 +43,24 @@ def by_loop(
     for draw in range(posterior.draws):
         weights, pulled = [], 0.0
         for index, name in enumerate(names):
-            skill = 0.0
+            skill, offset = 0.0, 0.0
             if name in posterior.forecasters:
-                skill = posterior.omega[draw, posterior.forecasters.index(name)]
+                place = posterior.forecasters.index(name)
+                skill, offset = posterior.omega[draw, place], posterior.offset[place]
             stale = 0.0
             if time is not None:
                 rank = sum(other <= time[index] for other in time)
                 stale = math.log(len(names) / rank)
             inside = min(max(said[index], 0.01), 0.99)
             weights.append(math.exp(posterior.t_w[draw] * skill - posterior.rho[draw] * stale))
-            pulled += weights[-1] * math.log(inside / (1 - inside))
+            lean = math.log(inside / (1 - inside)) - offset
+            pulled += weights[-1] * math.tanh(0.35 * lean)
         total = sum(weights) + posterior.k0[draw]
         gamma, alpha = math.exp(posterior.g0[draw]), posterior.a0[draw]
         if domain in posterior.domains:
             place = posterior.domains.index(domain)
             gamma, alpha = posterior.gamma[draw, place], posterior.alpha[draw, place]
-        mu = alpha + gamma * pulled / total
+        mu = alpha + gamma * math.atanh(pulled / total) / 0.35
         v = posterior.v0[draw] * gamma**2 / total
         chances.append(1 / (1 + math.exp(-mu / math.sqrt(1 + math.pi * v / 8))))
         sampled.append(mu + math.sqrt(v) * standard_normal(posterior.draws)[draw])
@@ -94,13 +97,14 @@ def test_a_crowd_beyond_the_table_of_ranks_is_discounted_alike() -> None:
 
 
 def test_golden_numbers_of_one_draw() -> None:
-    """Two equal forecasters at 0.8, k0 = 1, slope 1: mean log-odds ln(4) 2/3, variance 1/3."""
+    """Two equal forecasters at 0.8, k0 = 1, slope 1: artanh(tanh(0.35 ln 4) 2/3) / 0.35, 1/3."""
     one = Posterior(
         t_w=[0.0], rho=[0.0], k0=[1.0], v0=[1.0], g0=[0.0], a0=[0.0],
         gamma=np.empty((1, 0)), alpha=np.empty((1, 0)), omega=np.empty((1, 0)),
     )  # fmt: skip
     found = aggregate(one, ["ann", "bob"], [0.8, 0.8])
-    mean = math.log(4) * 2 / 3
+    mean = math.atanh(math.tanh(0.35 * math.log(4)) * 2 / 3) / 0.35
+    assert mean == pytest.approx(0.88518, abs=1e-5)
     assert found.probability == pytest.approx(
         1 / (1 + math.exp(-mean / math.sqrt(1 + math.pi / 24)))
     )

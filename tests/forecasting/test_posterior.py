@@ -98,7 +98,7 @@ def test_the_prior_is_reproducible_and_follows_its_distributions() -> None:
     assert prior.t_w.mean() == pytest.approx(np.sqrt(2 / np.pi), abs=0.02)
     assert prior.rho.mean() == pytest.approx(0.5, abs=0.02)
     assert np.median(prior.k0) == pytest.approx(1.0, abs=0.04)
-    assert prior.g0.mean() == pytest.approx(0.5, abs=0.02)
+    assert prior.g0.mean() == pytest.approx(0.35, abs=0.02)
     assert prior.a0.mean() == pytest.approx(0.0, abs=1e-12)
     assert prior.a0.std() == pytest.approx(0.5, abs=0.02)
 
