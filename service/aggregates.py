@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 import numpy as np
+from prometheus_client import Counter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 BAYES: Final = "bayes"
 METHODS: Final = (BAYES, *pooling.POOLS)
 KEPT_POSTERIORS: Final = 4
+PUBLISHED: Final = Counter(
+    "credence_aggregates", "Aggregates that this process computed to publish", ["cause"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,15 @@ class Aggregator:
             if posterior is not None:
                 return Belief(fit_id, posterior)
         return Belief(None, prior())
+
+    async def belief_of(self, session: AsyncSession, fit_id: int | None) -> Belief:
+        """What a fit believes, or the prior; NotFound if its posterior cannot be read."""
+        if fit_id is None:
+            return Belief(None, prior())
+        posterior = self._kept.get(fit_id) or await self._load(session, fit_id)
+        if posterior is None:
+            raise NotFound(f"the posterior of fit {fit_id} cannot be read")
+        return Belief(fit_id, posterior)
 
     async def _load(self, session: AsyncSession, fit_id: int) -> Posterior | None:
         stored = await session.scalar(select(Fit.posterior).where(Fit.id == fit_id))
@@ -345,6 +358,7 @@ def holds(row: Aggregate, view: View, at: datetime) -> bool:
 
 
 def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> Aggregate:
+    PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
     ends = [
         one.end

@@ -15,13 +15,13 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.prometheus import PrometheusConfig
 from litestar.response import Template
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import origin, pages, sessions, sightings, tokens
+from service import logs, origin, pages, sessions, sightings, tokens
 from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.allowances import Pace
@@ -38,6 +38,7 @@ from service.api import (
     health,
     leaderboards,
     metaculus,
+    metrics,
     questions,
     receipts,
     resolutions,
@@ -146,6 +147,7 @@ async def add_headers(message: Message, _scope: Scope) -> None:
         headers = MutableScopeHeaders.from_message(message)
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
+        headers[logs.HEADER] = logs.asked()
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -198,7 +200,7 @@ def create_app(settings: Settings) -> Litestar:
         security=[{"token": []}],
         exception_handlers={Exception: metaculus.refuse},
     )
-    metrics = PrometheusConfig(
+    counted = PrometheusConfig(
         app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
     )
     return Litestar(
@@ -209,7 +211,7 @@ def create_app(settings: Settings) -> Litestar:
             pages.site(Provide(provide_visitor)),
             health.healthz,
             health.readyz,
-            PrometheusController,
+            metrics.Metrics,
             start_documentation,
             create_static_files_router(
                 "/documentation", [DOCUMENTATION], include_in_schema=False, name="documentation"
@@ -234,7 +236,12 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers={Exception: answer_error},
         template_config=pages.template_config(),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
-        middleware=[metrics.middleware, origin.SameOrigin(), Sightings()],
+        middleware=[
+            logs.RequestIds(settings.log_requests),
+            counted.middleware,
+            origin.SameOrigin(),
+            Sightings(),
+        ],
         plugins=[DocumentedAnswers()],
         request_max_body_size=settings.max_body_bytes,
         before_send=[add_headers],

@@ -195,6 +195,16 @@ async def moment(
     return last.at + TICK if last.at in own else last.at
 
 
+async def present(session: AsyncSession, question_ids: Sequence[int], at: datetime) -> datetime:
+    """A moment, or that of the last fact of (locked) questions if the clock went back since."""
+    lasts = (
+        select(table.created_at.label("at")).where(table.question_id.in_(question_ids))
+        for table in SAID
+    )
+    last = await session.scalar(select(func.max(union_all(*lasts).subquery().c.at)))
+    return at if last is None else max(at, last)
+
+
 async def heads(session: AsyncSession, *, after: int, limit: int) -> list[tuple[int, Head]]:
     """The heads of the next questions after an id that have facts, in the order of their ids."""
     has_facts = or_(

@@ -64,6 +64,17 @@ class Database:
                 await session.connection()
             yield session
 
+    @asynccontextmanager
+    async def undone(self) -> AsyncIterator[AsyncSession]:
+        """A session that may write but leaves nothing, to look at what would be."""
+        async with (
+            self._turn,
+            AsyncSession(self._writing, expire_on_commit=False) as session,
+        ):
+            await session.begin()
+            yield session
+            await session.rollback()
+
     async def migrate(self, revision: str = "head") -> None:
         """Bring the schema to a revision (upwards); Conflict when it does not know the one held."""
         from alembic import command  # noqa: PLC0415  # slow to import, and only migrating needs it

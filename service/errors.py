@@ -10,6 +10,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from sqlalchemy.exc import OperationalError
 
+from service.logs import asked
+
 HEADERS: Final[dict[int, dict[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
@@ -47,6 +49,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     instance: str
+    request_id: str
     errors: list[FieldError] = []
     current: dict[str, Any] | None = None
 
@@ -146,6 +149,7 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
             status=error.status,
             detail=error.detail,
             instance=path,
+            request_id=asked(),
             errors=error.errors,
             current=error.current,
         )
@@ -159,6 +163,7 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
             status=HTTPStatus.SERVICE_UNAVAILABLE,
             detail="The database is busy or away; nothing was stored; try again in a moment.",
             instance=path,
+            request_id=asked(),
         )
     elif isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
@@ -168,6 +173,7 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
             status=status,
             detail=_detail(error, status),
             instance=path,
+            request_id=asked(),
         )
     else:
         log.error("unforeseen error at %s %s", request.method, path, exc_info=error)
@@ -177,6 +183,7 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
             status=HTTPStatus.INTERNAL_SERVER_ERROR,
             detail="Something went wrong on our side; nothing was stored.",
             instance=path,
+            request_id=asked(),
         )
     return problem
 
@@ -223,5 +230,6 @@ def _validation(error: ValidationException, request: Request[Any, Any, Any]) -> 
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
         detail=said,
         instance=request.url.path,
+        request_id=asked(),
         errors=errors,
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import undefer
 from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
-from service import forecasts, questions, resolutions
+from service import chain, forecasts, questions, resolutions
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
@@ -193,7 +193,8 @@ async def renew(database: Database, aggregator: Aggregator) -> int:
             query = questions.views_query(None).where(Question.id.in_(ids))
             views = await questions.views(session, query)
             views = [view for view in views if view.resolved is None]
-            await aggregator.publish(session, views, cause="fit", at=now())
+            at = await chain.present(session, ids, now())
+            await aggregator.publish(session, views, cause="fit", at=at)
     return len(pending)
 
 

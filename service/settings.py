@@ -27,6 +27,8 @@ HEADING = (
 CHOICES = {
     "readers": ("members", "everyone"),
     "registration": ("open", "invitation", "closed"),
+    "log_format": ("text", "json"),
+    "log_requests": ("none", "failed", "all"),
 }
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
@@ -79,6 +81,14 @@ class Settings:
         "",
         "the header in which a trusted proxy says a client's address, such as X-Forwarded-For "
         "(its last entry counts); empty: the connection's own address",
+    )
+    log_format: str = _about(
+        "text", "how logs are written to standard error: text (for people) or json (for machines)"
+    )
+    log_requests: str = _about(
+        "failed",
+        "which requests are logged, with status and time: none, failed (those answered with 500 "
+        "and above) or all",
     )
     llm_base_url: str = _about(
         "", "an OpenAI-compatible endpoint that proposes questions when drafting; empty: none"

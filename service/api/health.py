@@ -1,32 +1,52 @@
 """Whether the process runs, and whether it can serve."""
 
+import asyncio
 import logging
+from typing import Final
 
 from litestar import get
 from litestar.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import trust
 from service.dependencies import AppRequest
-from service.schemas.fits import Health
+from service.clock import now
+from service.database import Database
+from service.schemas.fits import Health, Readiness
+
+PATIENCE_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 
 
 @get("/healthz", tags=["Health"], summary="Is the process alive?", opt={"public": True})
 async def healthz() -> Health:
-    """Always ok while the process answers."""
+    """Always ok while the process answers; it asks nothing of the database."""
     return Health("ok")
 
 
 @get("/readyz", tags=["Health"], summary="Can the service serve?", opt={"public": True})
-async def readyz(request: AppRequest) -> Response[Health]:
-    """Ok when the database answers with the schema that this version needs."""
+async def readyz(request: AppRequest) -> Response[Readiness]:
+    """Ok when the database answers with the schema that this version needs, else 503.
+
+    Without a fresh fit the service serves all the same: `fit_age_seconds` (null: the prior
+    answers), `behind` (resolutions wait to be learned from) and `warning` tell how the model is.
+    """
     try:
-        current = await request.app.state.database.schema_is_current()
-    except (SQLAlchemyError, OSError) as error:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            ready = await _ready(request.app.state.database)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("not ready: %s", error)
-        return Response(Health("unavailable", "the database does not answer"), status_code=503)
-    if not current:
+        ready = Readiness("unavailable", "the database does not answer")
+    return Response(ready, status_code=200 if ready.status == "ok" else 503)
+
+
+async def _ready(database: Database) -> Readiness:
+    if not await database.schema_is_current():
         reason = "the database has another schema version; run `credence init`"
-        return Response(Health("unavailable", reason), status_code=503)
-    return Response(Health("ok"))
+        return Readiness("unavailable", reason)
+    async with database.read() as session:
+        judged = await trust.judge(session)
+    fit = judged.in_force
+    age = (now() - fit.created_at).total_seconds() if fit else None
+    return Readiness("ok", "", age, judged.behind, judged.warning)

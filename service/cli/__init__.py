@@ -1,10 +1,10 @@
 """The `credence` command: a file a noun."""
 
-import logging
-
 import click
 
+from service import logs
 from service.cli.accounts import account
+from service.cli.backup import back_up, restore
 from service.cli.command import Commands
 from service.cli.exchange import export_folder, import_forecasts
 from service.cli.forecasting import aggregate, backtest, fit
@@ -12,6 +12,7 @@ from service.cli.installation import init, serve, worker
 from service.cli.questions import question_sets
 from service.cli.scores import scores
 from service.cli.verification import verify
+from service.settings import Settings, SettingsError
 
 
 @click.group(
@@ -25,10 +26,11 @@ def main() -> None:
 
     The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # HTTPX would log the addresses of webhooks, which may hold their owners' secrets.
-    for loud in ("alembic", "arviz", "dbos", "httpx"):
-        logging.getLogger(loud).setLevel(logging.WARNING)
+    try:
+        kind = Settings.from_environment().log_format
+    except SettingsError:
+        kind = "text"  # a command that needs the settings says what is wrong with them
+    logs.configure(kind)
 
 
 for command in (
@@ -41,6 +43,8 @@ for command in (
     export_folder,
     scores,
     verify,
+    back_up,
+    restore,
     fit,
     aggregate,
     backtest,

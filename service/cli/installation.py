@@ -22,6 +22,8 @@ from service.models import Role
 from service.settings import Settings
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_ENDING_SECONDS: Final = 30
+"""How long requests that are being answered may take once the process is told to end."""
 
 
 @click.command(epilog="Example: credence init --token")
@@ -72,7 +74,13 @@ def serve(*, host: str, port: int, worker: bool) -> None:
     app = create_app(settings)
     with _beside(worker=worker):
         uvicorn.run(
-            app, host=host, port=port, log_level="info", access_log=False, proxy_headers=False
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=LONGEST_ENDING_SECONDS,
         )
 
 

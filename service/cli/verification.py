@@ -10,12 +10,14 @@ import click
 import msgspec
 
 from service import chain
+from service.aggregates import Aggregator
 from service.chain import Head
 from service.cli.command import Sentence, require_folder_of, sentences, with_database
 from service.database import Database
 from service.errors import Invalid
 from service.schemas.chain import ReceiptOut
 from service.settings import Settings
+from service.verification import differences
 
 COLUMNS: Final = ("question_id", "position", "digest")
 
@@ -34,9 +36,19 @@ COLUMNS: Final = ("question_id", "position", "digest")
     type=click.Path(path_type=Path),
     help="Check only this receipt (JSON), without any database.",
 )
+@click.option(
+    "--derived",
+    is_flag=True,
+    help="Also check that aggregates and scores are what the facts lead to (SQLite: writers wait).",
+)
 @click.option("--head", help="The published digest that the receipt must lead to.")
 def verify(
-    *, against: Path | None, output: Path | None, receipt: Path | None, head: str | None
+    *,
+    against: Path | None,
+    output: Path | None,
+    receipt: Path | None,
+    head: str | None,
+    derived: bool,
 ) -> None:
     """Check that forecasts, withdrawals and resolutions are what was stored, and in that order.
 
@@ -56,11 +68,17 @@ def verify(
         async with database.read() as session:
             return [one async for one in chain.check(session, noted)]
 
+    async def compare(database: Database, settings: Settings) -> list[str]:
+        async with database.undone() as session:
+            return await differences(session, Aggregator(settings.interval_level))
+
     found = with_database(work)
     broken = [one for one in found if one.broken]
     if broken:
         said = [f"question {one.question_id}: {one.broken}" for one in broken]
         raise Sentence("\n".join(["the record is not what was stored", *said]))
+    if derived and (differing := with_database(compare)):
+        raise Sentence("\n".join(["what is derived is not what the facts lead to", *differing]))
     heads = _heads(found)
     if output is not None:
         with sentences():
@@ -70,6 +88,8 @@ def verify(
         f"{facts} facts on {sum(one.head.position > 0 for one in found)} questions are whole; "
         f"SHA-256 of their heads {hashlib.sha256(heads).hexdigest()}"
     )
+    if derived:
+        click.echo("aggregates and scores are what the facts lead to")
 
 
 def _heads(found: list[chain.Checked]) -> bytes:

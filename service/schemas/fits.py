@@ -37,7 +37,16 @@ class FitOut(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """Whether the process runs, or the service can serve; `reason` says why not."""
+    """Whether the process runs."""
+
+    status: Literal["ok"]
+
+
+class Readiness(msgspec.Struct):
+    """Whether the service can serve (`reason` says why not), and how its model is."""
 
     status: Literal["ok", "unavailable"]
     reason: str = ""
+    fit_age_seconds: float | None = None
+    behind: bool = False
+    warning: str | None = None

