@@ -3,9 +3,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 HOST ?= 127.0.0.1
 PORT ?= 8000
+ROUNDS ?= 20
 BIN := .venv/bin
 
-.PHONY: serve test test-metaculus browser lint types contracts check fuzz benchmarks model-checks \
+.PHONY: serve test test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
 	lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
@@ -47,6 +48,9 @@ fuzz: .venv/test.stamp ## Requests and lives made up by the thousand, with their
 benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/submissions.py
+
+faults: .venv/test.stamp ## Inject each fault many times, and say what was lost (many minutes)
+	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/test_faults.py
 
 model-checks: .venv/test.stamp ## Simulation-based calibration of the model (many minutes)
 	$(BIN)/python benchmarks/model_checks.py

@@ -9,9 +9,9 @@ from litestar.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import trust
-from service.dependencies import AppRequest
 from service.clock import now
 from service.database import Database
+from service.dependencies import AppRequest
 from service.schemas.fits import Health, Readiness
 
 PATIENCE_SECONDS: Final = 5.0

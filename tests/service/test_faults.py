@@ -1,0 +1,350 @@
+"""Faults, injected: nothing acknowledged is lost, nothing is double, and it goes on by itself.
+
+`make faults` injects each many times (FAULT_ROUNDS) and prints what was lost.
+"""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import time_machine
+from sqlalchemy import select, update
+from sqlalchemy.engine import make_url
+
+import migrations
+from forecasting.posterior import Posterior
+from service import chain, fits
+from service.aggregates import Aggregator
+from service.database import Database, newest_revision
+from service.fits import Sampled
+from service.models import Fit, FitStatus, Forecast
+from service.verification import differences
+
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
+WRITERS = 8
+
+
+@dataclass
+class Writers:
+    """Callers that submit until they are stopped, and repeat what got no answer under its key."""
+
+    url: str
+    tokens: list[str]
+    questions: list[int]
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    answer: threading.Event = field(default_factory=threading.Event)
+    refusal: threading.Event = field(default_factory=threading.Event)
+
+    def wait_for_an_answer(self) -> None:
+        """Wait until a forecast is stored from now on."""
+        self.answer.clear()
+        assert self.answer.wait(120), "no forecast was taken within 120 s"
+
+    def wait_for_a_refusal(self) -> None:
+        self.refusal.clear()
+        assert self.refusal.wait(120), "no forecast was refused within 120 s"
+
+    def run(self, token: str, seed: int) -> None:
+        chance = random.Random(seed)
+        with httpx.Client(base_url=self.url, timeout=60) as client:
+            while not self.stopped.is_set():
+                self._submit(client, token, chance)
+
+    def _submit(self, client: httpx.Client, token: str, chance: random.Random) -> None:
+        """One forecast, whatever happens: asked again until it is answered."""
+        key = uuid4().hex
+        path = f"/api/v1/questions/{chance.choice(self.questions)}/forecasts"
+        body = {"probability": chance.randint(1, 99) / 100, "rationale": key}
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+        for _ in range(3000):
+            with suppress(httpx.TransportError):
+                answer = client.post(path, json=body, headers=headers)
+                if answer.status_code == 201:
+                    self.acknowledged[key] = answer.json()["forecast"]["id"]
+                    self.answer.set()
+                    return
+                assert answer.status_code == 503, answer.text
+                self.refused += 1
+                self.refusal.set()
+            pause(0.05)
+        raise AssertionError("a submission was not answered")
+
+
+@contextmanager
+def writing(url: str, tokens: list[str], questions: list[int]) -> Iterator[Writers]:
+    """Eight writers while the block runs."""
+    writers = Writers(url, tokens, questions)
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        running = [pool.submit(writers.run, token, seed) for seed, token in enumerate(tokens)]
+        try:
+            yield writers
+        finally:
+            writers.stopped.set()
+    for one in running:
+        one.result()
+
+
+@pytest.fixture
+def crowd(account, question) -> tuple[list[str], list[int]]:
+    tokens = [account(f"writer-{number}").token for number in range(WRITERS)]
+    return tokens, [question(f"q{number}") for number in range(3)]
+
+
+@pytest.fixture
+def lost(on_database) -> Callable[[dict[str, int]], int]:
+    """How many acknowledged forecasts are gone; fails if any is double, or anything derived off."""
+
+    def count(acknowledged: dict[str, int]) -> int:
+        async def work(database: Database) -> int:
+            async with database.read() as session:
+                rows = (await session.execute(select(Forecast.rationale, Forecast.id))).all()
+                broken = [one.broken async for one in chain.check(session) if one.broken]
+            async with database.undone() as session:
+                differing = await differences(session, Aggregator(0.8))
+            assert broken == differing == []
+            stored = dict(rows)
+            assert len(stored) == len(rows), "a forecast is there twice"
+            return sum(stored.get(key) != row for key, row in acknowledged.items())
+
+        return int(on_database(work))
+
+    return count
+
+
+def report(what: str, database_url: str, injected: int, writers_: list[Writers], gone: int) -> None:
+    """Say how it went, for `make faults`."""
+    acknowledged = sum(len(one.acknowledged) for one in writers_)
+    refused = sum(one.refused for one in writers_)
+    kind = make_url(database_url).get_backend_name()
+    said = f"{what} ({kind}): {injected} injected, {acknowledged} acknowledged, {refused} answered"
+    print(f"{said} with 503 and repeated, {gone} lost or double")  # noqa: T201  # what `make faults` is for
+
+
+def pause(seconds: float) -> None:
+    """Let what runs beside go on for a moment."""
+    threading.Event().wait(seconds)
+
+
+def test_a_web_process_killed_under_writers(serving, crowd, lost, database_url) -> None:
+    chance, met = random.Random(1), []
+    with serving() as served:
+        for _ in range(ROUNDS):
+            with writing(served.url, *crowd) as writers:
+                writers.wait_for_an_answer()
+                pause(chance.uniform(0, 0.5))
+                served.process.kill()
+                served.process.wait()
+                served.start()
+                writers.wait_for_an_answer()
+            met.append(writers)
+    gone = sum(lost(writers.acknowledged) for writers in met)
+    report(f"web process killed under {WRITERS} writers", database_url, ROUNDS, met, gone)
+    assert gone == 0
+
+
+@pytest.mark.parametrize("database_url", ["own_server"], indirect=True)
+def test_postgresql_killed_in_mid_transaction(
+    serving, crowd, lost, own_server, database_url
+) -> None:
+    chance, met = random.Random(2), []
+    with serving() as served:
+        for _ in range(ROUNDS):
+            with writing(served.url, *crowd) as writers:
+                writers.wait_for_an_answer()
+                pause(chance.uniform(0, 0.5))
+                own_server.kill()
+                assert httpx.get(f"{served.url}/readyz").status_code == 503
+                assert httpx.get(f"{served.url}/healthz").status_code == 200
+                own_server.start()
+                writers.wait_for_an_answer()
+            met.append(writers)
+    gone = sum(lost(writers.acknowledged) for writers in met)
+    report(f"PostgreSQL killed under {WRITERS} writers", database_url, ROUNDS, met, gone)
+    assert gone == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_disk_that_is_full(serving, crowd, lost, database_url) -> None:
+    """As the system tells a process whose files may not grow: on RLIMIT_FSIZE, not on a disk."""
+    met = []
+    with serving() as served:
+        for _ in range(ROUNDS):
+            with writing(served.url, *crowd) as writers:
+                writers.wait_for_an_answer()
+                resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (65_536, -1))
+                writers.wait_for_a_refusal()
+                assert httpx.get(f"{served.url}/readyz", timeout=60).status_code == 200
+                resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (-1, -1))
+                writers.wait_for_an_answer()
+            met.append(writers)
+    gone = sum(lost(writers.acknowledged) for writers in met)
+    report("disk full", database_url, ROUNDS, met, gone)
+    assert gone == 0
+
+
+def learned(on_database: Any, status: FitStatus = FitStatus.accepted) -> Fit:
+    """Store what would be a fit to what is resolved now."""
+
+    async def work(database: Database) -> Fit:
+        async with database.read() as session:
+            job = await fits.read_job(session)
+        posterior = Posterior.prior() if status is FitStatus.accepted else None
+        sampled = Sampled(status, "R-hat is 1.3" if posterior is None else "", posterior=posterior)
+        return await fits.record(database, Aggregator(0.8), job, sampled, seed=1)
+
+    return on_database(work)  # type: ignore[no-any-return]  # what the work gives
+
+
+def test_a_clock_that_jumps(account, curator, question, lost, on_database, database_url) -> None:
+    chance = random.Random(4)
+    people = [account(f"p{number}") for number in range(3)]
+    kept = Writers("", [], [])
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    for number in range(ROUNDS):
+        rain, snow = question(f"rain-{number}"), question(f"snow-{number}")
+        for _ in range(8):
+            at += timedelta(hours=chance.choice([-30, -1, 0, 1, 30]))
+            with time_machine.travel(at, tick=False):
+                for person in chance.sample(people, 2):
+                    key = uuid4().hex
+                    answer = person.forecast(rain, chance.random(), rationale=key)
+                    assert answer.status_code == 201
+                    kept.acknowledged[key] = answer.json()["forecast"]["id"]
+                if chance.random() < 0.3:
+                    learned(on_database)
+                shown = people[0].get(f"/questions/{rain}/aggregate").json()
+                assert shown["probability"] == answer.json()["aggregate"]["probability"]
+        with time_machine.travel(at - timedelta(hours=40), tick=False):
+            people[0].forecast(snow, 0.2, rationale=uuid4().hex)
+            assert curator.resolve(rain, "yes").status_code == 201
+    gone = lost(kept.acknowledged)
+    report("clock jumped eight times", database_url, ROUNDS, [kept], gone)
+    assert gone == 0
+
+
+def test_a_posterior_that_is_damaged(account, question, lost, on_database, database_url) -> None:
+    chance = random.Random(5)
+    ann, rain, kept = account("ann"), question(), Writers("", [], [])
+    good = learned(on_database)
+
+    async def damage(database: Database, fit_id: int) -> None:
+        async with database.write() as session:
+            held = await session.scalar(select(Fit.posterior).where(Fit.id == fit_id))
+            stored = bytearray(held or b"")
+            if chance.random() < 0.5:
+                del stored[chance.randrange(len(stored)) :]
+            else:
+                for _ in range(64):
+                    stored[chance.randrange(len(stored))] ^= 1 + chance.randrange(255)
+            values = {"posterior": bytes(stored)}
+            await session.execute(update(Fit).where(Fit.id == fit_id).values(values))
+
+    for _ in range(ROUNDS):
+        fit_id = learned(on_database).id
+        on_database(lambda database, fit_id=fit_id: damage(database, fit_id))
+        key = uuid4().hex
+        answer = ann.forecast(rain, 0.3, rationale=key)
+        assert (answer.status_code, answer.json()["aggregate"]["fit_id"]) == (201, good.id)
+        kept.acknowledged[key] = answer.json()["forecast"]["id"]
+    gone = lost(kept.acknowledged)
+    report("posterior damaged", database_url, ROUNDS, [kept], gone)
+    assert gone == 0
+
+
+SLOW = '''"""A step that takes its time once it has begun."""
+
+import time
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "29991231_01"
+down_revision = "{newest}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("half", sa.Column("id", sa.Integer(), primary_key=True))
+    op.execute("DELETE FROM score")
+    op.execute("DELETE FROM forecast")
+    print("half way", flush=True)
+    time.sleep(600)
+'''
+MIGRATE = """
+import asyncio, sys
+import migrations
+migrations.__file__ = sys.argv[1]
+from service.database import Database
+from service.settings import Settings
+asyncio.run(Database(Settings.from_environment().url).migrate())
+"""
+
+
+def test_a_migration_that_is_interrupted(
+    account, question, lost, on_database, database_url, tmp_path
+) -> None:
+    ann, rain, kept = account("ann"), question(), Writers("", [], [])
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    step = folder / "versions" / "29991231_01_slow.py"
+    step.write_text(SLOW.format(newest=newest_revision()), encoding="utf-8")
+    for _ in range(ROUNDS):
+        key = uuid4().hex
+        kept.acknowledged[key] = ann.forecast(rain, 0.3, rationale=key).json()["forecast"]["id"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, folder / "__init__.py"],
+            env=os.environ | {"CREDENCE_DATABASE_URL": database_url},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"half way\n"
+        process.kill()
+        process.communicate()
+        assert on_database(Database.schema_is_current)
+        on_database(Database.migrate)
+    gone = lost(kept.acknowledged)
+    report("migration killed half way", database_url, ROUNDS, [kept], gone)
+    assert gone == 0
+
+
+def test_an_accepted_fit_comes_into_force_in_every_web_process(
+    serving, account, question, on_database
+) -> None:
+    ann, rain, snow = account("ann"), question("rain"), question("snow")
+    with serving() as one, serving() as other:
+
+        def shown(served: Any, of: int) -> Any:
+            headers = {"Authorization": f"Bearer {ann.token}"}
+            path = f"{served.url}/api/v1/questions/{of}/aggregate"
+            return httpx.get(path, headers=headers, timeout=60).json()["fit_id"]
+
+        def submitted(served: Any) -> Any:
+            headers = {"Authorization": f"Bearer {ann.token}"}
+            path = f"{served.url}/api/v1/questions/{rain}/forecasts"
+            answer = httpx.post(path, json={"probability": 0.4}, headers=headers, timeout=60)
+            return answer.json()["aggregate"]["fit_id"]
+
+        for _ in range(2):
+            fit = learned(on_database).id
+            for served in (one, other):
+                assert submitted(served) == shown(served, rain) == shown(served, snow) == fit
+        refused = learned(on_database, FitStatus.refused)
+        assert refused.status == FitStatus.refused
+        assert submitted(one) == submitted(other) == fit
