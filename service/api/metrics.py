@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import trust
-from service.dependencies import AppRequest
 from service.clock import now
+from service.dependencies import AppRequest
 from service.models import Fit, FitStatus, Webhook, WebhookDelivery
 
 log = logging.getLogger(__name__)
