@@ -3,21 +3,25 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from multiprocessing import get_context, parent_process
 from typing import Any, Final, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions
 from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import deliveries, fits, webhooks
+from service import deliveries, fits, webhooks, workers
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
@@ -125,6 +129,56 @@ def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
     return Sampled(FitStatus.accepted, posterior=posterior, summaries=summaries)
 
 
+class Pulse:
+    """Says every few seconds, in a thread, that a worker is alive and what it does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._settings = settings
+        self._doing = ""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Be seen from now on."""
+        self._beat()
+        self._thread.start()
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Be seen doing something while the block runs."""
+        self._doing = what
+        self._beat()
+        try:
+            yield
+        finally:
+            self._doing = ""
+            self._beat()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._stopped.set()
+        self._thread.join()
+        self._tell(lambda session: workers.leave(session, self.name))
+
+    def _run(self) -> None:
+        while not self._stopped.wait(workers.BEAT_SECONDS):
+            self._beat()
+
+    def _beat(self) -> None:
+        self._tell(lambda session: workers.beat(session, self.name, self._doing))
+
+    def _tell(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        async def write(database: Database) -> None:
+            async with database.write() as session:
+                await work(session)
+
+        try:
+            asyncio.run(_with_database(self._settings, write))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the worker could not say that it is alive: %s", error)
+
+
 async def fit_once(database: Database, settings: Settings, sampler: Sampler) -> Fit:
     """Fit to everything resolved by now, and store what became of it."""
     async with database.read() as session:
@@ -148,13 +202,16 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit; the
     queue lets one run at a time. Another one looks what webhooks are to be told and enqueues the
-    deliveries that are due. Both needs are derived from the rows, so no lost job loses work.
+    deliveries that are due. Both needs are derived from the rows, so no lost job loses work: what a
+    worker left undone that is not seen any more is cancelled, and is found due again.
     """
     sampler = Sampler(settings)
+    pulse = Pulse(settings)
 
     @DBOS.step(name="fit")
     def attempt() -> str:
-        return asyncio.run(_with_database(settings, lambda db: _fit(db, settings, sampler)))
+        with pulse.doing("refit"):
+            return asyncio.run(_with_database(settings, lambda db: _fit(db, settings, sampler)))
 
     @DBOS.step(name="need")
     def fit_is_due() -> bool:
@@ -174,14 +231,15 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         except dbos_error.DBOSQueueDeduplicatedError:
             log.debug("a refit is already waiting or running")
 
+    recover = _recovery(settings)
     watch = _deliveries(settings)
 
     @DBOS.workflow(name="tidy")
     def tidy(_scheduled_at: datetime, _context: object) -> None:
         before = (now() - KEPT_RECORDS).isoformat()
         done = DBOS.list_workflows(
-            name=["look", "watch", "deliver", "tidy"],
-            status=["SUCCESS", "ERROR"],
+            name=["look", "watch", "deliver", "tidy", "recover"],
+            status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before,
             load_input=False,
             load_output=False,
@@ -193,11 +251,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
             "name": "credence",
             "system_database_url": settings.jobs_url,
             "application_version": "credence",
+            "executor_id": pulse.name,
             "log_level": "WARNING",
             "console_log_level": "WARNING",
             "scheduler_polling_interval_sec": 1.0,
         }
     )
+    pulse.start()
     DBOS.launch()
     try:
         DBOS.register_queue(QUEUE, global_concurrency=1)
@@ -214,6 +274,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                     "workflow_fn": watch,
                     "schedule": f"*/{settings.webhooks_check_seconds} * * * * *",
                 },
+                {"schedule_name": "recover", "workflow_fn": recover, "schedule": "*/10 * * * * *"},
                 {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
             ]
         )
@@ -223,6 +284,26 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         sampler.stop()
         DBOS.destroy()
         sampler.close()
+        pulse.stop()
+
+
+def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
+    """Define the workflow that gives up what workers left undone that are not seen any more."""
+
+    @DBOS.step(name="alive")
+    def alive() -> list[str]:
+        return asyncio.run(_with_database(settings, _alive))
+
+    @DBOS.workflow(name="recover")
+    def recover(_scheduled_at: datetime, _context: object) -> None:
+        seen = alive()
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        left = [one for one in pending if one.executor_id not in seen]
+        if left:
+            log.warning("%d jobs of workers that are gone are given up", len(left))
+            DBOS.cancel_workflows([one.workflow_id for one in left])
+
+    return recover
 
 
 def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
@@ -270,6 +351,11 @@ async def _with_database(
 
 async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
     return (await fit_once(database, settings, sampler)).status
+
+
+async def _alive(database: Database) -> list[str]:
+    async with database.read() as session:
+        return list(await workers.alive(session))
 
 
 async def _note(database: Database) -> list[int]:

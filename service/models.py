@@ -642,3 +642,15 @@ class WebhookAttempt(Base):
     status: Mapped[int | None]
     error: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Worker(Base):
+    """A worker that runs, or was lost: when it was seen last, and what it did then."""
+
+    __tablename__ = "worker"
+
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    doing: Mapped[str]
+    since: Mapped[datetime]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

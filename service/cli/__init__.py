@@ -9,6 +9,7 @@ from service.cli.command import Commands
 from service.cli.exchange import export_folder, import_forecasts
 from service.cli.forecasting import aggregate, backtest, fit
 from service.cli.installation import init, serve, worker
+from service.cli.jobs import jobs
 from service.cli.questions import question_sets
 from service.cli.scores import scores
 from service.cli.verification import verify
@@ -37,6 +38,7 @@ for command in (
     init,
     serve,
     worker,
+    jobs,
     account,
     question_sets,
     import_forecasts,

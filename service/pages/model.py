@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import NormalDist
 from typing import Annotated, Final
 
@@ -10,16 +11,18 @@ import numpy as np
 from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Template
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
-from service import calibration, fits, trust
+from service import calibration, fits, trust, workers
 from service.calibration import AGGREGATE
 from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.pages.words import percent
+from service.schemas.jobs import JobsOut
 from service.scoring import Scope
 
 LISTED: Final = 20
@@ -142,6 +145,7 @@ async def health(
         actor,
         "model.html",
         trust=await trust.judge(reading),
+        jobs=await _jobs(request, reading),
         learned=_learned(belief.posterior, aggregator.level),
         fits=rows[:LISTED],
         following=rows[LISTED - 1].id if rows[LISTED:] else None,
@@ -150,6 +154,16 @@ async def health(
         needed=calibration.ENOUGH,
         told_of=calibration_said(measured),
     )
+
+
+async def _jobs(request: AppRequest, session: AsyncSession) -> JobsOut:
+    settings = request.app.state.settings
+    waits = await workers.waiting(
+        session,
+        quiet=timedelta(seconds=settings.fit_debounce_seconds),
+        longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
+    )
+    return JobsOut.of(await workers.listing(session), waits)
 
 
 def _learned(posterior: Posterior, level: float) -> list[Learned]:

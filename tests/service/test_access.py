@@ -123,6 +123,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("POST", "/api/metaculus/comments/create"): SUBMIT,
     ("GET", "/api/metaculus/users/me"): READ,
     ("GET", "/api/v1/fits"): READ,
+    ("GET", "/api/v1/jobs"): UNRESOLVE,
     ("GET", "/api/v1/fits/{fit_id:int}"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}/inference-data"): READ,
 }

@@ -210,8 +210,10 @@ def test_a_posterior_that_cannot_be_read_is_passed_over(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_worker_refits_on_postgresql(settings, account, curator, question) -> None:
-    """The same worker that SQLite has end to end, with its jobs in the same database."""
+def test_of_two_workers_one_refits_and_the_other_takes_over_when_it_is_killed(
+    settings, account, curator, question
+) -> None:
+    """On PostgreSQL with the jobs in it too; SQLite's worker is tested end to end."""
     people = [account(name) for name in ("ann", "bob", "eve")]
     asked = [question(f"q{index}") for index in range(6)]
     for index, one in enumerate(asked):
@@ -222,29 +224,50 @@ def test_a_worker_refits_on_postgresql(settings, account, curator, question) -> 
         "CREDENCE_FIT_DEBOUNCE_SECONDS": "0.5",
         "CREDENCE_FIT_CHECK_SECONDS": "1",
     }
-    worker = subprocess.Popen([sys.executable, "-m", "service.cli", "worker"], env=environment)
+    command = [sys.executable, "-m", "service.cli", "worker"]
+    workers = {
+        str(worker.pid): worker
+        for worker in (subprocess.Popen(command, env=environment) for _ in range(2))
+    }
+
+    def refitting() -> str:
+        """The process that refits; one at a time does."""
+        state = curator.get("/jobs").json()
+        busy = [one["name"] for one in state["workers"] if one["alive"] and one["doing"]]
+        assert len(busy) <= 1
+        return busy[0].split("-")[-2] if busy and len(state["workers"]) == 2 else ""
+
     try:
         for index, one in enumerate(asked[:5]):
             curator.resolve(one, "yes" if index % 2 else "no")
-        fit = _first_fit(curator)
+        killed = workers.pop(_until(refitting))
+        killed.kill()
+        killed.wait()
+        (left,) = workers
+        assert _until(lambda: (found := refitting()) != str(killed.pid) and found) == left
+        fit = _until(lambda: curator.get("/fits").json()["items"])[0]
+        assert not _until(lambda: not refitting() and curator.get("/jobs").json())["refit_behind"]
     finally:
-        worker.terminate()
-        ended = worker.wait(timeout=60)
+        for worker in workers.values():
+            worker.terminate()
+        ended = [worker.wait(timeout=60) for worker in workers.values()]
     assert (fit["status"], fit["resolutions"], fit["questions"]) == ("accepted", 5, 5)
+    assert len(curator.get("/fits").json()["items"]) == 1
     assert curator.get(f"/questions/{asked[5]}/aggregate").json()["fit_id"] == fit["id"]
-    assert ended == 0
+    assert ended == [0]
+    names = [one["name"].split("-")[-2] for one in curator.get("/jobs").json()["workers"]]
+    assert names == [str(killed.pid)], "who ends in order leaves; who is lost stays to be seen"
 
 
-def _first_fit(caller: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 240
+def _until(condition: Any) -> Any:
+    """What a condition gives once it gives something."""
+    deadline = time.monotonic() + 500
     pause = threading.Event()
     while time.monotonic() < deadline:
-        for fit in caller.get("/fits").json()["items"]:
-            if fit["resolutions"] == 5:
-                found: dict[str, Any] = fit
-                return found
+        if found := condition():
+            return found
         pause.wait(0.3)
-    raise AssertionError("no fit came within 240 s")
+    raise AssertionError("it did not come within 500 s")
 
 
 def panel(questions: int = 40) -> Panel:
