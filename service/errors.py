@@ -49,7 +49,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     instance: str
-    request_id: str
+    request_id: str = ""
     errors: list[FieldError] = []
     current: dict[str, Any] | None = None
 
