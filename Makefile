@@ -54,6 +54,7 @@ faults: .venv/test.stamp ## Inject each fault many times, and say what was lost 
 
 model-checks: .venv/test.stamp ## Simulation-based calibration of the model (many minutes)
 	$(BIN)/python benchmarks/model_checks.py
+	$(BIN)/python benchmarks/recalibration.py
 
 lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \

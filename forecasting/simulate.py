@@ -106,11 +106,19 @@ class Opinions:
     slope: FloatArray
 
 
-def opinions(*, seed: int, questions: int, forecasters: int, per_question: int) -> Opinions:
+def opinions(
+    *,
+    seed: int,
+    questions: int,
+    forecasters: int,
+    per_question: int,
+    unlike: float = 1.0,
+    common: float = 0.5,
+) -> Opinions:
     """Make forecasters whose outcomes are exactly Bernoulli(logistic(intercept + slope z)).
 
     Evidence of strength D makes honest log-odds c ~ N(±D² / 2, D²), + where the answer is yes, for
-    questions that are even a priori; a forecaster says z = (c - intercept) / slope. Half of the
+    questions that are even a priori; a forecaster says z = (c - intercept) / slope. A share of the
     variance of c is common to those who forecast the same question. Intercepts are N(0.2, 0.4²),
     slopes N(1, 0.25²) and at least 0.4, D 0.8 to 1.2 times the slope.
 
@@ -119,17 +127,19 @@ def opinions(*, seed: int, questions: int, forecasters: int, per_question: int) 
         questions: how many.
         forecasters: how many.
         per_question: forecasters on each question, chosen at random.
+        unlike: how many times as far as that intercepts and slopes are spread.
+        common: that share, from 0 (each by themselves) to 1 (a herd).
     """
     random = np.random.default_rng(seed)
-    intercept = random.normal(0.2, 0.4, forecasters)
-    slope = np.maximum(random.normal(1.0, 0.25, forecasters), 0.4)
+    intercept = random.normal(0.2, 0.4 * unlike, forecasters)
+    slope = np.maximum(random.normal(1.0, 0.25 * unlike, forecasters), 0.4)
     strength = slope * random.uniform(0.8, 1.2, forecasters)
     outcome = random.integers(0, 2, questions).astype(np.float64)
     rows = []
     for index in range(questions):
-        common = random.normal()
+        shared = random.normal()
         for person in random.choice(forecasters, min(per_question, forecasters), replace=False):
-            noise = np.sqrt(0.5) * (common + random.normal())
+            noise = np.sqrt(common) * shared + np.sqrt(1.0 - common) * random.normal()
             honest = strength[person] * ((outcome[index] - 0.5) * strength[person] + noise)
             said = float(logistic((honest - intercept[person]) / slope[person]))
             rows.append((f"{person:04d}", f"{index:05d}", np.nan, np.inf, said))
