@@ -121,7 +121,11 @@ TRIED = [
     operation
     for operation in (found.ok() for found in MADE_UP.get_all_operations())
     if operation.path.startswith("/api/")
-    and (operation.method == "get" or operation.path.endswith("/forecasts"))
+    and (
+        operation.method == "get"
+        or operation.path.endswith("/forecasts")
+        or operation.path.startswith("/api/metaculus/")
+    )
 ]
 
 
