@@ -73,9 +73,9 @@ def history(data: dict[str, Any], look: Look) -> Spec:
     """The aggregate with its credible band over time, pools, own forecasts and the resolution.
 
     Args:
-        data: `points` (at, probability, lower, upper), `pools` (at, method, probability), `mine`
-            (at, probability), `opens`, `ends`, `level` and `resolution` (at, outcome) or None;
-            every `at` in ISO 8601, probabilities in [0, 1].
+        data: `points` (at, probability, lower, upper, forecasters), `pools` (at, method,
+            probability), `mine` (at, probability), `opens`, `ends`, `level` and `resolution` (at,
+            outcome) or None; every `at` in ISO 8601, probabilities in [0, 1].
         look: theme and size.
     """
     colours = THEMES[look.theme]
@@ -94,7 +94,12 @@ def history(data: dict[str, Any], look: Look) -> Spec:
                 x=time,
                 y=_probability("lower:Q"),
                 y2="upper:Q",
-                tooltip=[*said, _shown("lower", f"{whole} from"), _shown("upper", f"{whole} to")],
+                tooltip=[
+                    *said,
+                    _shown("lower", f"{whole} from"),
+                    _shown("upper", f"{whole} to"),
+                    "forecasters:Q",
+                ],
             ),
             points.mark_line(interpolate=STEP, strokeWidth=2.2, color=colours.crowd).encode(
                 x=time, y=value, tooltip=said

@@ -28,12 +28,13 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An aggregate from a moment on; all in [0, 1]."""
+    """An aggregate from a moment on, in [0, 1], and how many forecasts stood then."""
 
     at: datetime
     probability: float
     lower: float
     upper: float
+    forecasters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,13 @@ async def published(session: AsyncSession, view: View) -> list[Point]:
     At most 400 of them, evenly chosen. It is for readers from whom they are not hidden.
     """
     rows = await session.execute(
-        select(Aggregate.created_at, Aggregate.probability, Aggregate.lower, Aggregate.upper)
+        select(
+            Aggregate.created_at,
+            Aggregate.probability,
+            Aggregate.lower,
+            Aggregate.upper,
+            Aggregate.forecasters,
+        )
         .where(Aggregate.question_id == view.id, Aggregate.forecasters > 0)
         .order_by(Aggregate.id)
     )

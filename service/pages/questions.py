@@ -323,7 +323,9 @@ def history_data(view: View, story: Story, reading: Aggregate, level: float) -> 
     ends = min(view.ends_at, reading.as_of) if view.ends_at else reading.as_of
     points = [msgspec.to_builtins(one) for one in story.points if one.at < ends]
     if points:
-        last = {end: getattr(reading, end) for end in ("probability", "lower", "upper")}
+        last = {
+            end: getattr(reading, end) for end in ("probability", "lower", "upper", "forecasters")
+        }
         points.append(last | {"at": ends.isoformat()})
     held = view.resolved
     begins = min([view.revision.opens_at, *(one.at for one in story.points[:1])])

@@ -213,6 +213,20 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.wait_for_url(lambda url: not url.endswith("/sign-in"))
 
 
+@pytest.fixture
+def tab_to() -> Callable[[Page, str], None]:
+    """Go on by the key Tab until something that a selector names has the focus."""
+
+    def tab_to(page: Page, selector: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+                return
+        raise AssertionError(f"the keyboard does not lead to {selector}")
+
+    return tab_to
+
+
 async def furnish(settings: Settings) -> None:
     """Load the shipped sets and let people forecast for some weeks; some questions resolve."""
     database = Database(settings.url)

@@ -35,6 +35,18 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
     check(page, "audit")
 
 
+def test_a_curator_needs_no_mouse(visit, tab_to) -> None:
+    page: Page = visit("/questions?set=russia-iran&state=open", as_="Ines Curator")
+    page.goto(f"/curate{page.locator('.question .what > a').first.get_attribute('href')}")
+    tab_to(page, "[name=outcome]")
+    page.keyboard.press("Space")
+    tab_to(page, "[name=evidence_url]")
+    page.keyboard.type("https://example.org/report")
+    tab_to(page, "button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("It is resolved")
+
+
 def test_a_curator_drafts_a_set_while_the_lint_looks_on(visit, check) -> None:
     page: Page = visit("/curate/draft", as_="Ines Curator")
     check(page, "draft-asked")

@@ -41,6 +41,21 @@ def test_every_page_is_as_accessible_in_the_dark(visit, check, name: str) -> Non
     check(visit(READ[name], color_scheme="dark"), f"{name}-dark")
 
 
+def test_a_visitor_needs_no_mouse(visit, tab_to) -> None:
+    page: Page = visit("/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    tab_to(page, ".set h3 a")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The document at a glance")).to_be_visible()
+    tab_to(page, ".watched a")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="How it is resolved")).to_be_visible()
+    tab_to(page, "summary")
+    page.keyboard.press("Enter")
+    expect(page.locator("details[open]")).to_have_count(1)
+
+
 @pytest.mark.parametrize("name", ["home", "document", "question"])
 def test_a_first_visit_takes_less_than_100_kb_before_charts(visit, name: str) -> None:
     page: Page = visit("/join")  # what is kept between pages must count too
