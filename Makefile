@@ -47,7 +47,7 @@ fuzz: .venv/test.stamp ## Requests and lives made up by the thousand, with their
 
 benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/model.py
-	$(BIN)/python benchmarks/submissions.py
+	$(BIN)/python benchmarks/load.py
 
 faults: .venv/test.stamp ## Inject each fault many times, and say what was lost (many minutes)
 	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/test_faults.py

@@ -222,6 +222,20 @@ def pool(name: str, probability: ArrayLike, time: ArrayLike | None = None) -> fl
     return POOLS[name](values, moments) if values.size else float("nan")
 
 
+def pool_all(probability: ArrayLike, time: ArrayLike | None = None) -> dict[str, float]:
+    """Pool the latest forecasts of one question by every rule; see ``pool``, which takes the same.
+
+    >>> pooled = pool_all([0.2, 0.5])
+    >>> pooled["mean"], pooled["median"]
+    (0.35, 0.35)
+    """
+    values = probabilities(probability)
+    moments = times(time, values.size)
+    if not values.size:
+        return dict.fromkeys(POOLS, float("nan"))
+    return {name: rule(values, moments) for name, rule in POOLS.items()}
+
+
 def probabilities(values: ArrayLike) -> FloatArray:
     """Return ``values`` as an array of shape ``(n,)``.
 

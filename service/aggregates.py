@@ -2,16 +2,16 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from prometheus_client import Counter
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live, pooling
@@ -19,9 +19,10 @@ from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions, visibility
 from service.accounts import Actor
 from service.clock import now
+from service.database import Database
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
-from service.models import Aggregate, Fit, FitStatus
+from service.models import Aggregate, Fit, FitStatus, Question
 from service.questions import View
 from service.standings import Standings
 from service.visibility import Hidden
@@ -76,7 +77,7 @@ class Aggregator:
     def __init__(self, level: float) -> None:
         self.level = level
         self._kept: dict[int, Posterior] = {}
-        self._standings = Standings()
+        self.standings = Standings()
 
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
         """The latest fit accepted by a moment (None: now).
@@ -139,11 +140,12 @@ class Aggregator:
             fingerprint=belief.posterior.fingerprint,
         )
 
-    def row(
+    def published(
         self, view: View, found: Sequence[Stand], *, cause: str, at: datetime, belief: Belief
-    ) -> Aggregate:
-        """What is published of a question as of a moment, from its stands."""
-        return _row(view, self.read(view, found, at, belief), cause, found)
+    ) -> tuple[Reading, dict[str, Any]]:
+        """What is published of a question as of a moment, from its stands, and its row."""
+        reading = self.read(view, found, at, belief)
+        return reading, _row(view, reading, cause, found)
 
     async def publish(
         self,
@@ -152,32 +154,26 @@ class Aggregator:
         *,
         cause: str,
         at: datetime,
-        belief: Belief | None = None,
-    ) -> list[Aggregate]:
+    ) -> list[Reading]:
         """Compute and append the aggregates of (locked) questions as of a moment."""
-        belief = belief or await self.belief(session)
-        found = await _stands(session, views, at)
-        rows = [self.row(view, found[view.id], cause=cause, at=at, belief=belief) for view in views]
-        session.add_all(rows)
-        await session.flush()
-        return rows
+        if not views:
+            return []
+        belief = await self.belief(session)
+        found = await self._stands(session, views, at)
+        made = [
+            self.published(view, found[view.id], cause=cause, at=at, belief=belief)
+            for view in views
+        ]
+        await append(session, [row for _, row in made])
+        return [reading for reading, _ in made]
 
     async def publish_one(
         self, session: AsyncSession, actor: Actor, view: View, *, cause: str, at: datetime
     ) -> Reading:
-        """Publish the aggregate of one locked question as of a moment, and read it as the actor.
-
-        While forecasts are taken, only what was appended since the last time is read.
-        """
-        if _ended(view, at):
-            (row,) = await self.publish(session, [view], cause=cause, at=at)
-        else:
-            found = await self._standings.of(session, view.id)
-            row = self.row(view, found, cause=cause, at=at, belief=await self.belief(session))
-            session.add(row)
-            await session.flush()
+        """Publish the aggregate of one locked question as of a moment, and read it as the actor."""
+        (reading,) = await self.publish(session, [view], cause=cause, at=at)
         hidden = await visibility.hidden(session, actor, [view], at)
-        return reading_of(row, at).seen(hidden.get(view.id))
+        return reading.seen(hidden.get(view.id))
 
     async def current(
         self, session: AsyncSession, actor: Actor, views: Sequence[View]
@@ -188,27 +184,53 @@ class Aggregator:
         """
         at = now()
         hidden = await visibility.hidden(session, actor, views, at)
-        belief = await self.belief(session)
-        latest = (
-            select(func.max(Aggregate.id))
-            .where(Aggregate.question_id.in_([view.id for view in views]))
-            .group_by(Aggregate.question_id)
-        )
-        rows = await session.scalars(select(Aggregate).where(Aggregate.id.in_(latest)))
-        published = {row.question_id: row for row in rows}
-        readings: dict[int, Reading] = {}
-        missing: list[View] = []
-        for view in views:
-            row = published.get(view.id)
-            same_fit = row is not None and row.fit_id == belief.fit_id
-            if row is not None and holds(row, view, at) and (same_fit or view.resolved):
-                readings[view.id] = reading_of(row, at)
-            else:
-                missing.append(view)
-        found = await _stands(session, missing, at)
-        for view in missing:
-            readings[view.id] = self.read(view, found[view.id], at, belief)
+        rows = await session.execute(_latest(), {"ids": [view.id for view in views]})
+        published: dict[int, Any] = {row.asked_id: row for row in rows}
+        readings = _held([(view, published[view.id]) for view in views], at)
+        missing = [view for view in views if view.id not in readings]
+        if missing:
+            readings |= await self._computed(session, missing, at)
         return {view.id: readings[view.id].seen(hidden.get(view.id)) for view in views}
+
+    async def look(
+        self, database: Database, actor: Actor, question_id: int
+    ) -> tuple[View, Reading]:
+        """A question and its present Bayesian aggregate as the actor sees it; NotFound names it.
+
+        It takes one statement, and no transaction, while the published aggregate holds.
+        """
+        async with database.glance() as session:
+            at = now()
+            query, asked = _published_with(questions.one_query()), {"question": question_id}
+            found = await questions.rows(session, query, asked)
+            view = questions.seen(found[0][0] if found else None, question_id, actor)
+            reading = _held(found, at).get(question_id)
+            if reading is not None:
+                hidden = await visibility.hidden(session, actor, [view], at)
+                return view, reading.seen(hidden.get(question_id))
+        async with database.read() as session:
+            view = await questions.get(session, question_id, actor=actor)
+            return view, (await self.current(session, actor, [view]))[question_id]
+
+    async def _computed(
+        self, session: AsyncSession, views: Sequence[View], at: datetime
+    ) -> dict[int, Reading]:
+        belief, found = await self.belief(session), await self._stands(session, views, at)
+        return {view.id: self.read(view, found[view.id], at, belief) for view in views}
+
+    async def _stands(
+        self, session: AsyncSession, views: Sequence[View], at: datetime
+    ) -> dict[int, list[Stand]]:
+        """The stands that a present aggregate needs: the latest of each account, as a rule.
+
+        Of those only what was appended since the last time is read. After the effective close an
+        earlier one may be the last that counts, so all are read.
+        """
+        ended = sorted(view.id for view in views if _ended(view, at))
+        going = sorted(view.id for view in views if not _ended(view, at))
+        latest = await self.standings.of(session, going)
+        found = {question_id: one.listed() for question_id, one in latest.items()}
+        return found | await forecasts.stands(session, ended, known_at=at)
 
     async def if_said(
         self, session: AsyncSession, actor: Actor, view: View, probability: float
@@ -219,7 +241,7 @@ class Aggregator:
         """
         at = now()
         hidden = await visibility.hidden(session, actor, [view], at)
-        found = (await _stands(session, [view], at))[view.id]
+        found = (await self._stands(session, [view], at))[view.id]
         others = [one for one in found if one.account_id != actor.id]
         mine = Stand(actor.id, probability, at.timestamp(), math.inf)
         reading = self.read(view, [*others, mine], at, await self.belief(session))
@@ -265,8 +287,8 @@ class Aggregator:
 
         It is brought up to date where forecasts had expired since.
         """
-        found = await _stands(session, [view], moment)
         if method != BAYES:
+            found = await forecasts.stands(session, [view.id], known_at=moment)
             return _pooled(method, forecasts.standing_at(found[view.id], view, moment), moment)
         row = await session.scalar(
             select(Aggregate)
@@ -276,11 +298,46 @@ class Aggregator:
         )
         if row is not None and holds(row, view, moment):
             return reading_of(row, moment)
+        found = await forecasts.stands(session, [view.id], known_at=moment)
         belief = await self.belief(session, moment)
         return self.read(view, found[view.id], moment, belief)
 
 
-@lru_cache(maxsize=1)
+def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, Reading]:
+    """What was published last of questions, by id, as far as it holds under the fit in force.
+
+    `found` has rows with the columns of `_published_with`.
+    """
+    return {
+        view.id: reading_of(row, at)
+        for view, row in found
+        if row.cause and holds(row, view, at) and (row.fit_id == row.accepted or view.resolved)
+    }
+
+
+@cache
+def _latest() -> Select[*tuple[Any, ...]]:
+    """What was published last of each question, with the id of the latest accepted fit."""
+    question = Question.__table__
+    query = select(question.c.id.label("asked_id")).select_from(question)
+    asked = question.c.id.in_(bindparam("ids", expanding=True))
+    return _published_with(query).where(asked)
+
+
+@cache
+def _published_with(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """A query on questions with what was published last of each, and the latest accepted fit."""
+    question, fit, aggregate = Question.__table__, Fit.__table__.c, Aggregate.__table__
+    other = aggregate.alias()
+    last = select(func.max(other.c.id)).where(other.c.question_id == question.c.id)
+    accepted = select(func.max(fit.id)).where(fit.status == FitStatus.accepted)
+    return query.add_columns(
+        accepted.scalar_subquery().label("accepted"),
+        *(column for column in aggregate.c if column.name != "id"),
+    ).outerjoin(aggregate, aggregate.c.id == last.correlate(question).scalar_subquery())
+
+
+@cache
 def prior() -> Posterior:
     """The prior's draws: what answers before the first accepted fit."""
     return Posterior.prior()
@@ -327,19 +384,6 @@ async def require_known(session: AsyncSession, view: View, at: datetime) -> None
         raise NotFound(f"question {view.id} did not exist at {at.isoformat()}")
 
 
-async def _stands(
-    session: AsyncSession, views: Sequence[View], at: datetime
-) -> dict[int, list[Stand]]:
-    """The stands that an aggregate needs: the latest of each account while forecasts are taken.
-
-    After the effective close an earlier one may be the last that counts, so all are read.
-    """
-    ended = {view.id for view in views if _ended(view, at)}
-    going = [view.id for view in views if view.id not in ended]
-    found = await forecasts.stands(session, going, known_at=at, latest_only=True)
-    return found | await forecasts.stands(session, sorted(ended), known_at=at)
-
-
 def _ended(view: View, at: datetime) -> bool:
     return view.ends_at is not None and view.ends_at <= at
 
@@ -357,7 +401,13 @@ def holds(row: Aggregate, view: View, at: datetime) -> bool:
     return unexpired and row.created_at >= max(changed)
 
 
-def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> Aggregate:
+async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append published aggregates."""
+    connection = await session.connection()
+    await connection.execute(insert(Aggregate).returning(Aggregate.id), rows)
+
+
+def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> dict[str, Any]:
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
     ends = [
@@ -365,19 +415,19 @@ def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> Ag
         for one in forecasts.standing_at(found, view, reading.as_of)
         if reading.as_of.timestamp() < one.end < closes
     ]
-    return Aggregate(
-        question_id=view.id,
-        cause=cause,
-        probability=reading.probability,
-        lower=reading.lower,
-        upper=reading.upper,
-        level=reading.level,
-        forecasters=reading.forecasters,
-        fit_id=reading.fit_id,
-        fingerprint=reading.fingerprint,
-        valid_until=datetime.fromtimestamp(min(ends), UTC) if ends else None,
-        created_at=reading.as_of,
-    )
+    return {
+        "question_id": view.id,
+        "cause": cause,
+        "probability": reading.probability,
+        "lower": reading.lower,
+        "upper": reading.upper,
+        "level": reading.level,
+        "forecasters": reading.forecasters,
+        "fit_id": reading.fit_id,
+        "fingerprint": reading.fingerprint,
+        "valid_until": datetime.fromtimestamp(min(ends), UTC) if ends else None,
+        "created_at": reading.as_of,
+    }
 
 
 def reading_of(row: Aggregate, at: datetime) -> Reading:

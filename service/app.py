@@ -57,6 +57,7 @@ from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
 from service.pages.visitors import VISITOR
 from service.settings import Settings
+from service.submissions import Submissions
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
 HEADERS: Final = {
@@ -75,7 +76,7 @@ PLAIN: Final = ["^/api/", "^/metrics", "^/healthz", "^/readyz"]
 
 async def provide_actor(request: AppRequest) -> Actor:
     """Who asks the API: by their token, and never by a cookie."""
-    async with request.app.state.database.read() as session:
+    async with request.app.state.database.glance() as session:
         actor = await tokens.authenticate(session, request.headers.get("Authorization"))
     return _admit(request, actor)
 
@@ -133,6 +134,12 @@ async def provide_aggregator(request: AppRequest) -> Aggregator:
     return aggregator
 
 
+async def provide_submissions(request: AppRequest) -> Submissions:
+    """The process's queue of submissions."""
+    submissions: Submissions = request.app.state.submissions
+    return submissions
+
+
 def answer_error(
     request: AppRequest, error: Exception
 ) -> Response[ProblemDetails] | Template | Response[None]:
@@ -157,6 +164,7 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.database = Database(settings.url)
+        app.state.submissions = Submissions(app.state.database, app.state.aggregator)
         try:
             yield
         finally:
@@ -233,6 +241,7 @@ def create_app(settings: Settings) -> Litestar:
             "reading": Provide(provide_reading),
             "writing": Provide(provide_writing),
             "aggregator": Provide(provide_aggregator),
+            "submissions": Provide(provide_submissions),
             "within": Provide(provide_scope),
         },
         exception_handlers={Exception: answer_error},

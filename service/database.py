@@ -1,6 +1,7 @@
 """The database: engine, read and write transactions, and the migrations' entry."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 import migrations
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 BUSY_TIMEOUT_MS: Final = 20_000
+KEPT_CONNECTIONS: Final = 20
+"""How many connections each process keeps open; ten more are opened and closed as needed."""
 
 
 class Database:
@@ -26,7 +30,8 @@ class Database:
 
     A write transaction on SQLite takes the write lock at once (BEGIN IMMEDIATE), so that it can
     never fail half-way for having read before; on PostgreSQL the nouns lock the rows they change.
-    A read transaction sees one moment of the database.
+    A read transaction sees one moment of the database. Sessions share `info["kept"]`, in which the
+    nouns keep what they have read of rows that never change.
     """
 
     def __init__(self, url: URL) -> None:
@@ -34,22 +39,39 @@ class Database:
         self.sqlite = url.get_backend_name() == "sqlite"
         if self.sqlite:
             self.engine = create_async_engine(
-                url, async_creator=partial(sqlite.connect, file=str(url.database))
+                url,
+                async_creator=partial(sqlite.connect, file=str(url.database)),
+                pool_size=KEPT_CONNECTIONS,
             )
             _configure_sqlite(self.engine)
-            self._reading = self.engine
         else:
-            self.engine = create_async_engine(url, pool_pre_ping=True)
-            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
-        self._writing = self.engine.execution_options(credence_writes=True)
+            # Transactions are begun by statements of our own, as on SQLite: to tell the driver of
+            # another kind of transaction each time costs more than the transaction.
+            self.engine = create_async_engine(
+                url, pool_size=KEPT_CONNECTIONS, isolation_level="AUTOCOMMIT"
+            )
+            _leave_closed_connections(self.engine)
+        event.listen(self.engine.sync_engine, "begin", _begin)
+        reads = "BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ"
+        writes = "BEGIN IMMEDIATE" if self.sqlite else "BEGIN"
+        self._glancing = self.engine.execution_options(credence_begins=None)
+        self._reading = self.engine.execution_options(credence_begins=reads)
+        self._writing = self.engine.execution_options(credence_begins=writes)
+        self._info: dict[str, dict[Any, Any]] = {"kept": {}}
         self._turn: AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if self.sqlite else nullcontext()
         )
 
     @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """A session for one statement that reads; each one more sees a later moment."""
+        async with self._session(self._glancing) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session that reads one consistent moment."""
-        async with AsyncSession(self._reading, expire_on_commit=False) as session, session.begin():
+        async with self._session(self._reading) as session, session.begin():
             yield session
 
     @asynccontextmanager
@@ -57,7 +79,7 @@ class Database:
         """A session that commits when the block ends well, and leaves nothing when it does not."""
         async with (
             self._turn,
-            AsyncSession(self._writing, expire_on_commit=False) as session,
+            self._session(self._writing) as session,
             session.begin(),
         ):
             if self.sqlite:
@@ -69,11 +91,14 @@ class Database:
         """A session that may write but leaves nothing, to look at what would be."""
         async with (
             self._turn,
-            AsyncSession(self._writing, expire_on_commit=False) as session,
+            self._session(self._writing) as session,
         ):
             await session.begin()
             yield session
             await session.rollback()
+
+    def _session(self, engine: AsyncEngine) -> AsyncSession:
+        return AsyncSession(engine, expire_on_commit=False, info=self._info)
 
     async def migrate(self, revision: str = "head") -> None:
         """Bring the schema to a revision (upwards); Conflict when it does not know the one held."""
@@ -130,7 +155,23 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("credence_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+def _begin(connection: Connection) -> None:
+    """Begin the kind of transaction that the connection was asked for, if any."""
+    statement = connection.get_execution_options().get("credence_begins", "BEGIN")
+    if statement is not None:
+        connection.exec_driver_sql(statement)
+
+
+def _leave_closed_connections(engine: AsyncEngine) -> None:
+    """Take no connection out of the pool that the server has closed meanwhile.
+
+    A server that closes one says so on its socket, so there is no need to ask it each time.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _taken(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+        socket = select.poll()
+        socket.register(dbapi_connection.driver_connection.fileno(), select.POLLIN)
+        if socket.poll(0):
+            raise DisconnectionError("the server closed this connection")

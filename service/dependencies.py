@@ -1,4 +1,4 @@
-"""What handlers are given, of the API and of the pages: who asks, a session, the aggregator."""
+"""What handlers are given, of the API and of the pages: who asks, a session, what submits."""
 
 from typing import Any, Final
 
@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import Actor
 from service.aggregates import Aggregator
+from service.submissions import Submissions
 
 Who = NamedDependency[SkipValidation[Actor]]
 Reading = NamedDependency[SkipValidation[AsyncSession]]
 Writing = NamedDependency[SkipValidation[AsyncSession]]
 Pooling = NamedDependency[SkipValidation[Aggregator]]
+Submitting = NamedDependency[SkipValidation[Submissions]]
 AppRequest = Request[Any, Any, State]
 
 WITHOUT_NUL: Final = r"^[^\x00]*$"

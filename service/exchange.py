@@ -293,14 +293,15 @@ async def _publish(
     for first in range(0, len(forecast), BATCH):
         batch = {ids[one.index]: one for one in forecast[first : first + BATCH]}
         found = await forecasts.stands(session, list(batch))
-        query = questions.views_query(None).where(Question.id.in_(batch))
-        for view in await questions.views(session, query.order_by(Question.id)):
+        rows = []
+        for view in (await questions.many(session, batch)).values():
             for moment in [*_moments(batch[view.id], made[view.id], at), at]:
                 belief = await aggregator.belief(session, moment) if moment >= first_fit else prior
-                session.add(
-                    aggregator.row(view, found[view.id], cause="import", at=moment, belief=belief)
+                stands = found[view.id]
+                rows.append(
+                    aggregator.published(view, stands, cause="import", at=moment, belief=belief)[1]
                 )
-    await session.flush()
+        await aggregates.append(session, rows)
 
 
 def _moments(one: Asked, made: Sequence[datetime], at: datetime) -> list[datetime]:

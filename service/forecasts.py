@@ -2,18 +2,18 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVarTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import chain, questions, visibility
 from service.accounts import Actor
-from service.chain import Receipt
-from service.clock import now
+from service.chain import Head, Receipt
+from service.clock import TICK, now
 from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
@@ -73,59 +73,71 @@ def check(draft: Draft, at: datetime) -> None:
         raise Invalid("expires_at must be in the future", field="expires_at")
 
 
-async def submit(
-    session: AsyncSession, actor: Actor, drafts: Sequence[Draft]
-) -> list[tuple[View, Forecast, Receipt]]:
-    """Append forecasts, all or none; the questions stay locked until the transaction ends.
+async def append(
+    session: AsyncSession,
+    said: Sequence[tuple[Actor, Draft]],
+    heads: Mapping[int, Head],
+    at: datetime,
+) -> list[tuple[Forecast, Receipt]]:
+    """Append checked forecasts on locked, open questions, in the order in which they were said.
 
-    A forecast is made after all that was said of its question before, even if the clock went back.
+    Args:
+        session: the transaction that holds the questions.
+        said: who says what.
+        heads: of the chains of the questions.
+        at: now.
     """
-    actor.require(Role.forecaster, "forecast")
-    await questions.lock(session, [draft.question_id for draft in drafts])
-    at = now()
-    rows = []
-    for draft in drafts:
-        check(draft, at)
-        view = await _require_open(session, actor, draft.question_id, at)
-        head = await chain.head(session, draft.question_id)
+    last, rows, before = dict(heads), [], []
+    made: dict[tuple[int, int], datetime] = {}
+    for actor, draft in said:
+        question_id, head = draft.question_id, last[draft.question_id]
+        moment = await chain.moment(session, heads[question_id], question_id, actor.id, at)
+        if head.at is not None:
+            moment = max(moment, head.at)
+        if moment == made.get((question_id, actor.id)):
+            moment += TICK
         values = {
-            "question_id": draft.question_id,
+            "question_id": question_id,
             "account_id": actor.id,
             "probability": draft.probability,
             "rationale": draft.rationale,
             "expires_at": draft.expires_at,
-            "created_at": await chain.moment(session, head, draft.question_id, actor.id, at),
+            "created_at": moment,
         }
-        row = Forecast(**chain.linked(Forecast, head, values))
-        session.add(row)
-        await session.flush()
-        rows.append((view, row, chain.receipt(head, row)))
-    return rows
+        made[question_id, actor.id] = moment
+        rows.append(chain.linked(Forecast, head, values))
+        before.append(head)
+        last[question_id] = Head.of(rows[-1])
+    connection = await session.connection()
+    query = insert(Forecast).returning(Forecast.id, sort_by_parameter_order=True)
+    ids = (await connection.scalars(query, rows)).all()
+    stored = [Forecast(id=row_id, **row) for row_id, row in zip(ids, rows, strict=True)]
+    return [(row, chain.receipt(head, row)) for head, row in zip(before, stored, strict=True)]
 
 
-async def unrepeated(
-    session: AsyncSession, actor: Actor, drafts: Sequence[Draft], *, within: timedelta
+def unrepeated(
+    drafts: Sequence[Draft], mine: Mapping[int, Stand], at: datetime, *, within: timedelta
 ) -> list[Draft]:
-    """The drafts without those that only repeat what the actor said a moment ago.
+    """The drafts without those that only repeat what their forecaster said a moment ago.
 
     For programs that ask again when no answer came, and send no Idempotency-Key: a draft that says
-    the same as the actor's standing forecast, made at most so long ago, is taken for that request
-    come again. The questions stay locked until the transaction ends.
+    the same as the standing forecast, made at most so long ago, is taken for that request come
+    again.
+
+    Args:
+        drafts: of one forecaster.
+        mine: the forecaster's last stand on each question, as far as there are any.
+        at: now.
+        within: how long ago at most.
     """
-    actor.require(Role.forecaster, "forecast")
-    ids = [draft.question_id for draft in drafts]
-    if len(set(ids)) < len(ids):
-        raise Invalid("a question may be in the list only once", field="question")
-    await questions.lock(session, ids)
-    at = now().timestamp()
-    found = await stands(session, ids, account_id=actor.id, latest_only=True)
 
     def repeats(draft: Draft) -> bool:
         ends = draft.expires_at.timestamp() if draft.expires_at else math.inf
-        return any(
-            (one.probability, one.end) == (draft.probability, ends)
-            and at - one.start <= within.total_seconds()
-            for one in found[draft.question_id]
+        one = mine.get(draft.question_id)
+        return (
+            one is not None
+            and (one.probability, one.end) == (draft.probability, ends)
+            and at.timestamp() - one.start <= within.total_seconds()
         )
 
     return [draft for draft in drafts if not repeats(draft)]
@@ -138,7 +150,8 @@ async def withdraw(
     actor.require(Role.forecaster, "withdraw a forecast")
     await questions.lock(session, [question_id])
     at = now()
-    view = await _require_open(session, actor, question_id, at)
+    view = await questions.get(session, question_id, actor=actor)
+    require_open(view, at)
     head = await chain.head(session, question_id)
     at = await chain.moment(session, head, question_id, actor.id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
@@ -151,13 +164,11 @@ async def withdraw(
     return view, row, chain.receipt(head, row)
 
 
-async def _require_open(
-    session: AsyncSession, actor: Actor, question_id: int, at: datetime
-) -> View:
-    view = await questions.get(session, question_id, actor=actor)
+def require_open(view: View, at: datetime) -> None:
+    """Raise Conflict, which says why, unless forecasts are taken at a moment."""
     state = view.state(at)
     if state is State.open:
-        return view
+        return
     said = {
         State.draft: "is a draft",
         State.upcoming: f"opens at {view.revision.opens_at.isoformat()}",
@@ -165,7 +176,7 @@ async def _require_open(
         State.resolved: f"is resolved: {view.resolved.outcome if view.resolved else ''}",
     }[state]
     raise Conflict(
-        f"question {question_id} {said}; forecasts are taken while a question is open",
+        f"question {view.id} {said}; forecasts are taken while a question is open",
         current={"state": state},
     )
 

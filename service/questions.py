@@ -1,11 +1,11 @@
 """Questions: loading sets, revisions, and the state that times and resolutions give them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    event,
     func,
     or_,
     select,
@@ -44,6 +45,9 @@ from service.models import (
 )
 
 FILE_CHANGED: Final = "The set's file changed."
+KEPT_VIEWS: Final = 4_000
+
+Row = TypeVar("Row", QuestionRevision, Resolution, SetPolicy)
 
 
 class State(StrEnum):
@@ -286,16 +290,25 @@ async def lock(session: AsyncSession, question_ids: Sequence[int]) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         return
-    await session.execute(
+    await session.execute(_lock_query(), {"ids": sorted(set(question_ids))})
+
+
+@cache
+def _lock_query() -> Select[int]:
+    # Not FOR UPDATE: rows that refer to the questions may be added meanwhile.
+    return (
         select(Question.id)
-        .where(Question.id.in_(question_ids))
+        .where(Question.id.in_(bindparam("ids", expanding=True)))
         .order_by(Question.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
 
 
 def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
-    """The questions with their revision, set, implication and resolution as known at a moment."""
+    """The questions as known at a moment, for `views`.
+
+    Conditions can be put on Question, QuestionRevision, QuestionSet, Resolution and SetPolicy.
+    """
     if known_at is None:
         return _views_query(known=False)
     return _views_query(known=True).params(known_at=known_at)
@@ -308,9 +321,7 @@ def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
     revision_number = _latest_number(QuestionRevision, known_at)
     resolution_number = _latest_number(Resolution, known_at)
     return (
-        select(
-            Question, QuestionRevision, QuestionSet.slug, Implication.slug, Resolution, SetPolicy
-        )
+        select(Question.id, QuestionRevision.id, Resolution.id, SetPolicy.id)
         .select_from(Question)
         .join(
             QuestionRevision,
@@ -320,13 +331,18 @@ def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
             ),
         )
         .join(QuestionSet, QuestionSet.id == Question.set_id)
-        .outerjoin(Implication, Implication.id == QuestionRevision.implication_id)
         .outerjoin(
             Resolution,
             and_(Resolution.question_id == Question.id, Resolution.number == resolution_number),
         )
         .outerjoin(SetPolicy, policy_holds(Question.set_id))
     )
+
+
+@cache
+def one_query(*, known: bool = False) -> Select[*tuple[Any, ...]]:
+    """The question `question`, as known at `known_at` or now."""
+    return _views_query(known=known).where(Question.id == bindparam("question"))
 
 
 def policy_holds(set_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -349,9 +365,80 @@ def _latest_number(
     return query.correlate(Question).scalar_subquery()
 
 
-async def views(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> list[View]:
-    """Run a query made by `views_query`."""
-    return [View(*row) for row in await session.execute(query)]
+async def views(
+    session: AsyncSession,
+    query: Select[*tuple[Any, ...]],
+    parameters: Mapping[str, Any] | None = None,
+) -> list[View]:
+    """Run a query made by `views_query`; see `rows`."""
+    return [view for view, _ in await rows(session, query, parameters)]
+
+
+async def rows(
+    session: AsyncSession,
+    query: Select[*tuple[Any, ...]],
+    parameters: Mapping[str, Any] | None = None,
+) -> list[tuple[View, Any]]:
+    """Run a query made by `views_query`, to which columns may have been added.
+
+    The rows that make up a view never change, so a view that was read before is not read again; it
+    is known by their ids. What this transaction itself appended is kept only if it commits.
+    """
+    answer = (await session.execute(query, parameters)).all()
+    keys = [_Key(*row[: len(_Key._fields)]) for row in answer]
+    kept: dict[_Key, View] = session.info["kept"].setdefault(View, {})
+    found = {key: kept[key] for key in keys if key in kept}
+    missing = [key for key in keys if key not in kept]
+    if missing:
+        read = await _read_views(session, missing)
+        found |= read
+        event.listen(session.sync_session, "after_commit", lambda _: _keep(kept, read))
+    return [(found[key], row) for key, row in zip(keys, answer, strict=True)]
+
+
+class _Key(NamedTuple):
+    question_id: int
+    revision_id: int
+    resolution_id: int | None
+    policy_id: int | None
+
+
+def _keep(kept: dict[_Key, View], read: dict[_Key, View]) -> None:
+    kept.update(read)
+    while len(kept) > KEPT_VIEWS:
+        kept.pop(next(iter(kept)))
+
+
+async def _read_views(session: AsyncSession, keys: Sequence[_Key]) -> dict[_Key, View]:
+    rows = await session.execute(
+        select(QuestionRevision.id, Question, QuestionRevision, QuestionSet.slug, Implication.slug)
+        .select_from(QuestionRevision)
+        .join(Question, Question.id == QuestionRevision.question_id)
+        .join(QuestionSet, QuestionSet.id == Question.set_id)
+        .outerjoin(Implication, Implication.id == QuestionRevision.implication_id)
+        .where(QuestionRevision.id.in_([key.revision_id for key in keys]))
+    )
+    revised = {row[0]: row[1:] for row in rows}
+    resolutions = await _by_id(session, Resolution, [key.resolution_id for key in keys])
+    policies = await _by_id(session, SetPolicy, [key.policy_id for key in keys])
+    return {
+        key: View(
+            *revised[key.revision_id],
+            resolutions.get(key.resolution_id),
+            policies.get(key.policy_id),
+        )
+        for key in keys
+    }
+
+
+async def _by_id(
+    session: AsyncSession, table: type[Row], ids: Iterable[int | None]
+) -> dict[int | None, Row]:
+    wanted = {one for one in ids if one is not None}
+    if not wanted:
+        return {}
+    rows = await session.scalars(select(table).where(table.id.in_(wanted)))
+    return {row.id: row for row in rows}
 
 
 async def get(
@@ -365,11 +452,31 @@ async def get(
 
     A draft is there for curators only; without an actor (the service's own work) nothing is hidden.
     """
-    found = await views(session, views_query(known_at).where(Question.id == question_id))
+    parameters: dict[str, Any] = {"question": question_id}
+    if known_at is not None:
+        parameters["known_at"] = known_at
+    found = await views(session, one_query(known=known_at is not None), parameters)
+    return seen(found[0] if found else None, question_id, actor)
+
+
+async def many(session: AsyncSession, question_ids: Iterable[int]) -> dict[int, View]:
+    """The questions of these ids as known now, by id; those that there are not are not in it."""
+    found = await views(session, _many_query(), {"ids": sorted(set(question_ids))})
+    return {view.id: view for view in found}
+
+
+@cache
+def _many_query() -> Select[*tuple[Any, ...]]:
+    asked = Question.id.in_(bindparam("ids", expanding=True))
+    return _views_query(known=False).where(asked).order_by(Question.id)
+
+
+def seen(view: View | None, question_id: int, actor: Actor | None) -> View:
+    """The view as someone may see it; NotFound names the id, also of a draft not for them."""
     hidden = actor is not None and not actor.may(Role.curator)
-    if not found or (hidden and found[0].revision.draft):
+    if view is None or (hidden and view.revision.draft):
         raise NotFound(f"there is no question {question_id}")
-    return found[0]
+    return view
 
 
 def in_state(state: State, at: datetime) -> ColumnElement[bool]:

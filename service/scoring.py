@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
-from typing import Final, TypedDict, TypeVarTuple
+from typing import Any, Final, TypedDict, TypeVarTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -83,9 +83,9 @@ async def score(
     ids = [view.id for view in scored]
     found = await forecasts.stands(session, ids, known_at=known_at)
     published = await _published(session, ids, known_at)
-    for view in scored:
-        session.add_all(_earned(view, found[view.id], published[view.id]))
-    await session.flush()
+    rows = [row for view in scored for row in _earned(view, found[view.id], published[view.id])]
+    if rows:
+        await (await session.connection()).execute(insert(Score).returning(Score.id), rows)
 
 
 async def rebuild(session: AsyncSession) -> Rebuilt:
@@ -165,7 +165,10 @@ async def receipt(
     return terms, own[np.argsort(terms.start[own], kind="stable")].tolist()
 
 
-def _earned(view: View, found: Sequence[Stand], published: Sequence[Stand]) -> Iterable[Score]:
+def _earned(
+    view: View, found: Sequence[Stand], published: Sequence[Stand]
+) -> Iterable[dict[str, Any]]:
+    """The rows of scores of a question."""
     window, people = _window(view), _counted(view, found)
     if people:
         earned = scores.score_question(
@@ -207,9 +210,9 @@ def _pooled(view: View, people: Sequence[Stand]) -> dict[str, list[Stand]]:
         ]
     for first, last, standing in pieces:
         if standing.any():
-            for method, stood in pooled.items():
-                value = pooling.pool(method, probability[standing], start[standing])
-                stood.append(Stand(CROWD, value, first, last))
+            said = pooling.pool_all(probability[standing], start[standing])
+            for method, value in said.items():
+                pooled[method].append(Stand(CROWD, value, first, last))
     return pooled
 
 
@@ -293,10 +296,16 @@ async def _published(
     session: AsyncSession, question_ids: Sequence[int], known_at: datetime | None
 ) -> dict[int, list[Stand]]:
     """The aggregate's own history as stands: each published value until the next one."""
-    query = select(Aggregate).where(Aggregate.question_id.in_(question_ids))
+    query = select(
+        Aggregate.question_id,
+        Aggregate.created_at,
+        Aggregate.valid_until,
+        Aggregate.forecasters,
+        Aggregate.probability,
+    ).where(Aggregate.question_id.in_(question_ids))
     if known_at is not None:
         query = query.where(Aggregate.created_at <= known_at)
-    rows = await session.scalars(query.order_by(Aggregate.question_id, Aggregate.id.desc()))
+    rows = await session.execute(query.order_by(Aggregate.question_id, Aggregate.id.desc()))
     found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
     following: dict[int, float] = {}
     for row in rows:
@@ -330,11 +339,12 @@ def _rows(
     earned: scores.QuestionScores,
     entrants: Sequence[int | str],
     found: Sequence[Stand],
-) -> Iterable[Score]:
+) -> Iterable[dict[str, Any]]:
     resolution = view.resolution
     if resolution is None:
         return
     stood = _before(view, found)
+    nothing_stood = dict.fromkeys(("spot_probability", *HORIZONS.values()))
     for index, entrant in enumerate(entrants):
         if not earned.coverage[index] > 0:
             continue
@@ -342,16 +352,17 @@ def _rows(
         columns = {
             column: _number(getattr(earned, column)[index]) for column in (*KINDS, *SPOT_KINDS)
         }
-        yield Score(
-            question_id=view.id,
-            resolution_id=resolution.id,
-            account_id=account_id,
-            method=method,
-            weight=view.revision.weight,
-            coverage=float(earned.coverage[index]),
+        yield {
+            "question_id": view.id,
+            "resolution_id": resolution.id,
+            "account_id": account_id,
+            "method": method,
+            "weight": view.revision.weight,
+            "coverage": float(earned.coverage[index]),
             **columns,
+            **nothing_stood,
             **stood.get(account_id or CROWD, {}),
-        )
+        }
 
 
 def _number(value: float) -> float | None:

@@ -1,10 +1,14 @@
-"""SQLite's asynchronous driver, with one hand-over to its thread a statement.
+"""SQLite's asynchronous driver, which hands over to its thread only what may take long.
 
 The driver works in a thread of its own, and SQLAlchemy hands it four things a statement: make a
-cursor, execute, fetch, close. Each costs far more than most of our statements. Here the cursor is
-made and the first rows are fetched by the hand-over that executes.
+cursor, execute, fetch, close. Each costs far more than most of our statements, the more so while
+the event loop is busy. Here a statement that looks up or inserts a few rows is executed in the
+loop's own thread, first rows and all. What may have to wait is handed over: for the write lock, for
+the disk at the commit of a writing transaction, for statements of other kinds; and so is a SELECT
+that turns out to be long, which SQLite breaks off and which then starts again in the thread.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Self
@@ -14,27 +18,91 @@ import aiosqlite
 BATCH: Final = 1000
 """How many rows come back with the execution of a statement."""
 
+LONGEST_HERE: Final = 100_000
+"""How many steps of its virtual machine SQLite may take in the loop's thread: about 2 ms."""
+
+QUICK: Final = frozenset({"SELECT", "INSERT", "BEGIN", "SAVEPOINT", "RELEASE"})
+
 
 async def connect(file: str) -> "Connection":
-    """Open a file, in a thread that dies with the process."""
-    connection = Connection(lambda: sqlite3.connect(file, isolation_level=None), BATCH)
+    """Open a file, with a thread that dies with the process."""
+
+    def connector() -> sqlite3.Connection:
+        return sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+    connection = Connection(connector, BATCH)
     connection._thread.daemon = True  # noqa: SLF001  # SQLAlchemy does the same to the driver's own
     await connection
+    connection.break_off_what_is_long()
     return connection
 
 
 class Connection(aiosqlite.Connection):
-    """A connection that makes such cursors."""
+    """A connection that makes such cursors.
+
+    `impatient` is true while SQLite is to break off what takes long; `writing` while a transaction
+    holds the write lock.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self.impatient = False
+        self.writing = False
+        self._handed_over = 0
+
+    def break_off_what_is_long(self) -> None:
+        """Have SQLite ask every so many steps whether it is to go on."""
+        self._conn.set_progress_handler(lambda: self.impatient, LONGEST_HERE)
+
+    def make_cursor(self) -> sqlite3.Cursor:
+        """A cursor of SQLite's own."""
+        return self._conn.cursor()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the thread has nothing to do, also not for someone who gave up waiting."""
+        return not self._handed_over
+
+    async def hand_over(self, work: Callable[[], Any]) -> Any:
+        """Do work in the thread, after what it was handed before."""
+
+        def run() -> Any:
+            try:
+                return work()
+            finally:
+                self._handed_over -= 1
+
+        self._handed_over += 1
+        future = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((future, run))
+        return await future
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # the driver's own takes a hand-over
         """A cursor that takes nothing from the database until it executes."""
         return Cursor(self)
+
+    async def commit(self) -> None:
+        """Commit; what was written is waited for until the disk has it."""
+        if self.writing or not self.idle:
+            self.writing = False
+            await self.hand_over(self._conn.commit)
+        else:
+            self._conn.commit()
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        self.writing = False
+        if self.idle:
+            self._conn.rollback()
+        else:
+            await self.hand_over(self._conn.rollback)
 
 
 class Cursor(aiosqlite.Cursor):
     """A cursor on rows fetched ahead; it executes one statement."""
 
     _cursor: sqlite3.Cursor
+    _connection: Connection
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -47,22 +115,45 @@ class Cursor(aiosqlite.Cursor):
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "Cursor":
         """Execute, and fetch the first rows."""
-        return await self._begin(sqlite3.Cursor.execute, sql, parameters or ())
+        connection = self._connection
+        kind = sql[:9].split(None, 1)[0].upper()
+        if sql == "BEGIN IMMEDIATE":
+            connection.writing = True
+        elif kind in QUICK and connection.idle:
+            connection.impatient = kind == "SELECT"
+            try:
+                self._begin(sqlite3.Cursor.execute, sql, parameters or ())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                    raise
+            else:
+                return self
+            finally:
+                connection.impatient = False
+        await connection.hand_over(
+            lambda: self._begin(sqlite3.Cursor.execute, sql, parameters or ())
+        )
+        return self
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "Cursor":
         """Execute once for each of many parameters."""
-        return await self._begin(sqlite3.Cursor.executemany, sql, parameters)
+        await self._connection.hand_over(
+            lambda: self._begin(sqlite3.Cursor.executemany, sql, parameters)
+        )
+        return self
 
     async def fetchall(self) -> Iterable[Any]:
         """Every row that is left."""
         rows, self._ahead = self._ahead, ()
-        return [*rows, *await self._hand_over(self._cursor.fetchall)] if self._more else rows
+        if self._more:
+            return [*rows, *await self._connection.hand_over(self._cursor.fetchall)]
+        return rows
 
     async def fetchmany(self, size: int | None = None) -> Iterable[Any]:
         """The next rows, at most so many."""
         size = size or 1
         if not self._ahead and self._more:
-            await self._hand_over(self._fetch_ahead)
+            await self._connection.hand_over(self._fetch_ahead)
         rows, self._ahead = self._ahead[:size], self._ahead[size:]
         return rows
 
@@ -75,21 +166,14 @@ class Cursor(aiosqlite.Cursor):
         """Let go of the rows; a statement that has given them all has let go of the database."""
         self._ahead = ()
         if self._more:
-            await self._hand_over(self._cursor.close)
+            await self._connection.hand_over(self._cursor.close)
 
-    async def _begin(self, execute: Callable[..., object], sql: str, parameters: Any) -> "Cursor":
-        def run() -> None:
-            self._cursor = self._connection._conn.cursor()  # noqa: SLF001  # in the driver's thread
-            execute(self._cursor, sql, parameters)
-            if self._cursor.description:
-                self._fetch_ahead()
-
-        await self._hand_over(run)
-        return self
+    def _begin(self, execute: Callable[..., object], sql: str, parameters: Any) -> None:
+        self._cursor = self._connection.make_cursor()
+        execute(self._cursor, sql, parameters)
+        if self._cursor.description:
+            self._fetch_ahead()
 
     def _fetch_ahead(self) -> None:
         self._ahead = self._cursor.fetchmany(BATCH)
         self._more = len(self._ahead) == BATCH
-
-    async def _hand_over(self, work: Callable[[], Any]) -> Any:
-        return await self._connection._execute(work)  # type: ignore[no-untyped-call]  # noqa: SLF001  # its only way to run several calls at once

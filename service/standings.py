@@ -1,108 +1,169 @@
-"""What stands on a question now, kept between requests and brought up to date by what is new.
+"""What stands on questions now, kept between requests and brought up to date by what is new.
 
 A submission needs the last forecast of every forecaster on its question, of which all but its own
-were there at the submission before. Forecasts and withdrawals are only ever appended, those of one
-question by one transaction at a time, so what was read up to an id stays true.
+were there at the submission before. Facts are only ever appended, those of one
+question by one transaction at a time, so what was read up to a position stays true.
 """
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, event, func, literal, null, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    and_,
+    bindparam,
+    event,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import chain
+from service.chain import Head
 from service.forecasts import Stand
-from service.models import Forecast, Withdrawal
+from service.models import Forecast, Linked, Withdrawal
 
 KEPT_STANDS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Latest:
-    """The last stand of each account, the oldest first, and the ids of the last rows in them."""
+class Latest:
+    """The last stand of each account, the oldest first, and the head of the question's chain."""
 
-    stands: dict[int, Stand] = field(default_factory=dict)
-    forecast_id: int = 0
-    withdrawal_id: int = 0
+    stands: Mapping[int, Stand] = field(default_factory=dict)
+    head: Head = field(default_factory=Head)
 
-    def after(self, rows: list[Any]) -> "_Latest":
-        """With what was appended since: forecasts in order, then withdrawals."""
-        stands = dict(self.stands)
-        last = {False: self.forecast_id, True: self.withdrawal_id}
-        for withdraws, row_id, account_id, probability, created_at, expires_at in rows:
-            last[withdraws] = row_id
-            at, before = created_at.timestamp(), stands.get(account_id)
-            if not withdraws:
+    def after(self, rows: Iterable[Sequence[Any]]) -> "Latest":
+        """With the facts that were appended since, in order."""
+        stands, head = dict(self.stands), self.head
+        for kind, _, account_id, probability, expires_at, *place in rows:
+            head = Head(*place)
+            at, before = head.at.timestamp() if head.at else 0.0, stands.get(account_id)
+            if kind == Forecast.__tablename__:
                 stands.pop(account_id, None)
                 end = expires_at.timestamp() if expires_at else math.inf
                 stands[account_id] = Stand(account_id, probability, at, end)
-            elif before is not None and before.start <= at < before.end:
+            elif kind == Withdrawal.__tablename__ and before and before.start <= at < before.end:
                 stands[account_id] = Stand(account_id, before.probability, before.start, at)
-        return _Latest(stands, last[False], last[True])
+        return Latest(stands, head)
+
+    def then(self, row: Forecast) -> "Latest":
+        """With one more forecast, stored just now."""
+        said = (row.question_id, row.account_id, row.probability, row.expires_at)
+        return self.after([(row.__tablename__, *said, row.position, row.digest, row.created_at)])
+
+    def listed(self) -> list[Stand]:
+        """The stands, as `forecasts.stands` has them."""
+        return list(self.stands.values())
 
 
 class Standings:
     """The last stands on the questions that were forecast on lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, _Latest] = OrderedDict()
+        self._kept: OrderedDict[int, Latest] = OrderedDict()
         self._size = 0
 
-    async def of(self, session: AsyncSession, question_id: int) -> list[Stand]:
-        """The last stand of each account on a locked question, as `forecasts.stands` has them.
+    async def of(self, session: AsyncSession, question_ids: Sequence[int]) -> dict[int, Latest]:
+        """The last stand of each account on questions.
 
-        What this transaction itself appended counts; it is remembered only if it commits.
+        A transaction that reads sees all that was appended to a question up to some moment, one
+        that holds its lock all there is. What it appended itself is remembered only if it commits.
         """
-        before = self._kept.get(question_id, _Latest())
-        query = _appended(whole=not before.forecast_id)
-        rows = await session.execute(
-            query,
-            {
-                "question": question_id,
-                "forecast": before.forecast_id,
-                "withdrawal": before.withdrawal_id,
-            },
-        )
-        latest = before.after(list(rows))
-        event.listen(
-            session.sync_session, "after_commit", lambda _: self._keep(question_id, latest)
-        )
-        return list(latest.stands.values())
+        found = {one: self._kept[one] for one in question_ids if one in self._kept}
+        new: list[Sequence[Any]] = []
+        if found:
+            parameters = {
+                name: value
+                for place, (question_id, before) in enumerate(found.items())
+                for name, value in (
+                    (f"question_{place}", question_id),
+                    (f"position_{place}", before.head.position),
+                )
+            }
+            new += await session.execute(_appended(len(found)), parameters)
+        unknown = [one for one in question_ids if one not in found]
+        if unknown:
+            new += await session.execute(_last(), {"ids": unknown})
+        rows: dict[int, list[Sequence[Any]]] = {one: [] for one in question_ids}
+        for row in new:
+            rows[row[1]].append(row)
+        found = {one: found.get(one, Latest()).after(rows[one]) for one in question_ids}
+        self.keep_once_committed(session, found)
+        return found
 
-    def _keep(self, question_id: int, latest: _Latest) -> None:
-        before = self._kept.pop(question_id, None)
-        self._size += len(latest.stands) - (len(before.stands) if before else 0)
-        self._kept[question_id] = latest
+    def keep_once_committed(self, session: AsyncSession, found: Mapping[int, Latest]) -> None:
+        """Remember what stands if the transaction commits."""
+        event.listen(session.sync_session, "after_commit", lambda _: self._keep(dict(found)))
+
+    def _keep(self, found: Mapping[int, Latest]) -> None:
+        for question_id, latest in found.items():
+            before = self._kept.pop(question_id, None)
+            self._size += len(latest.stands) - (len(before.stands) if before else 0)
+            self._kept[question_id] = latest
         while self._size > KEPT_STANDS and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._size -= len(dropped.stands)
 
 
 @cache
-def _appended(*, whole: bool) -> Select[Any]:
-    """The rows appended to a question after given ids; of the whole, each account's last one."""
-    question = bindparam("question", type_=Forecast.id.type)
-    forecasts = select(
-        literal(value=False).label("withdraws"),
-        Forecast.id,
-        Forecast.account_id,
-        Forecast.probability,
-        Forecast.created_at,
-        Forecast.expires_at,
-    ).where(Forecast.question_id == question, Forecast.id > bindparam("forecast"))
-    if whole:
-        last = select(func.max(Forecast.id)).where(Forecast.question_id == question)
-        forecasts = forecasts.where(Forecast.id.in_(last.group_by(Forecast.account_id)))
-    withdrawals = select(
-        literal(value=True),
-        Withdrawal.id,
-        Withdrawal.account_id,
-        null(),
-        Withdrawal.created_at,
-        null(),
-    ).where(Withdrawal.question_id == question, Withdrawal.id > bindparam("withdrawal"))
-    rows = union_all(forecasts, withdrawals).subquery()
-    return select(rows).order_by(rows.c.withdraws, rows.c.id)
+def _appended(questions: int) -> Select[*tuple[Any, ...]]:
+    """The facts appended to so many questions, each after a position of its chain."""
+    return _in_order(
+        query.where(
+            or_(
+                *(
+                    and_(
+                        table.question_id == bindparam(f"question_{place}"),
+                        table.position > bindparam(f"position_{place}"),
+                    )
+                    for place in range(questions)
+                )
+            )
+        )
+        for table, query in _facts()
+    )
+
+
+@cache
+def _last() -> Select[*tuple[Any, ...]]:
+    """Each account's last forecast on questions, every withdrawal and every resolution."""
+    ids: BindParameter[int] = bindparam("ids", expanding=True)
+    last = select(func.max(Forecast.id)).where(Forecast.question_id.in_(ids))
+    last = last.group_by(Forecast.question_id, Forecast.account_id)
+    return _in_order(
+        query.where(Forecast.id.in_(last) if table is Forecast else table.question_id.in_(ids))
+        for table, query in _facts()
+    )
+
+
+def _facts() -> Iterator[tuple[type[Linked], Select[*tuple[Any, ...]]]]:
+    for table in chain.SAID:
+        forecasts = table is Forecast
+        yield (
+            table,
+            select(
+                literal(table.__tablename__).label("kind"),
+                table.question_id,
+                table.account_id,
+                Forecast.probability if forecasts else null().label("probability"),
+                Forecast.expires_at if forecasts else null().label("expires_at"),
+                table.position,
+                table.digest,
+                table.created_at,
+            ),
+        )
+
+
+def _in_order(queries: Iterable[Select[*tuple[Any, ...]]]) -> Select[*tuple[Any, ...]]:
+    rows = union_all(*queries).subquery()
+    return select(rows).order_by(rows.c.position)

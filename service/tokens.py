@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import accounts, secrets
-from service.accounts import OPENED, RANKS, Actor, Credential, actor_of
+from service.accounts import OPENED, RANKS, Actor, Credential
 from service.clock import now
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from service.models import Account, Role, Scope, Token
+from service.models import Account, Role, Scope, Token, Utc
 from service.sightings import unseen
 
 PREFIX: Final = "crd_"
@@ -129,25 +130,38 @@ async def authenticate(session: AsyncSession, authorization: str | None) -> Acto
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() not in SCHEMES or not secret.strip():
         raise Unauthenticated("send the header Authorization: Bearer TOKEN")
-    found = (
-        await session.execute(
-            select(Account, Token)
-            .join(Token, Token.account_id == Account.id)
-            .where(
-                Token.digest == secrets.digest(secret.strip()),
-                Token.revoked_at.is_(None),
-                or_(Token.expires_at.is_(None), Token.expires_at > now()),
-                Account.deactivated_at.is_(None),
-            )
-        )
-    ).one_or_none()
-    if found is None:
+    digest = secrets.digest(secret.strip())
+    found = await session.execute(_opened(), {"presented": digest, "at": now()})
+    row = found.one_or_none()
+    if row is None:
         raise Unauthenticated("this token is unknown, expired or revoked")
-    account, token = found
-    return actor_of(
-        account,
-        Scope(token.scope),
-        Credential(Token, token.id, token.expires_at, unseen(token.used_at)),
+    account_id, name, role, bot, scope, token_id, expires_at, used_at = row
+    credential = Credential(Token, token_id, expires_at, unseen(used_at))
+    return Actor(account_id, name, Role(role), bot, Scope(scope), credential)
+
+
+@cache
+def _opened() -> Select[*tuple[Any, ...]]:
+    """The account that a token's digest opens at a moment, and the token."""
+    account, token = Account.__table__.c, Token.__table__.c
+    return (
+        select(
+            account.id,
+            account.name,
+            account.role,
+            account.bot,
+            token.scope,
+            token.id,
+            token.expires_at,
+            token.used_at,
+        )
+        .join_from(Account.__table__, Token.__table__, token.account_id == account.id)
+        .where(
+            token.digest == bindparam("presented"),
+            token.revoked_at.is_(None),
+            or_(token.expires_at.is_(None), token.expires_at > bindparam("at", type_=Utc)),
+            account.deactivated_at.is_(None),
+        )
     )
 
 

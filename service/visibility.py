@@ -50,13 +50,9 @@ async def hidden(
     found: dict[int, Hidden] = {}
     until_forecast: list[int] = []
     for view in views:
-        if view.resolved is not None:
-            continue
-        reveals = reveal_at(view)
-        if reveals is not None:
-            if at < reveals:
-                found[view.id] = Hidden(f"{OTHERS} from {reveals.isoformat()} on", reveals)
-        elif _waits_for_forecast(view, at):
+        if (unrevealed := hidden_from_forecaster(actor, view, at)) is not None:
+            found[view.id] = unrevealed
+        elif view.resolved is None and reveal_at(view) is None and _waits_for_forecast(view, at):
             found[view.id] = Hidden(
                 f"{OTHERS} once you have forecast it or it has closed", view.revision.closes_at
             )
@@ -69,6 +65,16 @@ async def hidden(
         ):
             del found[question_id]
     return found
+
+
+def hidden_from_forecaster(actor: Actor, view: View, at: datetime) -> Hidden | None:
+    """What is hidden of a question now from someone who has forecast it."""
+    reveals = reveal_at(view)
+    if view.resolved is not None or reveals is None or at >= reveals:
+        return None
+    if actor.may(Role.curator):
+        return None
+    return Hidden(f"{OTHERS} from {reveals.isoformat()} on", reveals)
 
 
 def reveal_at(view: View) -> datetime | None:

@@ -1,20 +1,19 @@
 """Submitting, listing and withdrawing forecasts."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import forecasts, questions
 from service.accounts import Actor
-from service.aggregates import Aggregator
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.api.questions import QuestionId
-from service.api.repetition import IdempotencyKey, once
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.api.repetition import IdempotencyKey, asked, once, told
+from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.forecasts import Draft
 from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.chain import ReceiptOut
@@ -26,6 +25,9 @@ from service.schemas.forecasts import (
     SubmittedMany,
     WithdrawnOut,
 )
+from service.submissions import Stored, Submissions
+
+Answer = TypeVar("Answer")
 
 Bulk = Annotated[list[NewForecastOn], msgspec.Meta(min_length=1, max_length=500)]
 
@@ -41,8 +43,7 @@ class QuestionForecasts(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        submissions: Submitting,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
@@ -50,11 +51,9 @@ class QuestionForecasts(Controller):
         """Store a forecast and answer with the aggregate that it led to, and a receipt."""
         data = await strictly(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
-
-        async def work() -> Submitted:
-            return (await _submit(writing, aggregator, actor, [draft]))[0]
-
-        return await once(request, writing, actor, idempotency_key, Submitted, work)
+        return await _submit(
+            request, submissions, actor, [draft], idempotency_key, lambda made: made[0]
+        )
 
     @get(summary="List the forecasts on a question")
     async def listing(
@@ -117,8 +116,7 @@ class BulkForecasts(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        submissions: Submitting,
         data: Annotated[
             SkipValidation[Bulk],
             Body(media_type=RequestEncodingType.JSON, min_items=1, max_items=500),
@@ -131,26 +129,24 @@ class BulkForecasts(Controller):
             Draft(one.question_id, one.probability, one.rationale, utc(one.expires_at))
             for one in data
         ]
-
-        async def work() -> SubmittedMany:
-            return SubmittedMany(await _submit(writing, aggregator, actor, drafts))
-
-        return await once(request, writing, actor, idempotency_key, SubmittedMany, work)
+        return await _submit(request, submissions, actor, drafts, idempotency_key, SubmittedMany)
 
 
 async def _submit(
-    session: AsyncSession, aggregator: Aggregator, actor: Actor, drafts: list[Draft]
-) -> list[Submitted]:
-    answers = []
-    for view, row, receipt in await forecasts.submit(session, actor, drafts):
-        reading = await aggregator.publish_one(
-            session, actor, view, cause="forecast", at=row.created_at
-        )
-        answers.append(
-            Submitted(
-                ForecastOut.of(forecasts.Entry(row, actor.name, actor.bot)),
-                AggregateOut.of(view.id, reading),
-                ReceiptOut.of(receipt),
-            )
-        )
-    return answers
+    request: AppRequest,
+    submissions: Submissions,
+    actor: Actor,
+    drafts: list[Draft],
+    key: str | None,
+    answer: Callable[[list[Submitted]], Answer],
+) -> Response[Answer]:
+    def encoded(stored: list[Stored]) -> bytes:
+        made = [Submitted.of(one, actor) for one in stored]
+        return msgspec.json.encode(answer(made))
+
+    content, repeated = await submissions.submit(
+        actor, drafts, encoded, key=key, request=await asked(request)
+    )
+    # The bytes are what was stored under the key; they stand for the answer's type.
+    given: Any = content
+    return Response(given, headers=told(repeated=repeated))

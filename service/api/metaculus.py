@@ -18,7 +18,7 @@ from forecasting.tables import moment
 from service import comments, forecasts, posts, questions
 from service.api.parameters import strictly, utc
 from service.catalogue import Order
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.errors import Conflict, Invalid, translate
 from service.forecasts import Draft, NothingStands
 from service.models import LARGEST_ID
@@ -198,8 +198,7 @@ class Forecasts(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        submissions: Submitting,
         data: JSONBody[SkipValidation[PostForecasts]],
     ) -> Response[Done]:
         """Store 1 to 500 forecasts, or none; what only repeats a request is not stored twice."""
@@ -208,10 +207,15 @@ class Forecasts(Controller):
             Draft(one.question, _probability(one.probability_yes), "", utc(one.end_time))
             for one in data
         ]
-        fresh = await forecasts.unrepeated(writing, actor, drafts, within=RETRIED_WITHIN)
-        for view, row, _ in await forecasts.submit(writing, actor, fresh):
-            await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
-        return Response(Done(), headers=None if fresh else REPLAYED)
+        if len({draft.question_id for draft in drafts}) < len(drafts):
+            raise Invalid("a question may be in the list only once", field="question")
+        stored, _ = await submissions.submit(
+            actor,
+            drafts,
+            lambda made: msgspec.json.encode(len(made)),
+            unrepeated_within=RETRIED_WITHIN,
+        )
+        return Response(Done(), headers=REPLAYED if stored == b"0" else None)
 
     @post("/withdraw", summary="Withdraw forecasts, as Metaculus's clients do")
     async def withdraw(

@@ -108,7 +108,7 @@ class Questions(Controller):
             limit=limit + 1,
         )
         at = now()
-        readings = await aggregator.current(reading, actor, found)
+        readings = await aggregator.current(reading, actor, found[:limit])
         return page_of(
             found,
             limit,
@@ -118,11 +118,11 @@ class Questions(Controller):
 
     @get("/{question_id:int}", summary="Get a question")
     async def one(
-        self, actor: Who, reading: Reading, aggregator: Pooling, question_id: QuestionId
+        self, request: AppRequest, actor: Who, aggregator: Pooling, question_id: QuestionId
     ) -> QuestionDetail:
         """A question with its texts, dates, sources and present aggregate."""
-        view = await questions.get(reading, question_id, actor=actor)
-        return await detailed(reading, aggregator, actor, view)
+        found = await aggregator.look(request.app.state.database, actor, question_id)
+        return QuestionDetail.of(*found, now())
 
     @get("/{question_id:int}/revisions", summary="List a question's revisions")
     async def revisions(

@@ -32,8 +32,16 @@ async def once(
     work: Callable[[], Awaitable[Answer]],
 ) -> Response[Answer]:
     """Do what a request asks, or answer as before if it was asked under the same key."""
-    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    answer, repeated = await idempotency.once(
-        session, actor, key, asked + await request.body(), kind, work
-    )
-    return Response(answer, headers={"Idempotency-Replayed": "true"} if repeated else None)
+    answer, repeated = await idempotency.once(session, actor, key, await asked(request), kind, work)
+    return Response(answer, headers=told(repeated=repeated))
+
+
+async def asked(request: AppRequest) -> bytes:
+    """What tells one request from another: its method, path and body."""
+    line = f"{request.method} {request.url.path}?{request.url.query}\n"
+    return line.encode() + await request.body()
+
+
+def told(*, repeated: bool) -> dict[str, str] | None:
+    """The header that says that an answer was given before."""
+    return {"Idempotency-Replayed": "true"} if repeated else None

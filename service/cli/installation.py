@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import click
+from litestar import Litestar
 
-from service import accounts, questions, tokens
+from service import accounts, logs, questions, tokens
 from service.cli.command import Sentence, sentences, with_database
 from service.cli.questions import load_sets, report
 from service.database import Database
@@ -61,27 +62,42 @@ def init(*, only_token: bool) -> None:
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any."
 )
 @click.option("--worker/--no-worker", default=True, help="Run a worker beside the web process.")
-def serve(*, host: str, port: int, worker: bool) -> None:
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Web processes that share the port; more than one pays on PostgreSQL.",
+)
+def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
     """Serve the API, with a worker as a child process."""
     import uvicorn  # noqa: PLC0415  # only the server needs it
 
-    from service.app import create_app  # noqa: PLC0415
-
     with sentences():
-        settings = Settings.from_environment()
+        Settings.from_environment()
     if not with_database(lambda database, _: database.schema_is_current()):
         raise Sentence("the database has another schema version; run `credence init`")
-    app = create_app(settings)
     with _beside(worker=worker):
         uvicorn.run(
-            app,
+            "service.cli.installation:web",
+            factory=True,
             host=host,
             port=port,
+            workers=processes,
             log_config=None,
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=LONGEST_ENDING_SECONDS,
         )
+
+
+def web() -> Litestar:
+    """The application of one web process."""
+    from service.app import create_app  # noqa: PLC0415  # only the server needs it
+
+    settings = Settings.from_environment()
+    logs.configure(settings.log_format)
+    return create_app(settings)
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import comments, curation, forecasts, histories, idempotency, questions, trust
+from service import comments, curation, forecasts, histories, questions, trust
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.aggregates import Reading as Aggregate
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
 from service.histories import Story
@@ -156,34 +156,32 @@ class Questions(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        writing: Writing,
+        reading: Reading,
         aggregator: Pooling,
+        submissions: Submitting,
         question_id: QuestionId,
     ) -> Redirect | Template:
         """Store a forecast; sent twice under the form's key, it is stored once."""
         form = await read_form(request)
-
-        async def work() -> int:
+        try:
             draft = Draft(
                 question_id,
                 chance(form.text("probability")),
                 form.text("rationale"),
                 _expiry(form.text("stands")),
             )
-            ((view, row, _),) = await forecasts.submit(writing, actor, [draft])
-            await aggregator.publish_one(writing, actor, view, cause="forecast", at=row.created_at)
-            return row.id
-
-        try:
-            async with writing.begin_nested():
-                asked = msgspec.json.encode([question_id, form.given])
-                key = form.text("key") or None
-                await idempotency.once(writing, actor, key, asked, int, work)
+            await submissions.submit(
+                actor,
+                [draft],
+                lambda stored: msgspec.json.encode(stored[0].forecast.id),
+                key=form.text("key") or None,
+                request=msgspec.json.encode([question_id, form.given]),
+            )
         except Problem as problem:
             form.refuse(problem)
-            view = await questions.get(writing, question_id, actor=actor)
+            view = await questions.get(reading, question_id, actor=actor)
             return await _page(
-                request, actor, writing, aggregator, view, form, status=problem.status
+                request, actor, reading, aggregator, view, form, status=problem.status
             )
         return Redirect(f"/questions/{question_id}?done=forecast#forecast", status_code=303)
 

@@ -4,10 +4,12 @@ from datetime import datetime
 
 import msgspec
 
+from service.accounts import Actor
 from service.forecasts import Entry
 from service.schemas.aggregates import AggregateOut
 from service.schemas.chain import ReceiptOut
 from service.schemas.common import Id, Moment, Probability, StoredText
+from service.submissions import Stored
 
 
 class NewForecast(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +65,16 @@ class Submitted(msgspec.Struct):
     forecast: ForecastOut
     aggregate: AggregateOut
     receipt: ReceiptOut | None = None
+
+    @classmethod
+    def of(cls, stored: Stored, actor: Actor) -> "Submitted":
+        """From what was stored, and whose it is."""
+        forecast = stored.forecast
+        return cls(
+            ForecastOut.of(Entry(forecast, actor.name, actor.bot)),
+            AggregateOut.of(forecast.question_id, stored.reading),
+            ReceiptOut.of(stored.receipt),
+        )
 
 
 class SubmittedMany(msgspec.Struct):

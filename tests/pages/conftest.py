@@ -26,9 +26,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import accounts, forecasts, passwords, questions, resolutions, webhooks
+from service import accounts, chain, forecasts, passwords, questions, resolutions, webhooks
 from service.accounts import Actor
 from service.aggregates import Aggregator
+from service.clock import now
 from service.database import Database
 from service.models import Fit, FitStatus, Outcome, Question, Role, WebhookAttempt, WebhookDelivery
 from service.questions import View
@@ -306,8 +307,9 @@ async def _forecast(
         said = 1 / (1 + math.exp(-centre - chance.gauss(0, 0.6)))
         why = chance.choice(["", "", "Ten years of data say so; **nothing** has changed since."])
         draft = forecasts.Draft(view.id, round(said, 2), why)
-        ((held, row, _),) = await forecasts.submit(session, who, [draft])
-        await aggregator.publish_one(session, who, held, cause="forecast", at=row.created_at)
+        heads = {view.id: await chain.head(session, view.id)}
+        ((row, _),) = await forecasts.append(session, [(who, draft)], heads, now())
+        await aggregator.publish_one(session, who, view, cause="forecast", at=row.created_at)
 
 
 def fit_of(resolutions: int, status: FitStatus = FitStatus.accepted, reason: str = "") -> Fit:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.database import Database
-from service.sqlite import BATCH
+from service.sqlite import BATCH, LONGEST_HERE
 
 COUNT = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT {}"
 
@@ -43,6 +43,32 @@ def test_every_row_comes_back_in_order(on_file, rows: int) -> None:
         return [row async for row in await session.stream_scalars(query)]
 
     assert on_file(whole) == on_file(streamed) == list(range(1, rows + 1))
+
+
+def test_a_look_up_that_turns_out_to_be_long_goes_on_in_the_thread(on_file) -> None:
+    handed_over: list[Any] = []
+
+    async def work(session: AsyncSession) -> Any:
+        connection = (await (await session.connection()).get_raw_connection()).driver_connection
+        hand_over = connection.hand_over
+
+        async def noted(work: Any) -> Any:
+            handed_over.append(work)
+            return await hand_over(work)
+
+        connection.hand_over = noted
+        await session.execute(text("CREATE TABLE t (x)"))
+        await session.execute(text("INSERT INTO t VALUES (1)"))
+        handed_over.clear()
+        short = await session.scalar(text("SELECT x FROM t"))
+        assert not handed_over
+        rows = COUNT.format(LONGEST_HERE)
+        long = await session.scalar(text(f"SELECT max(i) FROM ({rows})"))  # noqa: S608  # our own
+        assert len(handed_over) == 1
+        await session.execute(text("INSERT INTO t VALUES (2)"))
+        return short, long, await session.scalar(text("SELECT sum(x) FROM t"))
+
+    assert on_file(work) == (1, LONGEST_HERE, 3)
 
 
 def test_a_reading_left_half_way_lets_go_of_the_table(on_file) -> None:

@@ -55,9 +55,11 @@ def test_what_is_remembered_is_what_the_rows_say(
                     last = await head(session, question_id)
                     session.add(event(chance, last, question_id, people, at))
                     await session.flush()
-                    seen = await chance.choice(remembered).of(session, question_id)
-                    rows = await forecasts.stands(session, [question_id], latest_only=True)
-                    assert seen == rows[question_id]
+                    also = chance.sample(asked, chance.randint(1, 2))
+                    ids = sorted({question_id, *also})
+                    seen = await chance.choice(remembered).of(session, ids)
+                    rows = await forecasts.stands(session, ids, latest_only=True)
+                    assert {one: seen[one].listed() for one in ids} == rows
                     if undone:
                         undo()
 
