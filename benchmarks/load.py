@@ -258,11 +258,13 @@ def said(world: World, heads: dict[int, Head], at: datetime) -> Iterator[dict[st
 
 
 def published(world: World, at: datetime, fingerprint: str) -> Iterator[dict[str, Any]]:
+    resolved = set(world.resolved)
     for n, count in world.standing.items():
-        for step in range(count * world.updates):
+        facts = count * world.updates
+        for step in range(facts + (n in resolved)):
             yield {
                 "question_id": n,
-                "cause": "forecast",
+                "cause": "forecast" if step < facts else "resolution",
                 "probability": 0.1 + 0.8 * (step * 0.618 % 1),
                 "lower": 0.1,
                 "upper": 0.9,
@@ -270,7 +272,7 @@ def published(world: World, at: datetime, fingerprint: str) -> Iterator[dict[str
                 "forecasters": min(step + 1, count),
                 "fit_id": 1,
                 "fingerprint": fingerprint,
-                "created_at": at - timedelta(seconds=count * world.updates - step),
+                "created_at": at - timedelta(seconds=facts - step),
             }
 
 
@@ -518,7 +520,8 @@ def measure_million(seconds: float) -> None:
             resolved=range(5_001, 10_001),
         )
         asyncio.run(fill(world))
-        size = Path(url.removeprefix("sqlite:///")).stat().st_size / 1e6
+        file = Path(url.removeprefix("sqlite:///"))
+        size = sum(one.stat().st_size for one in file.parent.glob(f"{file.name}*")) / 1e6
         print(
             f"sqlite: 10,000 questions, 2,000 forecasters, 1,000,000 forecasts: {size:.0f} MB, "
             f"filled in {time.perf_counter() - started:.0f} s",

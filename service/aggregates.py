@@ -404,7 +404,8 @@ def holds(row: Aggregate, view: View, at: datetime) -> bool:
 async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append published aggregates."""
     connection = await session.connection()
-    await connection.execute(insert(Aggregate).returning(Aggregate.id), rows)
+    query = insert(Aggregate).returning(Aggregate.id, sort_by_parameter_order=True)
+    await connection.execute(query, rows)
 
 
 def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ async def _holds(session: AsyncSession, aggregator: Aggregator, row: Aggregate) 
         return False
     stands = await forecasts.stands(session, [row.question_id], known_at=at)
     belief = await aggregator.belief_of(session, row.fit_id)
-    again = aggregator.row(views[0], stands[row.question_id], cause=row.cause, at=at, belief=belief)
+    again = aggregator.read(views[0], stands[row.question_id], at, belief)
     return (again.forecasters, again.fingerprint) == (row.forecasters, row.fingerprint) and all(
         math.isclose(getattr(again, name), getattr(row, name), rel_tol=0, abs_tol=CLOSE)
         for name in ("probability", "lower", "upper")
