@@ -25,6 +25,8 @@ def test_every_setting_can_be_set_by_its_documented_variable() -> None:
     values = {
         "max_body_bytes": "1000",
         "registration": "open",
+        "log_format": "json",
+        "log_requests": "all",
         "fit_draws": "50",
         "fit_tune": "50",
         "fit_timeout_seconds": "1.5",
