@@ -51,7 +51,7 @@ from service.api.documentation import Documentation, DocumentedAnswers
 from service.api.documentation import start as start_documentation
 from service.api.parameters import provide_scope
 from service.database import Database
-from service.dependencies import AppRequest, Who
+from service.dependencies import AnyBody, AppRequest, Who
 from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
@@ -254,6 +254,7 @@ def create_app(settings: Settings) -> Litestar:
             Sightings(),
         ],
         plugins=[DocumentedAnswers()],
+        request_class=AnyBody,
         request_max_body_size=settings.max_body_bytes,
         before_send=[add_headers],
         openapi_config=_openapi(),

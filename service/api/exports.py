@@ -101,7 +101,9 @@ class Exports(Controller):
     @get(
         "/sets/{slug:str}/exports/comments",
         summary="Export the comments of a set (curators)",
+        responses=MAY_REFUSE,
         media_type="text/csv",
+        operation_class=TableOperation,
     )
     async def comments_of_set(
         self,

@@ -405,6 +405,14 @@ def test_nobody_gets_in_without_a_token_that_opens(ask, account, on_database) ->
         assert ask(headers) == expected(None)
 
 
+def test_a_token_in_an_address_opens_nothing(client, account) -> None:
+    token = account("ann").token
+    for name in ("token", "access_token", "api_key", "Authorization"):
+        answer = client.get("/api/v1/account", params={name: token})
+        assert answer.status_code == 401, name
+        assert token not in answer.text
+
+
 def test_no_secret_is_stored_logged_or_answered(
     client, account, on_database, question, monkeypatch, caplog
 ) -> None:

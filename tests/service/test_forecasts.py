@@ -62,6 +62,8 @@ def test_the_ends_of_the_scale_are_taken_as_stated(account, question, probabilit
         ('{"probability": 1e999}', 400, None),
         ('{"probability": NaN}', 400, None),
         ('{"probability": 0.3', 400, None),
+        ("[" * 100_000, 400, None),
+        (b'{"probability": 0.3, "rationale": "\xff"}', 400, None),
         ("", 422, "body"),
         ("[]", 422, "body"),
         ("{}", 422, "probability"),
@@ -72,7 +74,7 @@ def test_the_ends_of_the_scale_are_taken_as_stated(account, question, probabilit
     ],
 )
 def test_a_bad_body_is_refused_by_name_and_nothing_is_stored(
-    refused, account, question, body: str, status: int, field: str | None
+    refused, account, question, body: str | bytes, status: int, field: str | None
 ) -> None:
     ann, rain = account("ann"), question()
     answer = ann(
