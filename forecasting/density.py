@@ -44,18 +44,20 @@ class Density:
     nothing, but lets it pass through 0, where its logarithm would linger.
 
     Attributes:
+        shared: how many parameters do not belong to one forecaster; they come first.
+        people: how many do, one each.
         size: the number of parameters.
     """
 
     def __init__(self, rows: TrainingRows, priors: Priors) -> None:
-        self._domains, self._people = len(rows.domains), len(rows.forecasters)
-        self._shared = SHARED + 2 * self._domains
-        self.size = self._shared + self._people
+        self._domains, self.people = len(rows.domains), len(rows.forecasters)
+        self.shared = SHARED + 2 * self._domains
+        self.size = self.shared + self.people
         self._crowd = max(rows.said.size / max(rows.outcome.size, 1), 1.0)
         self._shots = _Shots.of(rows)
         self._prior = np.array(dataclasses.astuple(priors))
-        nothing = np.zeros(self._people)
-        self._middle, self._factor = np.zeros(self._shared), np.eye(self._shared)
+        nothing = np.zeros(self.people)
+        self._middle, self._factor = np.zeros(self.shared), np.eye(self.shared)
         self._slope, self._information = nothing, nothing
         self._middle = self._find_middle(priors)
         self._factor = self._factor_of_covariance()
@@ -92,7 +94,7 @@ class Density:
 
     def _find_middle(self, priors: Priors) -> FloatArray:
         """Return the point of greatest density among those at which all forecasters weigh alike."""
-        middle = np.zeros(self._shared)
+        middle = np.zeros(self.shared)
         middle[RHO] = math.log(math.log(2.0) / priors.rho)
         middle[K0] = priors.k0_mean
         middle[V0] = math.log(0.67 * priors.v0)
@@ -102,8 +104,8 @@ class Density:
         evaluate = self.evaluator()
 
         def loss(shared: FloatArray) -> tuple[float, FloatArray]:
-            value, slope = evaluate(np.concatenate([[0.0], shared, np.zeros(self._people)]))
-            return -value, -slope[1 : self._shared]
+            value, slope = evaluate(np.concatenate([[0.0], shared, np.zeros(self.people)]))
+            return -value, -slope[1 : self.shared]
 
         middle[1:] = optimize.minimize(
             loss, middle[1:], jac=True, method="L-BFGS-B", options={"maxiter": 100}
@@ -113,13 +115,13 @@ class Density:
     def _factor_of_covariance(self) -> FloatArray:
         """Return the lower factor of the covariance of what is shared, 1 in the place of t."""
         evaluate = self.evaluator()
-        curvature = np.eye(self._shared)
-        for place in range(1, self._shared):
+        curvature = np.eye(self.shared)
+        for place in range(1, self.shared):
             ends = []
             for step in (_STEP, -_STEP):
                 point = np.zeros(self.size)
                 point[place] = step
-                ends.append(evaluate(point)[1][1 : self._shared])
+                ends.append(evaluate(point)[1][1 : self.shared])
             curvature[place, 1:] = (ends[1] - ends[0]) / (2.0 * _STEP)
         values, vectors = np.linalg.eigh((curvature + curvature.T) / 2.0)
         covariance = (vectors / np.maximum(values, _FLATTEST)) @ vectors.T
@@ -135,7 +137,7 @@ class Density:
         sums = np.array([np.bincount(shots.shot, part, shots.sign.size) for part in parts])
         kernel.outcomes(
             shared,
-            np.zeros(self._shared),
+            np.zeros(self.shared),
             shots.first_shot,
             shots.log_size,
             shots.sign,
@@ -144,21 +146,20 @@ class Density:
         )
         of_row = weight * (sums[0][shots.shot] + sums[1][shots.shot] * shots.z)
         squares = of_row**2 / shots.weight[shots.shot]
-        slope = np.bincount(shots.forecaster, of_row, self._people)
-        information = np.bincount(shots.forecaster, squares, self._people)
+        slope = np.bincount(shots.forecaster, of_row, self.people)
+        information = np.bincount(shots.forecaster, squares, self.people)
         return slope.astype(np.float64), information.astype(np.float64)
 
     def named(self, points: FloatArray) -> dict[str, FloatArray]:
-        """Return the parameters at points ``(..., size)`` by their names in ``Posterior``."""
-        shared = self._middle + points[..., : self._shared] @ self._factor.T
+        """Return the parameters at ``points``, of which the shared part ``(..., shared)`` is used.
+
+        They go by their names in ``Posterior``; omega, of which there may be many, is left out.
+        """
+        shared = self._middle + points[..., : self.shared] @ self._factor.T
         rise = np.log1p(np.exp(shared[..., K0]) / self._crowd)
         log_gamma = shared[..., SHARED : SHARED + self._domains] + rise[..., None]
-        t_w = np.abs(points[..., T_W])
-        spread = 1.0 + (t_w * t_w)[..., None] * self._information
-        sign = np.where(points[..., T_W] < 0.0, -1.0, 1.0)[..., None]
-        values = points[..., self._shared :]
         return {
-            "t_w": t_w,
+            "t_w": np.abs(points[..., T_W]),
             "rho": np.exp(shared[..., RHO]),
             "k0": np.exp(shared[..., K0]),
             "v0": np.exp(shared[..., V0]),
@@ -166,8 +167,20 @@ class Density:
             "a0": shared[..., A0],
             "gamma": np.exp(log_gamma),
             "alpha": shared[..., SHARED + self._domains :],
-            "omega": t_w[..., None] * self._slope / spread + sign * values / np.sqrt(spread),
         }
+
+    def omega(self, t: FloatArray, values: FloatArray, part: slice = slice(None)) -> FloatArray:
+        """Return omega of a part of the forecasters, ``(..., forecaster)``.
+
+        Args:
+            t: the first parameter of each point, ``(...)``.
+            values: those of this part, ``(..., forecaster)``.
+            part: of the forecasters.
+        """
+        size = np.abs(t)[..., None]
+        spread = 1.0 + size * size * self._information[part]
+        sign = np.where(t < 0.0, -1.0, 1.0)[..., None]
+        return np.asarray(size * self._slope[part] / spread + sign * values / np.sqrt(spread))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)

@@ -28,10 +28,11 @@ def diagnose(draws: FloatArray) -> dict[str, FloatArray]:
         a parameter that never moved.
     """
     width = max(_BLOCK // (draws.shape[0] * draws.shape[1]), 1)
-    blocks = [
-        _block(np.ascontiguousarray(draws[..., first : first + width].transpose(2, 0, 1)))
-        for first in range(0, draws.shape[2], width)
-    ] or [np.empty((3, 0))]
+    with np.errstate(divide="ignore", invalid="ignore"):  # draws that never moved give nan
+        blocks = [
+            _block(np.ascontiguousarray(draws[..., first : first + width].transpose(2, 0, 1)))
+            for first in range(0, draws.shape[2], width)
+        ] or [np.empty((3, 0))]
     found = np.concatenate(blocks, axis=1)
     return dict(zip(("r_hat", "ess_bulk", "ess_tail"), found, strict=True))
 

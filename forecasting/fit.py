@@ -7,6 +7,7 @@ import dataclasses
 import platform
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ MAX_R_HAT = 1.01
 MIN_ESS = 400
 TUNE = 300
 KEPT = 1000
+
+_TOGETHER = 256
+"""Forecasters whose draws are diagnosed at once."""
 
 _ATTEMPTS = ((1, 0.9, 5), (2, 0.95, 10))
 """How many times the draws, what acceptance, and how deep a trajectory's doubling, in each try."""
@@ -115,17 +119,30 @@ def fit(
             use_grad_based_mass_matrix=False,
         )
         tell("checking")
-        used = density.named(sample.posterior["point"].to_numpy())
-        diagnostics = _diagnose(used, sample) | {"attempt": attempt}
+        diagnostics = _diagnose(density, sample) | {"attempt": attempt}
         reason = _fault(diagnostics)
         if not reason:
-            return _stored(used, rows, chains, made_of | {"diagnostics": diagnostics})
+            return _stored(density, sample, rows, made_of | {"diagnostics": diagnostics})
         tell(f"attempt {attempt} refused: {reason}")
     raise FitRefused(reason, diagnostics)
 
 
-def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> Any:
-    """Return ArviZ InferenceData of whole chains: ``point``, ``(chain, draw, parameter)``."""
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _Sample:
+    """What whole chains say: see ``forecasting.density`` for shared parameters and values.
+
+    Attributes:
+        shared: ``(chain, draw, parameter)``.
+        values: of each chain, single precision, ``(draw, forecaster)``.
+        divergences: how many transitions diverged.
+    """
+
+    shared: FloatArray
+    values: list[Any]
+    divergences: int
+
+
+def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> _Sample:
     with warnings.catch_warnings():
         # ArviZ, which nutpie imports, announces its own refactoring on every import.
         warnings.simplefilter("ignore", FutureWarning)
@@ -135,14 +152,15 @@ def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> 
 
     model = NativeModel({}, density)
     try:
-        sample = nutpie.sample(
+        sample: Any = nutpie.sample(
             model,
             chains=chains,
             draws=draws,
             progress_bar=False,
-            save_warmup=False,
+            return_raw_trace=True,
             **settings,
         )
+        kept = [_kept(*batches) for batches in zip(*sample.get_arrow_trace(), strict=True)]
     except Exception as error:
         raise FitRefused(f"the sampler failed: {error}", {}) from error
     except BaseException as error:
@@ -150,36 +168,64 @@ def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> 
         if type(error).__name__ != "PanicException":
             raise
         raise FitRefused(f"the sampler failed: {error}", {}) from error
-    found = (sample.posterior.sizes["chain"], sample.posterior.sizes["draw"])
-    if found != (chains, draws):
+    found = [each.shape[0] for each, _ in kept]
+    if found != [draws] * chains:
         raise FitRefused(
-            f"the sampler stopped after {found[0]} chains of {found[1]} draws; {chains} of "
-            f"{draws} were asked for",
+            f"the sampler stopped after {len(found)} chains of {min(found, default=0)} draws; "
+            f"{chains} of {draws} were asked for",
             {},
         )
-    return sample
+    return _Sample(
+        shared=np.stack([words[:, : density.shared] for words, _ in kept]),
+        # Views, not copies: this is the large part.
+        values=[
+            words.view(np.float32)[:, 2 * density.shared :][:, : density.people]
+            for words, _ in kept
+        ],
+        divergences=sum(int(diverged.sum()) for _, diverged in kept),
+    )
 
 
-def _diagnose(used: dict[str, FloatArray], sample: Any) -> dict[str, Any]:
+def _kept(draws: Any, statistics: Any) -> tuple[FloatArray, Any]:
+    """Return what ``kernel.kept_by_address`` kept after tuning, and which transitions diverged."""
+    import pyarrow as pa  # noqa: PLC0415 - only fits pay for this import
+
+    tuning = pa.array(statistics.column("tuning")).to_numpy(zero_copy_only=False)
+    diverged = pa.array(statistics.column("diverging")).to_numpy(zero_copy_only=False)
+    words = pa.array(draws.column("kept")).flatten().to_numpy()
+    return words.reshape(tuning.size, -1)[int(tuning.sum()) :], diverged[~tuning]
+
+
+def _diagnose(density: "Density", sample: _Sample) -> dict[str, Any]:
+    chains, draws = sample.shared.shape[:2]
+    named = density.named(sample.shared)
+    found = {name: [diagnose(values.reshape(chains, draws, -1))] for name, values in named.items()}
+    t = sample.shared[..., 0]
+
+    def of_part(first: int) -> dict[str, FloatArray]:
+        part = slice(first, first + _TOGETHER)
+        values = np.stack([each[:, part] for each in sample.values])
+        return diagnose(density.omega(t, values, part))
+
+    with ThreadPoolExecutor() as pool:
+        found["omega"] = list(pool.map(of_part, range(0, density.people, _TOGETHER)))
     figures: dict[str, Any] = {}
-    with np.errstate(divide="ignore", invalid="ignore"):  # draws that never moved give nan
-        found = {
-            name: diagnose(values.reshape(*values.shape[:2], -1)) for name, values in used.items()
-        }
     for name, key, worst in (
         ("max_r_hat", "r_hat", np.max),
         ("min_ess_bulk", "ess_bulk", np.min),
         ("min_ess_tail", "ess_tail", np.min),
     ):
-        by_parameter = {parameter: float(worst(each[key])) for parameter, each in found.items()}
+        by_parameter = {
+            parameter: float(worst(np.concatenate([each[key] for each in parts])))
+            for parameter, parts in found.items()
+        }
         choose = max if worst is np.max else min
         # A figure that is no number (draws that never moved) is the worst of all.
         bad = [parameter for parameter, value in by_parameter.items() if np.isnan(value)]
         parameter = bad[0] if bad else choose(by_parameter, key=by_parameter.__getitem__)
         figures[name] = None if bad else round(by_parameter[parameter], 4)
         figures[f"{name}_of"] = parameter
-    figures["divergences"] = int(sample.sample_stats["diverging"].sum())
-    return figures
+    return figures | {"divergences": sample.divergences}
 
 
 def _fault(figures: dict[str, Any]) -> str:
@@ -198,17 +244,19 @@ def _fault(figures: dict[str, Any]) -> str:
 
 
 def _stored(
-    used: dict[str, Any], rows: TrainingRows, chains: int, metadata: dict[str, Any]
+    density: "Density", sample: _Sample, rows: TrainingRows, metadata: dict[str, Any]
 ) -> Posterior:
-    """Keep evenly spaced draws of every chain, about DRAWS in all."""
-    length = used["t_w"].shape[1]
+    """Keep evenly spaced draws of every chain, about DRAWS in all, skill in single precision."""
+    chains, length = sample.shared.shape[:2]
     kept = np.linspace(0, length - 1, min(length, max(DRAWS // chains, 1))).round().astype(int)
-    thinned = {
-        name: values[:, kept].reshape(chains * kept.size, *values.shape[2:])
-        for name, values in used.items()
-    }
+    shared = sample.shared[:, kept].reshape(-1, density.shared)
+    omega: Any = np.empty((shared.shape[0], density.people), dtype=np.float32)
+    for chain, values in enumerate(sample.values):
+        part = slice(chain * kept.size, (chain + 1) * kept.size)
+        omega[part] = density.omega(shared[part, 0], values[kept])
     return Posterior(
-        **thinned,
+        **density.named(shared),
+        omega=omega,
         forecasters=rows.forecasters,
         domains=rows.domains,
         copies=rows.copies,

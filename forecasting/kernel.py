@@ -469,10 +469,23 @@ def called_by_address(size: int, point: Any, gradient: Any, value: Any, buffer: 
     return 0 if math.isfinite(found) else 1
 
 
+def kept_size(shared: int, people: int) -> int:
+    """Return how many words ``kept_by_address`` fills."""
+    return shared + (people + 1) // 2
+
+
 @numba.cfunc(  # type: ignore[untyped-decorator]
     types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), nopython=True
 )
-def copied_by_address(size: int, _: int, point: Any, kept: Any, __: Any) -> int:
-    """Keep a point as it is, for a caller that has addresses only."""
-    numba.carray(kept, (size,))[:] = numba.carray(point, (size,))
+def kept_by_address(size: int, words: int, point: Any, kept: Any, buffer: Any) -> int:
+    """Keep what is shared, and the values of forecasters in single precision: two fill a word."""
+    everything = numba.carray(point, (size,))
+    room = numba.carray(kept, (words,))
+    shared = _numbers(
+        numba.carray(buffer, (numba.carray(buffer, (1,), np.int64)[0],), np.int64), _MIDDLE
+    ).size
+    room[:shared] = everything[:shared]
+    halves = room[shared:].view(np.float32)
+    for place in range(shared, size):
+        halves[place - shared] = everything[place]
     return 0

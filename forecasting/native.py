@@ -23,24 +23,28 @@ class NativeModel(CompiledModel):  # type: ignore[misc]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of what is kept: the point itself."""
-        return {"point": (self.density.size,)}
+        """Of what is kept of a point."""
+        return {"kept": (self._kept,)}
 
     @property
     def coords(self) -> dict[str, Any]:
         """None."""
         return {}
 
+    @property
+    def _kept(self) -> int:
+        return kernel.kept_size(self.density.shared, self.density.people)
+
     def _make_model(self, _: Any) -> Any:
-        size, buffer = self.density.size, self.density.buffer()
-        address, sizes = buffer.ctypes.data, {"place": size}
+        buffer, kept = self.density.buffer(), self._kept
+        address, sizes = buffer.ctypes.data, {"place": kept}
         return _lib.PyMcModel(
             _lib.LogpFunc(kernel.called_by_address.address, address, buffer),
-            _lib.ExpandFunc(size, size, kernel.copied_by_address.address, address, buffer),
+            _lib.ExpandFunc(self.n_dim, kept, kernel.kept_by_address.address, address, buffer),
             _lib.PyVariable.new_variables(
-                ["point"], ["float64"], [(size,)], sizes, {"point": ["place"]}
+                ["kept"], ["float64"], [(kept,)], sizes, {"kept": ["place"]}
             ),
-            size,
+            self.n_dim,
             sizes,
             {},
             self.density.start,

@@ -98,7 +98,8 @@ class Posterior:
         a0: shift in nats in a domain never seen, ``(draw,)``.
         gamma: slope on pooled log-odds, positive, ``(draw, domain)``.
         alpha: shift in nats, ``(draw, domain)``.
-        omega: skill, standard normal a priori, ``(draw, forecaster)``.
+        omega: skill, standard normal a priori, ``(draw, forecaster)``; a fit's is of single
+            precision, which halves what is stored.
         forecasters: names along the last axis of ``omega``.
         domains: names along the last axis of ``gamma`` and ``alpha``.
         copies: by name of a forecaster who never differs from another, the name that speaks for
@@ -128,7 +129,9 @@ class Posterior:
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+            given = np.asarray(getattr(self, name))
+            kind = np.float32 if given.dtype == np.float32 else np.float64
+            object.__setattr__(self, name, frozen(given, kind))
         object.__setattr__(self, "forecasters", tuple(self.forecasters))
         object.__setattr__(self, "domains", tuple(self.domains))
         for label, names in (("forecaster", self.forecasters), ("domain", self.domains)):

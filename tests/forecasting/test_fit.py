@@ -1,7 +1,6 @@
 """The PyMC model and its fit: against the live formulas, and what is refused."""
 
 import dataclasses
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -130,7 +129,7 @@ def test_the_density_that_is_sampled_is_that_of_the_graph(
     for seed in range(3):
         flat = density.start(seed)
         flat[0] = (0.2, -0.9, 1.8)[seed]  # skill from nearly equal to very unequal
-        named = density.named(flat)
+        named = _named(density, flat)
         logs = {f"{name}_log__": np.log(named[name]) for name in ("t_w", "rho", "k0", "v0")}
         inner = named | logs | {"log_gamma": np.log(named["gamma"])}
         point = {name: np.reshape(inner[name], np.shape(initial[name])) for name in initial}
@@ -145,11 +144,16 @@ def test_the_density_that_is_sampled_is_that_of_the_graph(
             assert slope[place] == pytest.approx(rise, rel=1e-4, abs=1e-5)
 
 
+def _named(density: Density, flat: Any) -> dict[str, Any]:
+    values = flat[density.shared :]
+    return density.named(flat) | {"omega": density.omega(flat[0], values)}
+
+
 def _log_jacobian(density: Density, flat: Any) -> float:
     """The log-determinant of the parameters by the point, by differences; logs of the positive."""
 
     def parameters(point: Any) -> Any:
-        named = density.named(point)
+        named = _named(density, point)
         positive = {name: np.log(named[name]) for name in ("rho", "k0", "v0", "gamma")}
         return np.hstack([np.ravel(value) for value in (named | positive).values()])
 
@@ -250,25 +254,19 @@ def test_a_sampler_that_dies_is_a_refusal(
         fit(simulation.panel, seed=1)
 
 
-def test_draws_that_never_moved_have_no_r_hat() -> None:
-    stuck = {"t_w": np.ones((4, 100))}
-    calm = {"diverging": np.zeros((4, 100), dtype=bool)}
-
-    class Sample:
-        sample_stats = calm
-
-    figures = fitting._diagnose(stuck, Sample())
-    assert "t_w" in fitting._fault(figures)
+def test_draws_that_never_moved_have_no_r_hat(simulation: Simulation) -> None:
+    density = Density(TrainingRows.of(simulation.panel), PRIORS)
+    stuck = fitting._Sample(
+        shared=np.zeros((4, 100, density.shared)),
+        values=[np.zeros((100, density.people))] * 4,
+        divergences=0,
+    )
+    assert "R-hat of t_w is None" in fitting._fault(fitting._diagnose(density, stuck))
 
 
 def test_one_chain_is_not_enough(simulation: Simulation) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         fit(simulation.panel, seed=1, chains=1)
-
-
-class _NoPoints:
-    def to_numpy(self) -> None:
-        return None
 
 
 def _without_sampling(
@@ -278,10 +276,9 @@ def _without_sampling(
 
     def sample(_: object, **settings: Any) -> Any:
         asked.append(settings)
-        return SimpleNamespace(posterior={"point": _NoPoints()})
+        return None
 
     monkeypatch.setattr(fitting, "_sample", sample)
-    monkeypatch.setattr(Density, "named", lambda *_: {})
     monkeypatch.setattr(fitting, "_diagnose", lambda *_: dict(figures))
     return asked
 
