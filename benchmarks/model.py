@@ -2,15 +2,18 @@
 
 Run ``python benchmarks/model.py`` (live, mass refresh, refits of 20,000 forecasts, their growth,
 and PyMC's own sampler with its defaults beside a refit of the same data), ``--live`` for the first
-two.
+two, ``--large`` for a refit of a million forecasts alone (minutes, gigabytes).
 """
 
 import argparse
 import dataclasses
+import resource
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -68,8 +71,8 @@ def measure_many(questions: int) -> None:
     )
 
 
-def measure_refit(panel: Panel, label: str) -> float:
-    """Print a warm refit by stage and return its seconds of sampling and checking on the CPU."""
+def measure_refit(panel: Panel, label: str) -> tuple[float, Posterior | None]:
+    """Print a warm refit by stage; return its CPU seconds and what was accepted."""
     people, questions = len(panel.forecasters), len(panel.questions)
     print(
         f"refit, {label}: {panel.time.size} forecasts, {people} forecasters, {questions} questions"
@@ -80,8 +83,10 @@ def measure_refit(panel: Panel, label: str) -> float:
     def note(text: str) -> None:
         stages.append((text, time.process_time(), time.perf_counter()))
 
+    found = None
     try:
-        diagnostics = fit(panel, seed=1, progress=note).metadata["diagnostics"]
+        found = fit(panel, seed=1, progress=note)
+        diagnostics = found.metadata["diagnostics"]
     except FitRefused as refusal:
         diagnostics = f"refused: {refusal.reason}"
     note("end")
@@ -90,19 +95,45 @@ def measure_refit(panel: Panel, label: str) -> float:
             f"  {text}: {cpu_end - cpu:.1f} CPU s, {wall_end - wall:.1f} s, "
             f"{(cpu_end - cpu) / plain:.0f} medians of the panel"
         )
+    seconds = stages[-1][1] - stages[0][1]
+    print(
+        f"  in all: {seconds:.1f} CPU s, {stages[-1][2] - stages[0][2]:.1f} s; "
+        f"most memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
+    )
     print(f"  {diagnostics}", flush=True)
-    return stages[-1][1] - stages[0][1]
+    return seconds, found
 
 
 def measure_growth() -> None:
     """Print the slope of log CPU seconds on log forecasts: 1 is linear growth."""
     sizes, seconds = [], []
-    for questions, forecasters in ((220, 150), (2200, 1500)):
+    for questions, forecasters in ((550, 375), (1100, 750), (2200, 1500), (4400, 3000)):
         panel = crowd_of(questions, forecasters, seed=2)
         sizes.append(panel.time.size)
-        seconds.append(measure_refit(without_times(panel), "growth"))
-    slope = np.log(seconds[1] / seconds[0]) / np.log(sizes[1] / sizes[0])
-    print(f"growth from {sizes[0]} to {sizes[1]} forecasts: slope {slope:.2f}")
+        seconds.append(measure_refit(without_times(panel), "growth")[0])
+    slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
+    print(f"growth over {', '.join(map(str, sizes))} forecasts: slope {slope:.2f}", flush=True)
+
+
+def measure_large() -> None:
+    """Print a refit of a million forecasts by a hundred thousand forecasters, and its storage."""
+    panel = simulate(
+        seed=1,
+        questions=10_000,
+        forecasters=100_000,
+        per_question=100,
+        updates=1,
+        domains=5,
+    ).panel
+    posterior = measure_refit(panel, "large")[1]
+    if posterior is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "posterior"
+        saved = best_of(lambda: posterior.save(path), 1)
+        loaded = best_of(lambda: Posterior.load(path), 1)
+        size = path.stat().st_size / 2**20
+    print(f"  stored: {size:.0f} MiB, {saved:.1f} CPU s to save, {loaded:.1f} CPU s to load")
 
 
 def measure_pymc() -> None:
@@ -120,7 +151,8 @@ def measure_pymc() -> None:
     theirs = time.perf_counter() - start
     print(
         f"{panel.time.size} forecasts: refit {ours:.1f} s, PyMC's own sampler {theirs:.1f} s, "
-        f"{theirs / ours:.1f} times as long"
+        f"{theirs / ours:.1f} times as long",
+        flush=True,
     )
 
 
@@ -149,8 +181,12 @@ def without_times(panel: Panel) -> Panel:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--live", action="store_true", help="only the live aggregates")
+    parser.add_argument("--large", action="store_true", help="only the refit of a million")
     parser.add_argument("--questions", type=int, default=10_000, help="of the mass refresh")
     asked = parser.parse_args()
+    if asked.large:
+        measure_large()
+        return
     measure_live()
     measure_many(asked.questions)
     if not asked.live:
