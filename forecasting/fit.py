@@ -123,6 +123,7 @@ def fit(
         reason = _fault(diagnostics)
         if not reason:
             return _stored(density, sample, rows, made_of | {"diagnostics": diagnostics})
+        del sample  # the next one needs the room
         tell(f"attempt {attempt} refused: {reason}")
     raise FitRefused(reason, diagnostics)
 
