@@ -1,10 +1,11 @@
 """How far a live aggregate is from what a full refit would say.
 
-Run ``python benchmarks/live_full.py FOLDER...`` on folders of forecasts and questions. Each set is
-replayed: a fit is made of what was known when about half of the questions had resolved (without
-times: of a random half of the questions and four fifths of the forecasters), the rest arrives, and
-every open question is answered twice, by that fit and by one of all that is known by then. The
-differences of the two probabilities are what a user could see change when a refit ends.
+Run ``python benchmarks/live_full.py FOLDER...`` on folders of forecasts and questions. Of each set,
+an older fit knows what was known when half of the questions had resolved (without times: a random
+half of the outcomes, four fifths of the forecasters). Then forecasts arrive until a tenth more of
+the questions have resolved, and every open question is answered twice: by the older fit, and by a
+new one. The differences in probability are printed after new forecasts alone, after those
+outcomes too, and, for scale, between two fits that differ in the seed alone.
 """
 
 import argparse
@@ -64,15 +65,20 @@ def answers(posterior: Posterior, panel: Panel) -> np.ndarray:
 def measure(folder: Path) -> None:
     panel = Panel.read(folder)
     older, newer = stages(panel)
+    unresolved = replace(newer, outcome=older.outcome)
     try:
-        live = answers(fit(older, seed=1), newer)
-        full = answers(fit(newer, seed=1), newer)
-        again = answers(fit(newer, seed=2), newer)
+        old, new = fit(older, seed=1), fit(newer, seed=1)
+        compared = (
+            ("forecasts arrived", old, fit(unresolved, seed=1)),
+            ("forecasts and outcomes arrived", old, new),
+            ("nothing but another seed", new, fit(newer, seed=2)),
+        )
     except FitRefused as refusal:
         print(f"{folder.name}: refused: {refusal.reason}", flush=True)
         return
-    for label, other in (("live against full", live), ("full with another seed", again)):
-        off = np.abs(other - full)[~np.isnan(full)]
+    for label, live, full in compared:
+        off = np.abs(answers(live, newer) - answers(full, newer))
+        off = off[~np.isnan(off)]
         median, most, nearly, worst = np.quantile(off, [0.5, 0.9, 0.99, 1.0])
         print(
             f"{folder.name}, {label}: {off.size} open questions, median {median:.4f}, "
