@@ -49,7 +49,6 @@ benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/live_full.py
-	$(BIN)/python benchmarks/submissions.py
 
 faults: .venv/test.stamp ## Inject each fault many times, and say what was lost (many minutes)
 	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/test_faults.py
