@@ -5,6 +5,7 @@ from datetime import timedelta
 from litestar import Controller, get
 
 from service import workers
+from service.api.documentation import MAY_REFUSE
 from service.dependencies import AppRequest, Reading, Who
 from service.models import Role
 from service.schemas.jobs import JobsOut
@@ -16,7 +17,7 @@ class Jobs(Controller):
     path = "/jobs"
     tags = ("Jobs",)
 
-    @get(summary="Say what runs in the background (curators)")
+    @get(summary="Say what runs in the background (curators)", responses=MAY_REFUSE)
     async def state(self, request: AppRequest, actor: Who, reading: Reading) -> JobsOut:
         """The workers and what each does, and what waits; what fits became of is at `/fits`."""
         actor.require(Role.curator, "look at background work")
