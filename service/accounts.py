@@ -51,7 +51,7 @@ class Actor:
     def require(self, role: Role, to: str) -> None:
         """Raise Forbidden unless role and scope both allow what `role` allows."""
         if RANKS[self.role] < RANKS[role]:
-            raise Forbidden(f"a {self.role} may not {to}; it takes a {role} or higher")
+            raise Forbidden(f"a {self.role} may not {to}; it takes the role {role} or a higher one")
         self.require_scope(next(scope for scope in Scope if OPENED[scope] is role), to)
 
     def require_scope(self, scope: Scope, to: str) -> None:
@@ -127,7 +127,9 @@ def _check_owner(owner: Account, role: Role, *, bot: bool) -> None:
     if owner.deactivated_at is not None:
         raise Invalid(f"{owner.name!r} is deactivated and cannot own a bot", field="owner_id")
     if RANKS[role] > RANKS[Role(owner.role)]:
-        raise Invalid(f"a bot may not be more than its owner, who is a {owner.role}", field="role")
+        raise Invalid(
+            f"a bot may not be more than its owner, whose role is {owner.role}", field="role"
+        )
 
 
 async def get(session: AsyncSession, account_id: int) -> Account:

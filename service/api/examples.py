@@ -123,7 +123,7 @@ PROBLEMS: Final = {
         _problem(
             HTTPStatus.FORBIDDEN,
             "forbidden",
-            "a forecaster may not resolve a question; it takes a curator or higher",
+            "a forecaster may not resolve a question; it takes the role curator or a higher one",
             "/questions/1/resolution",
         ),
         _problem(HTTPStatus.NOT_FOUND, "not-found", "there is no question 9999", "/questions/9999"),
