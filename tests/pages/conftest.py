@@ -98,8 +98,9 @@ def address(settings: Settings) -> Iterator[str]:
             server.wait(timeout=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """The browser of these tests; while it is open, no other test can run an event loop."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:  # the one thing that a wheel cannot bring
         pytest.fail("no Chromium is installed here; as root `make browser` installs Debian's")
