@@ -65,10 +65,7 @@ def copies(panel: Panel) -> dict[str, str]:
 
 def _latest(panel: Panel, place: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Return person, question and whole percent of what stood last, by person and question."""
-    rows = np.concatenate(
-        [panel.standing(index) for index in range(len(panel.questions))]
-        or [np.empty(0, dtype=np.int64)]
-    )
+    rows = panel.standing_last
     person, question = place[panel.forecaster[rows]], panel.question[rows]
     said = np.rint(panel.probability[rows] * _STEPS).astype(np.int64)
     order = np.lexsort((question, person))

@@ -38,10 +38,7 @@ def offsets(panel: Panel, copies: Mapping[str, str]) -> FloatArray:
     names = np.array([copies.get(name, name) for name in panel.forecasters], dtype=str)
     _, speaker = np.unique(names, return_inverse=True)
     asked = np.argsort(np.argsort(np.array(panel.questions, dtype=str), kind="stable"))
-    rows = np.concatenate(
-        [panel.standing(index) for index in range(len(panel.questions))]
-        or [np.empty(0, dtype=np.int64)]
-    )
+    rows = panel.standing_last
     people = int(speaker.max(initial=-1)) + 1
     z = log_odds(panel.probability[rows])
     pair = asked[panel.question[rows]] * people + speaker[panel.forecaster[rows]]

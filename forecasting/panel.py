@@ -367,6 +367,12 @@ class Panel:
         return np.asarray(rows[self.until[rows] > min(moment, np.finfo(np.float64).max)])
 
     @cached_property
+    def standing_last(self) -> IntArray:
+        """The forecasts that stand on each question after all others, question after question."""
+        nothing = np.empty(0, dtype=np.int64)
+        return np.concatenate([nothing, *map(self.standing, range(len(self.questions)))])
+
+    @cached_property
     def _by_question(self) -> list[IntArray]:
         """Forecasts of each question, by forecaster and then by time and order."""
         order = np.lexsort((self.time, self.forecaster, self.question))

@@ -83,11 +83,11 @@ class TrainingRows:
             domains[panel.domain[shown.question[order]]], return_inverse=True
         )
         outcome, weight = shown.outcome[order], shown.weight[order]
-        place = shown.question[order][np.searchsorted(question, np.arange(questions.size))]
+        first_shown = np.searchsorted(question, np.arange(questions.size))
         shared = dependence(
             names=questions,
-            domain=np.unique(domains[panel.domain[place]], return_inverse=True)[1],
-            resolved=panel.resolved[place],
+            domain=domain[first_shown],
+            resolved=panel.resolved[shown.question[order[first_shown]]],
             question=question,
             centre=np.array(centre),
             outcome=outcome,
