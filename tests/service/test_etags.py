@@ -2,18 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 
 def again(caller: Any, path: str, tag: str) -> Any:
     return caller("GET", path, headers={"If-None-Match": tag})
-
-
-@pytest.fixture
-def database_url(tmp_path, migrated_sqlite) -> str:
-    file = tmp_path / "credence.db"
-    file.write_bytes(migrated_sqlite.read_bytes())
-    return f"sqlite:///{file}"
 
 
 def test_an_answer_that_one_has_is_not_sent_again(account, question) -> None:
