@@ -26,7 +26,7 @@ from forecasting.fit import FitRefused, fit
 from forecasting.learned import LEARNED, Crowd, Learned
 from forecasting.live import aggregate
 from forecasting.panel import Panel
-from forecasting.pooling import POOLS, Pool
+from forecasting.pooling import POOLS, pool
 from forecasting.posterior import Posterior
 from forecasting.scores import brier, log_score
 
@@ -204,7 +204,7 @@ def backtest(
 def _methods(known: Panel, posterior: Posterior) -> dict[str, Learned]:
     """Return every method by name, having learned from a panel."""
     methods: dict[str, Learned] = {MODEL: partial(_pooled, posterior)}
-    methods |= {name: partial(_ruled, rule) for name, rule in POOLS.items()}
+    methods |= {name: partial(_ruled, name) for name in POOLS}
     return methods | {name: learn(known) for name, learn in LEARNED.items()}
 
 
@@ -214,8 +214,8 @@ def _pooled(posterior: Posterior, crowd: Crowd) -> float:
     ).probability
 
 
-def _ruled(rule: Pool, crowd: Crowd) -> float:
-    return rule(crowd.probability, crowd.time)
+def _ruled(name: str, crowd: Crowd) -> float:
+    return pool(name, crowd.probability, crowd.time)
 
 
 def _can_be_replayed(panel: Panel) -> bool:

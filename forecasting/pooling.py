@@ -1,19 +1,20 @@
 """The classic pools: one probability from the latest forecasts on one question.
 
-A pool takes the probabilities of the active forecasters, shape ``(n,)``, and the times at which
-they were made, shape ``(n,)`` or None, and returns a number in [0, 1], or nan when nobody has
-forecast. Pools of odds work on log-odds, clipped to [0.01, 0.99], so that a thousand certain
-forecasters neither overflow nor silence everyone else.
+A pool takes the probabilities of the active forecasters and the times at which they were made, at
+one moment or at many (``Crowds``), and returns a number in [0, 1] for each; of nobody it is nan.
+Pools of odds work on log-odds, clipped to [0.01, 0.99], so that a thousand certain forecasters
+neither overflow nor silence everyone else.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.arrays import FloatArray, IntArray
+from forecasting.arrays import BoolArray, FloatArray, IntArray
 
 CLIP = 0.01
 TRIM = 0.1
@@ -22,8 +23,10 @@ GENERATOR = 0.35
 """The pooling model's: 0 would pool log-odds, 0.5 probabilities; see ``bounded``."""
 _BETA_SHAPE = 6.0
 _EQUAL_WEIGHTS_UP_TO = 2
+_CELLS = 2**17
+"""How many forecasts are looked at together, in all moments, so that memory stays bounded."""
 
-Pool: TypeAlias = Callable[[FloatArray, FloatArray | None], float]
+Pool: TypeAlias = Callable[["Crowds"], FloatArray]
 
 
 def log_odds(probability: ArrayLike, clip: float = CLIP) -> FloatArray:
@@ -100,85 +103,166 @@ def one_voice(
     return distinct, mean_z, latest
 
 
-def mean(probability: FloatArray, time: FloatArray | None = None) -> float:
+class Crowds:
+    """Forecasts on one question as they stood together: each row is a crowd of at least one.
+
+    The rules below take many crowds at once, for scores need what each said whenever a forecast
+    came. What they say of one does not hang on the others, to the bit.
+
+    Args:
+        probability: of every forecast, in [0, 1], ``(n,)``.
+        time: when each was made, ``(n,)``, or None when unknown.
+        standing: which are of each crowd, ``(row, n)``.
+    """
+
+    def __init__(
+        self, probability: FloatArray, time: FloatArray | None, standing: BoolArray
+    ) -> None:
+        self.probability, self.time, self.standing = probability, time, standing
+        self.size: IntArray = standing.sum(axis=1)
+        self._first: IntArray = np.cumsum(self.size) - self.size
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """The arithmetic mean of each crowd, ``(row,)``."""
+        return self._sums(self.probability[self._who], self.size) / self.size
+
+    @cached_property
+    def mean_log_odds(self) -> FloatArray:
+        """The mean of the log-odds of each crowd, ``(row,)``."""
+        return self._sums(log_odds(self.probability)[self._who], self.size) / self.size
+
+    def trimmed_mean(self, share: float) -> FloatArray:
+        """The mean without the lowest and the highest share of each crowd, rounded down."""
+        cut = (share * self.size).astype(np.int64)
+        row, place = self._sorted[:2]
+        kept = (cut[row] <= place) & (place < (self.size - cut)[row])
+        left = self.size - 2 * cut
+        return self._sums(self._values[kept], left) / left
+
+    def median(self) -> FloatArray:
+        """The median of each crowd; the middle of the two middle ones for an even number."""
+        low, high = (self.size - 1) // 2, self.size // 2
+        return self._middle(low, high)
+
+    def weighted_median(self, weight: FloatArray) -> FloatArray:
+        """The median of each crowd under weights, aligned to ``ranked``."""
+        row, place = self._sorted[:2]
+        cumulative = np.zeros((self.size.size, int(self.size.max(initial=0))))
+        cumulative[row, place] = weight
+        np.cumsum(cumulative, axis=1, out=cumulative)
+        half = cumulative[:, -1:] / 2.0
+        low = (cumulative < half * (1.0 - 1e-12)).sum(axis=1)
+        high = (cumulative <= half * (1.0 + 1e-12)).sum(axis=1)
+        return self._middle(low, np.minimum(high, self.size - 1))
+
+    def _middle(self, low: IntArray, high: IntArray) -> FloatArray:
+        """Half-way between two places of each crowd by value."""
+        values = self._values[self._first + low] + self._values[self._first + high]
+        return np.asarray(values / 2.0)
+
+    @property
+    def ranked(self) -> tuple[IntArray, IntArray]:
+        """Of each forecast in each crowd, the crowd's size and the forecast's rank by time.
+
+        The rank is as ``ranks`` has it; without times it is the size.
+        """
+        row, _, who = self._sorted
+        size = self.size[row]
+        if self.time is None:
+            return size, size
+        order = np.argsort(self.time, kind="stable")
+        made = np.cumsum(self.standing[:, order], axis=1, dtype=np.int32)
+        last = np.searchsorted(self.time[order], self.time, side="right") - 1
+        return size, made[row, last[who]].astype(np.int64)
+
+    @cached_property
+    def _who(self) -> IntArray:
+        """The forecasts of the first crowd, then those of the second, and so on."""
+        return np.nonzero(self.standing)[1]
+
+    @cached_property
+    def _sorted(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The forecasts crowd by crowd by value: the row, the place in it, which it is."""
+        order = np.argsort(self.probability, kind="stable")
+        row, column = np.nonzero(self.standing[:, order])
+        return row, np.arange(row.size) - self._first[row], order[column]
+
+    @cached_property
+    def _values(self) -> FloatArray:
+        return self.probability[self._sorted[2]]
+
+    @staticmethod
+    def _sums(values: FloatArray, sizes: IntArray) -> FloatArray:
+        """The sums of consecutive groups of values.
+
+        Each starts from 0, so that NumPy adds in the same order as where it sums the group alone.
+        """
+        first = np.cumsum(sizes) - sizes
+        grown = np.insert(values, first, 0.0)
+        return np.add.reduceat(grown, first + np.arange(first.size))
+
+
+def mean(crowds: Crowds) -> FloatArray:
     """Return the arithmetic mean."""
-    del time
-    return float(np.mean(probability))
+    return crowds.mean
 
 
-def median(probability: FloatArray, time: FloatArray | None = None) -> float:
+def median(crowds: Crowds) -> FloatArray:
     """Return the median; the middle of the two middle ones for an even number."""
-    del time
-    return float(np.median(probability))
+    return crowds.median()
 
 
-def trimmed_mean(probability: FloatArray, time: FloatArray | None = None) -> float:
+def trimmed_mean(crowds: Crowds) -> FloatArray:
     """Return the mean after leaving out the lowest and the highest tenth, rounded down."""
-    del time
-    cut = int(TRIM * probability.size)
-    return float(np.mean(np.sort(probability)[cut : probability.size - cut]))
+    return crowds.trimmed_mean(TRIM)
 
 
-def geometric_mean_odds(probability: FloatArray, time: FloatArray | None = None) -> float:
+def geometric_mean_odds(crowds: Crowds) -> FloatArray:
     """Return the probability whose log-odds are the mean of the log-odds."""
-    del time
-    return float(logistic(np.mean(log_odds(probability))))
+    return logistic(crowds.mean_log_odds)
 
 
-def neyman_roughgarden(probability: FloatArray, time: FloatArray | None = None) -> float:
+def neyman_roughgarden(crowds: Crowds) -> FloatArray:
     """Return the mean log-odds extremised by a factor that grows with n from 1 to √3.
 
     The factor is n (√(3n² - 3n + 1) - 2) / (n² - n - 1): Neyman and Roughgarden (2022), "Are you
     smarter than a random expert? The robust aggregation of substitutable signals",
     doi:10.1145/3490486.3538243.
     """
-    del time
-    n = probability.size
+    n = crowds.size
     factor = n * (np.sqrt(3.0 * n * n - 3.0 * n + 1.0) - 2.0) / (n * n - n - 1.0)
-    return float(logistic(factor * np.mean(log_odds(probability))))
+    return logistic(factor * crowds.mean_log_odds)
 
 
-def extremised(probability: FloatArray, time: FloatArray | None = None) -> float:
+def extremised(crowds: Crowds) -> FloatArray:
     """Return the mean log-odds times 1.5.
 
     A fixed extremising of the kind of Baron et al. (2014), doi:10.1287/deca.2014.0293.
     """
-    del time
-    return float(logistic(EXTREMISING * np.mean(log_odds(probability))))
+    return logistic(EXTREMISING * crowds.mean_log_odds)
 
 
-def recency_weighted_median(probability: FloatArray, time: FloatArray | None = None) -> float:
+def recency_weighted_median(crowds: Crowds) -> FloatArray:
     """Return the median weighted by exp(√rank - √n), rank 1 the oldest of n forecasts.
 
     The recency weighting of Metaculus (https://www.metaculus.com/help/scores-faq/): equal weights
     for one or two forecasts. Ties share their largest rank; without times all weights are equal.
     """
-    n = probability.size
-    weight = np.ones(n)
-    if n > _EQUAL_WEIGHTS_UP_TO and time is not None:
-        weight = np.exp(np.sqrt(ranks(time)) - np.sqrt(n))
-    return _weighted_median(probability, weight)
+    n, rank = crowds.ranked
+    weight = np.exp(np.sqrt(rank) - np.sqrt(n))
+    return crowds.weighted_median(np.where(n > _EQUAL_WEIGHTS_UP_TO, weight, 1.0))
 
 
-def beta_transformed_mean(probability: FloatArray, time: FloatArray | None = None) -> float:
+def beta_transformed_mean(crowds: Crowds) -> FloatArray:
     """Return the mean pushed outwards by the distribution function of Beta(6, 6).
 
     The beta-transformed linear pool of Ranjan and Gneiting (2010),
     doi:10.1111/j.1467-9868.2009.00726.x, with fixed shapes.
     """
-    del time
     from scipy import special  # noqa: PLC0415 - half a second of every server's start
 
-    return float(special.betainc(_BETA_SHAPE, _BETA_SHAPE, np.mean(probability)))
-
-
-def _weighted_median(values: FloatArray, weight: FloatArray) -> float:
-    order = np.argsort(values, kind="stable")
-    ordered, cumulative = values[order], np.cumsum(weight[order])
-    half = cumulative[-1] / 2.0
-    low = int(np.searchsorted(cumulative, half * (1.0 - 1e-12)))
-    high = int(np.searchsorted(cumulative, half * (1.0 + 1e-12), side="right"))
-    return float((ordered[low] + ordered[min(high, values.size - 1)]) / 2.0)
+    return np.asarray(special.betainc(_BETA_SHAPE, _BETA_SHAPE, crowds.mean))
 
 
 POOLS: Mapping[str, Pool] = MappingProxyType(
@@ -219,21 +303,50 @@ def pool(name: str, probability: ArrayLike, time: ArrayLike | None = None) -> fl
         raise ValueError(f"there is no pool {name!r}: use one of {', '.join(POOLS)}")
     values = probabilities(probability)
     moments = times(time, values.size)
-    return POOLS[name](values, moments) if values.size else float("nan")
+    if not values.size:
+        return float("nan")
+    everyone = np.ones((1, values.size), dtype=bool)
+    return float(POOLS[name](Crowds(values, moments, everyone))[0])
 
 
-def pool_all(probability: ArrayLike, time: ArrayLike | None = None) -> dict[str, float]:
-    """Pool the latest forecasts of one question by every rule; see ``pool``, which takes the same.
+def pool_through(
+    probability: ArrayLike, start: ArrayLike, end: ArrayLike, moments: ArrayLike
+) -> dict[str, FloatArray]:
+    """Pool by every rule, at each of many moments, the forecasts on one question that stood then.
 
-    >>> pooled = pool_all([0.2, 0.5])
-    >>> pooled["mean"], pooled["median"]
-    (0.35, 0.35)
+    Args:
+        probability: of every forecast, shape ``(n,)``.
+        start: when each was made, shape ``(n,)``.
+        end: from when on it no longer stood, shape ``(n,)``; inf if it always did.
+        moments: in order, shape ``(moment,)``.
+
+    Returns:
+        What each rule of POOLS said, shape ``(moment,)``: as ``pool`` has it to the bit, nan where
+        nothing stood.
+
+    Raises:
+        ValueError: as ``pool``.
+
+    >>> pool_through([0.2, 0.5], [1, 2], [3, 4], [0, 1, 2, 3, 4])["mean"].tolist()
+    [nan, 0.2, 0.35, 0.5, nan]
     """
     values = probabilities(probability)
-    moments = times(time, values.size)
-    if not values.size:
-        return dict.fromkeys(POOLS, float("nan"))
-    return {name: rule(values, moments) for name, rule in POOLS.items()}
+    first, last = times(start, values.size), np.asarray(end, dtype=np.float64)
+    asked = np.asarray(moments, dtype=np.float64)
+    said = {name: np.full(asked.shape, np.nan) for name in POOLS}
+    if first is None:
+        return said
+    step = max(1, _CELLS // values.size)
+    for row in range(0, asked.size, step):
+        at = asked[row : row + step]
+        near = (first <= at[-1]) & (at[0] < last)
+        standing = (first[near] <= at[:, None]) & (at[:, None] < last[near])
+        someone = standing.any(axis=1)
+        if someone.any():
+            crowds = Crowds(values[near], first[near], standing[someone])
+            for name, rule in POOLS.items():
+                said[name][row : row + step][someone] = rule(crowds)
+    return said
 
 
 def probabilities(values: ArrayLike) -> FloatArray:

@@ -275,8 +275,9 @@ def score_question(
     return _summed(names, who[counted.place], counted, crowd, window, outcome)
 
 
-def score_outsider(
+def score_outsiders(
     *,
+    forecaster: Sequence[object] | NDArray[np.generic],
     start: ArrayLike,
     end: ArrayLike,
     probability: ArrayLike,
@@ -289,24 +290,23 @@ def score_outsider(
     closes: float,
     ends: float,
 ) -> QuestionScores:
-    """Score someone who is no member of the crowd, such as the aggregate, on one question.
+    """Score those who are no members of the crowd, such as the aggregate, on one question.
 
     The peer score is 100 / T times the integral of ln p minus the mean of ln p over the active
     crowd, which is how a member is compared with the other members, so the two are comparable. It
-    accrues only while the crowd is active. The arguments are those of ``score_question``; the
-    arrays of the result have one element and its forecaster is 0.
+    accrues only while the crowd is active. Outsiders are not compared with each other. The
+    arguments and the result are those of ``score_question``.
 
     Raises:
         ValueError: as ``score_question``.
     """
     window = _Window.of(opens, closes, ends)
-    alone = np.zeros(np.asarray(start).size, dtype=np.int64)
-    counted = _counted(window, alone, start, end, probability, outcome)
-    _, who = np.unique(np.asarray(crowd_forecaster), return_inverse=True)
-    others = _counted(window, who, crowd_start, crowd_end, crowd_probability, outcome)
+    names, who = np.unique(np.asarray(forecaster), return_inverse=True)
+    counted = _counted(window, who, start, end, probability, outcome)
+    _, members = np.unique(np.asarray(crowd_forecaster), return_inverse=True)
+    others = _counted(window, members, crowd_start, crowd_end, crowd_probability, outcome)
     crowd = _Crowd(others, members=False)
-    names = np.zeros(1, dtype=np.int64)
-    return _summed(names, alone[counted.place], counted, crowd, window, outcome)
+    return _summed(names, who[counted.place], counted, crowd, window, outcome)
 
 
 def score_terms(

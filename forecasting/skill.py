@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from forecasting.arrays import FloatArray, IntArray
+from forecasting.arrays import BoolArray, FloatArray, IntArray
 from forecasting.live import LEVEL
 from forecasting.posterior import check_level
 
@@ -181,7 +181,7 @@ def _conditional(
     weight: FloatArray,
     squares: FloatArray,
     questions: FloatArray,
-    field: NDArray[np.bool_],
+    field: BoolArray,
     sign: float,
 ) -> _Given:
     """Return the skills given each k, and what the field's scores say of k, mu integrated out."""

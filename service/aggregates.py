@@ -154,12 +154,16 @@ class Aggregator:
         *,
         cause: str,
         at: datetime,
+        found: Mapping[int, Sequence[Stand]] | None = None,
     ) -> list[Reading]:
-        """Compute and append the aggregates of (locked) questions as of a moment."""
+        """Compute and append the aggregates of (locked) questions as of a moment.
+
+        `found` is every stand on them, where that was read already.
+        """
         if not views:
             return []
         belief = await self.belief(session)
-        found = await self._stands(session, views, at)
+        found = found or await self._stands(session, views, at)
         made = [
             self.published(view, found[view.id], cause=cause, at=at, belief=belief)
             for view in views

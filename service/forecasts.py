@@ -2,14 +2,17 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVarTuple
+from itertools import compress
+from typing import Final, NamedTuple, TypeVarTuple
 
+import numpy as np
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting.arrays import BoolArray, FloatArray
 from service import chain, questions, visibility
 from service.accounts import Actor
 from service.chain import Head, Receipt
@@ -24,8 +27,7 @@ LONGEST_RATIONALE: Final = 20_000
 Columns = TypeVarTuple("Columns")
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(NamedTuple):
     """A forecast that counts, and the time [start, end) during which it stood.
 
     `start` and `end` are seconds since 1970 UTC; `end` is infinite while nothing ends it. The
@@ -264,13 +266,20 @@ def _known(
     return query
 
 
-def standing_at(found: Iterable[Stand], view: View, at: datetime) -> list[Stand]:
+def standing_at(found: Sequence[Stand], view: View, at: datetime) -> list[Stand]:
     """The stands that hold at a moment; after the effective close, those that held when it came."""
+    start = np.array([one.start for one in found], dtype=np.float64)
+    end = np.array([one.end for one in found], dtype=np.float64)
+    return list(compress(found, holds_at(start, end, view, at).tolist()))
+
+
+def holds_at(start: FloatArray, end: FloatArray, view: View, at: datetime) -> BoolArray:
+    """Which of many stands, given by their seconds as in `Stand`, `standing_at` has."""
     opens = view.revision.opens_at.timestamp()
     moment, ends = at.timestamp(), view.ends_at.timestamp() if view.ends_at else math.inf
     if moment < ends:
-        return [one for one in found if opens <= one.start <= moment < one.end]
-    return [one for one in found if opens <= one.start < ends <= one.end]
+        return (opens <= start) & (start <= moment) & (moment < end)
+    return (opens <= start) & (start < ends) & (ends <= end)
 
 
 async def listing(

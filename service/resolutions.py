@@ -61,8 +61,8 @@ async def resolve(
         )
     await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
-    await scoring.score(session, [view])
-    await aggregator.publish(session, [view], cause="resolution", at=at)
+    found = await scoring.score(session, [view])
+    await aggregator.publish(session, [view], cause="resolution", at=at, found=found)
     return view
 
 

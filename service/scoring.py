@@ -6,7 +6,7 @@ import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, Final, TypedDict, TypeVarTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting import pooling, scores
+from forecasting.arrays import FloatArray, IntArray
 from service import forecasts, questions
 from service.aggregates import BAYES
 from service.forecasts import Stand
@@ -73,11 +74,12 @@ class Rebuilt:
 
 async def score(
     session: AsyncSession, views: Sequence[View], *, known_at: datetime | None = None
-) -> None:
+) -> dict[int, list[Stand]]:
     """Append the scores of every forecaster, of the aggregate and of every pool.
 
     They hang on the resolutions that the views have. A question that is neither yes nor no is not
-    scored. `known_at` is when the views were known, where that is not now.
+    scored. `known_at` is when the views were known, where that is not now. What stood on the
+    questions that are scored is returned by their ids.
     """
     scored = [view for view in views if view.outcome is not None]
     ids = [view.id for view in scored]
@@ -85,7 +87,8 @@ async def score(
     published = await _published(session, ids, known_at)
     rows = [row for view in scored for row in _earned(view, found[view.id], published[view.id])]
     if rows:
-        await (await session.connection()).execute(insert(Score).returning(Score.id), rows)
+        await (await session.connection()).execute(insert(Score), rows)
+    return found
 
 
 async def rebuild(session: AsyncSession) -> Rebuilt:
@@ -158,9 +161,7 @@ async def receipt(
     if view.outcome is not None:
         found = await forecasts.stands(session, [view.id], known_at=known_at)
         people = _counted(view, found[view.id])
-    terms = scores.score_terms(
-        forecaster=[one.account_id for one in people], **_intervals(people), **_window(view)
-    )
+    terms = scores.score_terms(**_columns(people), **_window(view))
     own = np.flatnonzero(terms.forecaster == account_id)
     return terms, own[np.argsort(terms.start[own], kind="stable")].tolist()
 
@@ -169,51 +170,50 @@ def _earned(
     view: View, found: Sequence[Stand], published: Sequence[Stand]
 ) -> Iterable[dict[str, Any]]:
     """The rows of scores of a question."""
-    window, people = _window(view), _counted(view, found)
-    if people:
-        earned = scores.score_question(
-            forecaster=[one.account_id for one in people], **_intervals(people), **window
-        )
-        accounts = [int(one) for one in earned.forecasters]
-        yield from _rows(view, earned, accounts, people)
-    pooled = {BAYES: _counted(view, published), **_pooled(view, people)}
-    for method, stood in pooled.items():
-        if stood:
-            earned = scores.score_outsider(
-                **_intervals(stood),
-                crowd_forecaster=[one.account_id for one in people],
-                crowd_start=[one.start for one in people],
-                crowd_end=[one.end for one in people],
-                crowd_probability=[one.probability for one in people],
-                **window,
-            )
-            yield from _rows(view, earned, [method], stood)
+    window, people = _window(view), _columns(_counted(view, found))
+    earned = scores.score_question(**people, **window)
+    yield from _rows(view, earned, people)
+    methods = [BAYES, *pooling.POOLS]
+    pools = _columns(_counted(view, published)), *_pooled(people, window)
+    said: _Columns = {
+        "forecaster": np.repeat(np.arange(len(pools)), [one["start"].size for one in pools]),
+        "start": np.concatenate([one["start"] for one in pools]),
+        "end": np.concatenate([one["end"] for one in pools]),
+        "probability": np.concatenate([one["probability"] for one in pools]),
+    }
+    earned = scores.score_outsiders(
+        **said,
+        crowd_forecaster=people["forecaster"],
+        crowd_start=people["start"],
+        crowd_end=people["end"],
+        crowd_probability=people["probability"],
+        **window,
+    )
+    yield from _rows(view, earned, said, methods)
 
 
-def _pooled(view: View, people: Sequence[Stand]) -> dict[str, list[Stand]]:
+def _pooled(people: "_Columns", window: "_Window") -> Iterable["_Columns"]:
     """What each pool said, from one change among the forecasts that stood until the next."""
-    window = _window(view)
-    timeless = not window["closes"] > window["opens"]
-    if timeless:
-        people = list({one.account_id: one for one in people}.values())
-    probability = np.array([one.probability for one in people])
-    start = np.array([one.start for one in people])
-    end = np.array([one.end for one in people])
-    pooled: dict[str, list[Stand]] = {method: [] for method in pooling.POOLS}
-    if timeless:
-        pieces = [(window["opens"], math.inf, np.ones(start.size, dtype=bool))]
-    else:
+    start, end, probability = people["start"], people["end"], people["probability"]
+    if window["closes"] > window["opens"]:
         stops = np.fmin(window["closes"], window["ends"])
-        edges = np.unique(np.clip(np.concatenate([start, end]), window["opens"], stops)).tolist()
-        pieces = [
-            (first, last, (start <= first) & (first < end)) for first, last in pairwise(edges)
-        ]
-    for first, last, standing in pieces:
-        if standing.any():
-            said = pooling.pool_all(probability[standing], start[standing])
-            for method, value in said.items():
-                pooled[method].append(Stand(CROWD, value, first, last))
-    return pooled
+        edges = np.unique(np.clip(np.concatenate([start, end]), window["opens"], stops))
+        said = pooling.pool_through(probability, start, end, edges[:-1])
+    else:
+        last = list(
+            {who: place for place, who in enumerate(people["forecaster"].tolist())}.values()
+        )
+        start, edges = start[last], np.array([window["opens"], math.inf])
+        always = np.full(start.size, math.inf)
+        said = pooling.pool_through(probability[last], start, always, np.sort(start)[-1:])
+    for values in said.values():
+        spoke = np.flatnonzero(~np.isnan(values))
+        yield {
+            "forecaster": np.full(spoke.size, CROWD),
+            "start": edges[spoke],
+            "end": edges[spoke + 1],
+            "probability": values[spoke],
+        }
 
 
 class _Window(TypedDict):
@@ -223,10 +223,13 @@ class _Window(TypedDict):
     ends: float
 
 
-class _Intervals(TypedDict):
-    start: list[float]
-    end: list[float]
-    probability: list[float]
+class _Columns(TypedDict):
+    """Stands, column by column."""
+
+    forecaster: IntArray
+    start: FloatArray
+    end: FloatArray
+    probability: FloatArray
 
 
 def _window(view: View) -> _Window:
@@ -246,11 +249,12 @@ def _counted(view: View, found: Sequence[Stand]) -> Sequence[Stand]:
     return found
 
 
-def _intervals(found: Sequence[Stand]) -> _Intervals:
+def _columns(found: Sequence[Stand]) -> _Columns:
     return {
-        "start": [one.start for one in found],
-        "end": [one.end for one in found],
-        "probability": [one.probability for one in found],
+        "forecaster": np.array([one.account_id for one in found], dtype=np.int64),
+        "start": np.array([one.start for one in found], dtype=np.float64),
+        "end": np.array([one.end for one in found], dtype=np.float64),
+        "probability": np.array([one.probability for one in found], dtype=np.float64),
     }
 
 
@@ -308,18 +312,17 @@ async def _published(
     rows = await session.execute(query.order_by(Aggregate.question_id, Aggregate.id.desc()))
     found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
     following: dict[int, float] = {}
-    for row in rows:
-        start = row.created_at.timestamp()
-        end = following.get(row.question_id, math.inf)
-        following[row.question_id] = min(start, end)
-        expires = row.valid_until.timestamp() if row.valid_until else math.inf
-        if row.forecasters and end > start:
-            stand = Stand(CROWD, row.probability, start, min(end, expires))
-            found[row.question_id].append(stand)
+    for question_id, created_at, valid_until, forecasters, probability in rows:
+        start = created_at.timestamp()
+        end = following.get(question_id, math.inf)
+        following[question_id] = min(start, end)
+        expires = valid_until.timestamp() if valid_until else math.inf
+        if forecasters and end > start:
+            found[question_id].append(Stand(CROWD, probability, start, min(end, expires)))
     return found
 
 
-def _before(view: View, found: Sequence[Stand]) -> dict[int, dict[str, float]]:
+def _before(view: View, said: _Columns) -> dict[int, dict[str, float]]:
     """What each had standing at the effective close and so many days before it, by column."""
     if view.ends_at is None:
         return {}
@@ -329,39 +332,39 @@ def _before(view: View, found: Sequence[Stand]) -> dict[int, dict[str, float]]:
         moments |= {column: ends - timedelta(days=days) for days, column in HORIZONS.items()}
     stood: dict[int, dict[str, float]] = {}
     for column, at in moments.items():
-        for one in forecasts.standing_at(found, view, at):
-            stood.setdefault(one.account_id, {})[column] = one.probability
+        held = forecasts.holds_at(said["start"], said["end"], view, at)
+        for who, probability in zip(
+            said["forecaster"][held].tolist(), said["probability"][held].tolist(), strict=True
+        ):
+            stood.setdefault(who, {})[column] = probability
     return stood
 
 
 def _rows(
-    view: View,
-    earned: scores.QuestionScores,
-    entrants: Sequence[int | str],
-    found: Sequence[Stand],
+    view: View, earned: scores.QuestionScores, said: _Columns, methods: Sequence[str] | None = None
 ) -> Iterable[dict[str, Any]]:
+    """The rows of what accounts earned, or methods, of which each is known by its place."""
     resolution = view.resolution
     if resolution is None:
         return
-    stood = _before(view, found)
+    stood = _before(view, said)
     nothing_stood = dict.fromkeys(("spot_probability", *HORIZONS.values()))
-    for index, entrant in enumerate(entrants):
+    for index, who in enumerate(earned.forecasters.tolist()):
         if not earned.coverage[index] > 0:
             continue
-        account_id, method = (entrant, None) if isinstance(entrant, int) else (None, entrant)
         columns = {
             column: _number(getattr(earned, column)[index]) for column in (*KINDS, *SPOT_KINDS)
         }
         yield {
             "question_id": view.id,
             "resolution_id": resolution.id,
-            "account_id": account_id,
-            "method": method,
+            "account_id": who if methods is None else None,
+            "method": None if methods is None else methods[who],
             "weight": view.revision.weight,
             "coverage": float(earned.coverage[index]),
             **columns,
             **nothing_stood,
-            **stood.get(account_id or CROWD, {}),
+            **stood.get(who, {}),
         }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.pooling import POOLS, log_odds, logistic, pool, staleness
+from forecasting.pooling import POOLS, log_odds, logistic, pool, pool_through, staleness
 
 CROWDS = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30)
 
@@ -96,6 +96,33 @@ def test_ties_share_the_largest_rank() -> None:
     assert staleness(np.array([3.0, 1.0, 3.0, 2.0]), 4) == pytest.approx(
         [0.0, math.log(4), 0.0, math.log(2)]
     )
+
+
+STANDS = st.lists(st.tuples(st.floats(0.0, 1.0), st.integers(0, 9), st.integers(0, 9)), max_size=30)
+
+
+@given(stands=STANDS)
+def test_at_many_moments_a_pool_says_what_it_says_at_each_alone(
+    stands: list[tuple[float, int, int]],
+) -> None:
+    said, start, length = np.array(stands, dtype=float).reshape(-1, 3).T
+    moments = np.arange(-1.0, 20.0)
+    found = pool_through(said, start, start + length, moments)
+    for name in POOLS:
+        for at, answer in zip(moments, found[name], strict=True):
+            then = (start <= at) & (at < start + length)
+            alone = pool(name, said[then], start[then])
+            np.testing.assert_equal(answer, alone)
+
+
+def test_moments_are_pooled_alike_however_many_forecasts_there_are() -> None:
+    random = np.random.default_rng(1)
+    said, start = random.random(3_000).round(3), np.arange(3_000.0)
+    found = pool_through(said, start, start + 400, start)
+    for at in (0, 1, 399, 400, 2_999):
+        then = slice(max(at - 399, 0), at + 1)
+        for name in POOLS:
+            assert found[name][at] == pool(name, said[then], start[then])
 
 
 def test_unknown_names_are_refused_with_the_allowed_ones() -> None:

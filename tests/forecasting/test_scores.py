@@ -14,7 +14,7 @@ from forecasting.scores import (
     baseline,
     brier,
     log_score,
-    score_outsider,
+    score_outsiders,
     score_question,
     score_terms,
 )
@@ -123,11 +123,10 @@ def test_a_member_is_compared_as_an_outsider_to_the_others(intervals: list[Inter
     result = scored(intervals)
     for index, who in enumerate(result.forecasters.tolist()):
         mine = columns([row for row in intervals if row[0] == who])
-        del mine["forecaster"]
         others = [row for row in intervals if row[0] != who]
         if others:
             crowd = {f"crowd_{name}": values for name, values in columns(others).items()}
-            outside = score_outsider(**mine, **crowd, outcome=1.0, **times())
+            outside = score_outsiders(**mine, **crowd, outcome=1.0, **times())
             assert outside.peer[0] == pytest.approx(result.peer[index], abs=1e-9)
             assert outside.brier[0] == pytest.approx(result.brier[index], nan_ok=True)
             if not math.isnan(result.spot_peer[index]):
@@ -244,7 +243,8 @@ def test_nobody_is_an_empty_result() -> None:
 
 
 def test_an_outsider_without_a_crowd_has_no_peer() -> None:
-    result = score_outsider(
+    result = score_outsiders(
+        forecaster=["pool"],
         start=[0],
         end=[INF],
         probability=[0.8],
