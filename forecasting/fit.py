@@ -56,6 +56,7 @@ def fit(
     draws: int = KEPT,
     tune: int = TUNE,
     progress: Callable[[str], None] | None = None,
+    drawn: Callable[[int, int], None] | None = None,
     priors: Priors = PRIORS,
 ) -> Posterior:
     """Learn whom to believe, and how far, from the resolved questions of a panel.
@@ -71,6 +72,8 @@ def fit(
         draws: kept in each chain; about 400 in all are stored.
         tune: discarded before them.
         progress: told of each stage in a few words.
+        drawn: told twice a second, by another thread, how many transitions are sampled, and of how
+            many: tuning and draws of all chains of the present try.
         priors: of the parameters.
 
     Raises:
@@ -109,6 +112,7 @@ def fit(
         tell(f"sampling, attempt {attempt}")
         sample = _sample(
             density,
+            drawn,
             seed=seed,
             chains=chains,
             draws=length * draws,
@@ -143,7 +147,14 @@ class _Sample:
     divergences: int
 
 
-def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> _Sample:
+def _sample(
+    density: "Density",
+    drawn: Callable[[int, int], None] | None,
+    *,
+    chains: int,
+    draws: int,
+    **settings: Any,
+) -> _Sample:
     with warnings.catch_warnings():
         # ArviZ, which nutpie imports, announces its own refactoring on every import.
         warnings.simplefilter("ignore", FutureWarning)
@@ -151,7 +162,7 @@ def _sample(density: "Density", *, chains: int, draws: int, **settings: Any) -> 
 
         from forecasting.native import NativeModel  # noqa: PLC0415 - imports nutpie
 
-    model = NativeModel({}, density)
+    model = NativeModel({}, density, drawn)
     try:
         sample: Any = nutpie.sample(
             model,

@@ -1,5 +1,6 @@
 """The density as a model of nutpie's that is called by address. Importing it takes seconds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,18 @@ from nutpie.sample import CompiledModel
 from forecasting import kernel
 from forecasting.density import Density
 
+TELL_MS = 500
+
 
 @dataclass(frozen=True)
 class NativeModel(CompiledModel):  # type: ignore[misc]
-    """nutpie's own model of PyMC graphs takes addresses of compiled functions: here are ours."""
+    """nutpie's own model of PyMC graphs takes addresses of compiled functions: here are ours.
+
+    ``drawn`` is told every ``TELL_MS`` how many transitions are sampled, and of how many.
+    """
 
     density: Density
+    drawn: Callable[[int, int], None] | None = None
 
     @property
     def n_dim(self) -> int:
@@ -54,6 +61,14 @@ class NativeModel(CompiledModel):  # type: ignore[misc]
     def _make_sampler(
         self, settings: Any, init_mean: Any, cores: int, progress: Any, store: Any
     ) -> Any:
+        if self.drawn is not None:
+            template = "{{ total_finished_draws }} {{ total_draws }}"
+            progress = _lib.ProgressType.template_callback(TELL_MS, template, cores, self._tell)
         return _lib.PySampler.from_pymc(
             settings, cores, self._make_model(init_mean), progress, store
         )
+
+    def _tell(self, said: str) -> None:
+        if self.drawn is not None:
+            done, of = said.split()
+            self.drawn(int(done), int(of))

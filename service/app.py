@@ -45,6 +45,7 @@ from service.api import (
     resolutions,
     scores,
     sets,
+    tasks,
     webhooks,
 )
 from service.api.documentation import Documentation, DocumentedAnswers
@@ -195,6 +196,7 @@ def create_app(settings: Settings) -> Litestar:
             webhooks.Webhooks,
             fits.Fits,
             jobs.Jobs,
+            tasks.Tasks,
         ],
         security=[{"token": []}],
         middleware=[EntityTags()],

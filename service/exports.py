@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +59,98 @@ class Own(StrEnum):
     withdrawals = "withdrawals"
     scores = "scores"
     comments = "comments"
+
+
+class OfSet(StrEnum):
+    """What of a set curators can export."""
+
+    forecasts = "forecasts"
+    comments = "comments"
+
+
+TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
+ZIP: Final = "application/zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What somebody wants to take away: of their own, or (curators) of a set.
+
+    Args:
+        what: of one's own, or of the set.
+        account_id: whose own.
+        slug: the set's.
+        form: how tables are written.
+        names: name the forecasters of a set by their accounts, not by pseudonyms.
+    """
+
+    what: Own | OfSet
+    form: Format
+    account_id: int | None = None
+    slug: str | None = None
+    names: bool = False
+
+    @classmethod
+    def of(cls, asked: dict[str, Any]) -> "Export":
+        """From what `asked` gives."""
+        kind = OfSet if asked["slug"] else Own
+        return cls(**asked | {"what": kind(asked["what"]), "form": Format(asked["form"])})
+
+    def asked(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return asdict(self)
+
+    def require(self, actor: Actor) -> None:
+        """Refuse those who may not have it."""
+        if self.slug is not None:
+            actor.require(Role.curator, "export what was said in a set")
+
+    @property
+    def _archive(self) -> bool:
+        return self.slug is not None and self.what is OfSet.forecasts
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called."""
+        if self.slug is None:
+            return f"{self.what}.{self.form}"
+        return f"{self.slug}.zip" if self._archive else f"{self.slug}-comments.{self.form}"
+
+    @property
+    def media_type(self) -> str:
+        """What the file is."""
+        return ZIP if self._archive else TYPES[self.form]
+
+    async def tables(self, session: AsyncSession) -> Sequence["Table"]:
+        """The tables, read as they are written."""
+        if self.slug is None:
+            return [await own(session, self.account_id or 0, Own(self.what))]
+        if self._archive:
+            return await of_set(session, self.slug, pseudonymous=not self.names)
+        return [await comments_of_set(session, self.slug, pseudonymous=not self.names)]
+
+    async def expected(self, session: AsyncSession) -> int:
+        """How many rows the tables have together, or a few more."""
+        query: Select[int]
+        if self.slug is None and self.what is Own.comments:
+            query = select(func.count()).select_from(CommentRevision).join(Comment)
+            query = query.where(Comment.account_id == self.account_id)
+        elif self.slug is None:
+            table = _OWN[Own(self.what)][0]
+            query = select(func.count()).where(table.account_id == self.account_id)
+        else:
+            said = Forecast if self._archive else Comment
+            query = select(func.count()).select_from(said).join(Question).join(QuestionSet)
+            query = query.where(QuestionSet.slug == self.slug)
+        count = await session.scalar(query) or 0
+        if self._archive:
+            asked = select(func.count()).select_from(Question).join(QuestionSet)
+            count += await session.scalar(asked.where(QuestionSet.slug == self.slug)) or 0
+        return count
+
+    def written(self, tables: Sequence["Table"]) -> AsyncIterator[bytes]:
+        """The file, in pieces of about a batch."""
+        return archived(tables, self.form) if self._archive else written(tables[0], self.form)
 
 
 _ABOUT: Final = {"id": int, "set": str, "question_id": int, "question": str, "title": str}
@@ -304,11 +396,6 @@ async def of_set(
             said(),
         ),
     )
-
-
-def require_curator(actor: Actor) -> None:
-    """Refuse those who may not have what everyone said in a set."""
-    actor.require(Role.curator, "export what was said in a set")
 
 
 async def _names(session: AsyncSession) -> dict[int, str]:

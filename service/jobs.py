@@ -1,19 +1,26 @@
-"""Background work: the refit as a durable workflow, sampled in a process that may die."""
+"""Background work: durable workflows for refits, tasks and deliveries.
+
+A refit is sampled in a process that may die.
+"""
 
 import asyncio
+import ctypes
 import logging
+import math
 import os
 import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from multiprocessing import get_context, parent_process
-from typing import Any, Final, TypeVar
+from multiprocessing.sharedctypes import RawValue
+from typing import Any, ClassVar, Final, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions
 from dbos import error as dbos_error
@@ -21,19 +28,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import deliveries, fits, webhooks, workers
+from service import deliveries, fits, tasks, webhooks, workers
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
 from service.fits import Sampled
 from service.models import Fit, FitStatus
 from service.settings import Settings
+from service.workers import Progress
 
 log = logging.getLogger(__name__)
 
 QUEUE: Final = "refit"
 DELIVERIES: Final = "deliveries"
+TASKS: Final = "tasks"
 AT_ONCE: Final = 8
+TASKS_AT_ONCE: Final = 2
+TELL_SECONDS: Final = 1.0
 KEPT_RECORDS: Final = timedelta(hours=1)
 
 Result = TypeVar("Result")
@@ -41,6 +52,16 @@ Result = TypeVar("Result")
 
 class Stopped(Exception):  # noqa: N818  # an order that was followed, not an error
     """The sampler was told to stop; what it was doing is not a fit's fault."""
+
+
+class Told(ctypes.Structure):
+    """How far the child process is, in memory that it shares with the worker."""
+
+    _fields_: ClassVar = [
+        ("stage", ctypes.c_char * 200),
+        ("drawn", ctypes.c_int64),
+        ("draws", ctypes.c_int64),
+    ]
 
 
 class Sampler:
@@ -54,6 +75,7 @@ class Sampler:
         self._pool: ProcessPoolExecutor | None = None
         self.child: int | None = None
         self._stopped = threading.Event()
+        self._told = RawValue(Told)
 
     def sample(self, panel: Panel) -> Sampled:
         """Fit the model to a panel; raises Stopped, but nothing for what the sampler does."""
@@ -61,7 +83,7 @@ class Sampler:
             raise Stopped
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                1, mp_context=get_context("spawn"), initializer=_die_with_parent
+                1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._told,)
             )
         limit, level = self._settings.fit_timeout_seconds, self._settings.interval_level
         options = {
@@ -82,6 +104,14 @@ class Sampler:
                 raise Stopped from None
             self.close()
             return Sampled(FitStatus.failed, "the sampler's process died")
+        finally:
+            self._told.stage, self._told.drawn, self._told.draws = b"", 0, 0
+
+    @property
+    def progress(self) -> Progress:
+        """How far what is being sampled is."""
+        told = self._told
+        return Progress(told.stage.decode(errors="replace"), told.drawn, told.draws)
 
     def stop(self) -> None:
         """End whatever is being sampled, at once."""
@@ -101,8 +131,14 @@ class Sampler:
             self.child = None
 
 
-def _die_with_parent() -> None:
-    """A child of a killed worker must not go on sampling for no one."""
+_told = Told()
+"""Where the child process says how far it is."""
+
+
+def _begin(told: Told) -> None:
+    """Share what is told with the worker, and end with it, however it ends."""
+    global _told  # noqa: PLW0603  # what an initializer of a pool is for
+    _told = told
     parent = parent_process()
     if parent is None:
         return
@@ -114,28 +150,42 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _tell(stage: str) -> None:
+    _told.stage, _told.drawn, _told.draws = stage.encode()[:199], 0, 0
+
+
+def _tell_drawn(drawn: int, draws: int) -> None:
+    _told.drawn, _told.draws = drawn, draws
+
+
 def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
     # The sampler and SciPy live in this process only.
     from forecasting.fit import FitRefused, fit  # noqa: PLC0415
     from forecasting.forecasters import summarise  # noqa: PLC0415
 
     try:
-        posterior = fit(panel, **options)
+        posterior = fit(panel, progress=_tell, drawn=_tell_drawn, **options)
     except FitRefused as refusal:
         return Sampled(FitStatus.refused, refusal.reason, diagnostics=refusal.diagnostics)
     except Exception as error:  # noqa: BLE001  # a fit that fails costs that fit only
         return Sampled(FitStatus.failed, f"{type(error).__name__}: {error}")
+    _tell("summarising")
     summaries = summarise(panel, posterior, level=level)
     return Sampled(FitStatus.accepted, posterior=posterior, summaries=summaries)
 
 
 class Pulse:
-    """Says every few seconds, in a thread, that a worker is alive and what it does."""
+    """Says every few seconds, in a thread, that a worker is alive, what it does and how far it is.
 
-    def __init__(self, settings: Settings) -> None:
+    While that changes, it says so every second.
+    """
+
+    def __init__(self, settings: Settings, progress: Callable[[], Progress]) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._settings = settings
-        self._doing = ""
+        self._progress = progress
+        self._seconds = settings.worker_patience_seconds / workers.BEATS
+        self._doing: list[str] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -147,12 +197,12 @@ class Pulse:
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Be seen doing something while the block runs."""
-        self._doing = what
+        self._doing.append(what)
         self._beat()
         try:
             yield
         finally:
-            self._doing = ""
+            self._doing.remove(what)
             self._beat()
 
     def stop(self) -> None:
@@ -162,11 +212,16 @@ class Pulse:
         self._tell(lambda session: workers.leave(session, self.name))
 
     def _run(self) -> None:
-        while not self._stopped.wait(workers.BEAT_SECONDS):
-            self._beat()
+        told, told_at = self._progress(), time.monotonic()
+        while not self._stopped.wait(min(self._seconds, TELL_SECONDS)):
+            progress = self._progress()
+            if progress != told or time.monotonic() - told_at >= self._seconds:
+                self._beat()
+                told, told_at = progress, time.monotonic()
 
     def _beat(self) -> None:
-        self._tell(lambda session: workers.beat(session, self.name, self._doing))
+        doing, progress = ", ".join(self._doing), self._progress()
+        self._tell(lambda session: workers.beat(session, self.name, doing, progress))
 
     def _tell(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
         async def write(database: Database) -> None:
@@ -201,12 +256,12 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
     Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit; the
-    queue lets one run at a time. Another one looks what webhooks are to be told and enqueues the
-    deliveries that are due. Both needs are derived from the rows, so no lost job loses work: what a
+    queue lets one run at a time. Another one enqueues the tasks that are not done, another what
+    webhooks are to be told. All of that is derived from the rows, so no lost job loses work: what a
     worker left undone that is not seen any more is cancelled, and is found due again.
     """
     sampler = Sampler(settings)
-    pulse = Pulse(settings)
+    pulse = Pulse(settings, lambda: sampler.progress)
 
     @DBOS.step(name="fit")
     def attempt() -> str:
@@ -233,18 +288,24 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     recover = _recovery(settings)
     watch = _deliveries(settings)
+    hand_out = _tasks(settings, pulse, stop)
+
+    @DBOS.step(name="expire")
+    def expire() -> None:
+        asyncio.run(_with_database(settings, _expire))
 
     @DBOS.workflow(name="tidy")
     def tidy(_scheduled_at: datetime, _context: object) -> None:
         before = (now() - KEPT_RECORDS).isoformat()
         done = DBOS.list_workflows(
-            name=["look", "watch", "deliver", "tidy", "recover"],
+            name=["look", "watch", "deliver", "tidy", "recover", "hand_out", "task"],
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before,
             load_input=False,
             load_output=False,
         )
         DBOS.delete_workflows([record.workflow_id for record in done])
+        expire()
 
     DBOS(
         config={
@@ -262,6 +323,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     try:
         DBOS.register_queue(QUEUE, global_concurrency=1)
         DBOS.register_queue(DELIVERIES, concurrency=AT_ONCE)
+        DBOS.register_queue(TASKS, concurrency=TASKS_AT_ONCE)
         DBOS.apply_schedules(
             [
                 {
@@ -274,7 +336,17 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                     "workflow_fn": watch,
                     "schedule": f"*/{settings.webhooks_check_seconds} * * * * *",
                 },
-                {"schedule_name": "recover", "workflow_fn": recover, "schedule": "*/10 * * * * *"},
+                {
+                    "schedule_name": "hand_out",
+                    "workflow_fn": hand_out,
+                    "schedule": f"*/{settings.fit_check_seconds} * * * * *",
+                },
+                {
+                    "schedule_name": "recover",
+                    "workflow_fn": recover,
+                    "schedule": f"*/{math.ceil(min(settings.worker_patience_seconds, 30) / 3)} "
+                    "* * * * *",
+                },
                 {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
             ]
         )
@@ -292,7 +364,9 @@ def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
 
     @DBOS.step(name="alive")
     def alive() -> list[str]:
-        return asyncio.run(_with_database(settings, _alive))
+        return asyncio.run(
+            _with_database(settings, lambda db: _alive(db, workers.patience(settings)))
+        )
 
     @DBOS.workflow(name="recover")
     def recover(_scheduled_at: datetime, _context: object) -> None:
@@ -339,6 +413,40 @@ def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
     return watch
 
 
+def _tasks(
+    settings: Settings, pulse: Pulse, stop: threading.Event
+) -> Callable[[datetime, object], None]:
+    """Define the workflows of tasks; the one to schedule."""
+    kept = timedelta(hours=settings.export_kept_hours)
+
+    @DBOS.step(name="unfinished")
+    def unfinished() -> list[tuple[int, str]]:
+        return asyncio.run(_with_database(settings, _unfinished))
+
+    @DBOS.step(name="go on")
+    def go_on(task_id: int, kind: str) -> None:
+        def work(database: Database) -> Awaitable[None]:
+            return tasks.run(database, task_id, kept=kept, stopped=stop.is_set)
+
+        with pulse.doing(kind):
+            asyncio.run(_with_database(settings, work))
+
+    @DBOS.workflow(name="task")
+    def task(task_id: int, kind: str) -> None:
+        go_on(task_id, kind)
+
+    @DBOS.workflow(name="hand_out")
+    def hand_out(_scheduled_at: datetime, _context: object) -> None:
+        for task_id, kind in unfinished():
+            try:
+                with SetEnqueueOptions(deduplication_id=f"task-{task_id}"):
+                    DBOS.enqueue_workflow(TASKS, task, task_id, kind)
+            except dbos_error.DBOSQueueDeduplicatedError:
+                log.debug("task %d is already waiting or running", task_id)
+
+    return hand_out
+
+
 async def _with_database(
     settings: Settings, work: Callable[[Database], Awaitable[Result]]
 ) -> Result:
@@ -353,9 +461,19 @@ async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
     return (await fit_once(database, settings, sampler)).status
 
 
-async def _alive(database: Database) -> list[str]:
+async def _alive(database: Database, patience: timedelta) -> list[str]:
     async with database.read() as session:
-        return list(await workers.alive(session))
+        return list(await workers.alive(session, patience))
+
+
+async def _unfinished(database: Database) -> list[tuple[int, str]]:
+    async with database.read() as session:
+        return [(task.id, task.kind) for task in await tasks.unfinished(session)]
+
+
+async def _expire(database: Database) -> None:
+    async with database.write() as session:
+        await tasks.tidy(session)
 
 
 async def _note(database: Database) -> list[int]:

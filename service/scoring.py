@@ -22,6 +22,7 @@ from service.forecasts import Stand
 from service.models import (
     Account,
     Aggregate,
+    Forecast,
     Outcome,
     Question,
     QuestionRevision,
@@ -95,25 +96,60 @@ async def rebuild(session: AsyncSession) -> Rebuilt:
     """Score every resolution anew from the facts known when it was made, in place of all scores.
 
     The same facts give the same bytes, so the digests differ only where scores had been lost or
-    changed, or were made by another version.
+    changed, or were made by another version. `service.tasks` does the same a few questions at a
+    time.
     """
-    before = await digest(session)
-    await session.execute(delete(Score))
+    before, after = await digest(session), 0
+    while following := await resolved(session, after=after, limit=BATCH):
+        ids = [question_id for question_id, _ in following]
+        await rescore(session, ids)
+        after = ids[-1]
+    count = int(await session.scalar(select(func.count()).select_from(Score)) or 0)
+    return Rebuilt(before, await digest(session), count)
+
+
+async def resolved(session: AsyncSession, *, after: int, limit: int) -> list[tuple[int, int]]:
+    """The questions after an id that were ever resolved, with how many forecasts each has."""
+    forecast = (
+        select(func.count())
+        .where(Forecast.question_id == Resolution.question_id)
+        .correlate(Resolution)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(Resolution.question_id, forecast)
+        .where(Resolution.question_id > after)
+        .group_by(Resolution.question_id)
+        .order_by(Resolution.question_id)
+        .limit(limit)
+    )
+    return [(question_id, count) for question_id, count in rows]
+
+
+async def count_resolved(session: AsyncSession) -> int:
+    """How many questions were ever resolved."""
+    query = select(func.count(Resolution.question_id.distinct()))
+    return int(await session.scalar(query) or 0)
+
+
+async def rescore(session: AsyncSession, question_ids: Sequence[int]) -> None:
+    """Score every resolution of some questions anew, in place of all scores of these questions."""
+    await questions.lock(session, question_ids)
+    made_of = select(Resolution.id).where(Resolution.question_id.in_(question_ids))
+    await session.execute(delete(Score).where(Score.resolution_id.in_(made_of)))
     rows = await session.execute(
         select(Resolution.created_at, Resolution.question_id)
-        .where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
+        .where(
+            Resolution.question_id.in_(question_ids),
+            Resolution.outcome.in_([Outcome.yes, Outcome.no]),
+        )
         .order_by(Resolution.created_at, Resolution.id)
     )
     for known_at, made in groupby(rows.all(), key=lambda row: row[0]):
         ids = [question_id for _, question_id in made]
-        for first in range(0, len(ids), BATCH):
-            query = questions.views_query(known_at).where(
-                Question.id.in_(ids[first : first + BATCH])
-            )
-            await score(session, await questions.views(session, query), known_at=known_at)
-        session.expunge_all()
-    count = int(await session.scalar(select(func.count()).select_from(Score)) or 0)
-    return Rebuilt(before, await digest(session), count)
+        query = questions.views_query(known_at).where(Question.id.in_(ids))
+        await score(session, await questions.views(session, query), known_at=known_at)
+    session.expunge_all()
 
 
 async def digest(session: AsyncSession) -> str:
@@ -124,15 +160,20 @@ async def digest(session: AsyncSession) -> str:
     return found.hexdigest()
 
 
-async def canonical(session: AsyncSession) -> AsyncIterator[bytes]:
-    """Every score as a line of JSON, in an order that does not hang on when it was stored."""
+async def canonical(
+    session: AsyncSession, question_ids: Sequence[int] | None = None
+) -> AsyncIterator[bytes]:
+    """Every score as a line of JSON, in an order that does not hang on when it was stored.
+
+    With `question_ids` only those of these questions.
+    """
     columns = [column for column in Score.__table__.columns if column.name != "id"]
-    rows = await session.stream(
-        select(*columns).order_by(
-            Score.resolution_id, func.coalesce(Score.account_id, 0), Score.method
-        )
+    query = select(*columns).order_by(
+        Score.resolution_id, func.coalesce(Score.account_id, 0), Score.method
     )
-    async for row in rows:
+    if question_ids is not None:
+        query = query.where(Score.question_id.in_(question_ids))
+    async for row in await session.stream(query):
         yield json.dumps(list(row)).encode() + b"\n"
 
 

@@ -106,6 +106,14 @@ class Settings:
     fit_longest_wait_seconds: float = _about(
         60, "a refit waits at most so long, however many resolutions come", least=0.1
     )
+    worker_patience_seconds: float = _about(
+        30,
+        "a worker that has not been seen for so long is lost, and others take its work over",
+        least=1,
+    )
+    export_kept_hours: float = _about(
+        24, "how long a file that a worker wrote for an export can be had", least=0.01
+    )
     webhooks_private: str = _about(
         "",
         "private networks that webhooks may reach all the same, as 10.1.0.0/16, separated by "
@@ -115,7 +123,7 @@ class Settings:
         5, "how often the worker looks what webhooks are to be told, 1 to 59", least=1
     )
     fit_check_seconds: int = _about(
-        5, "how often the worker looks whether a refit is due, 1 to 59", least=1
+        5, "how often the worker looks whether a refit is due or a task waits, 1 to 59", least=1
     )
 
     def __post_init__(self) -> None:

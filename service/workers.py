@@ -1,34 +1,52 @@
-"""Workers: which are alive, what they do now, and what waits to be done."""
+"""Workers: which are alive, what they do now and how far they are, and what waits to be done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import fits
+from service import fits, tasks
 from service.clock import now
-from service.models import WebhookDelivery, Worker
+from service.models import Task, WebhookDelivery, Worker
+from service.settings import Settings
 
-BEAT_SECONDS: Final = 5.0
-PATIENCE: Final = timedelta(seconds=30)
+BEATS: Final = 6
+"""How often a worker says that it is alive within the time after which it counts as lost."""
 KEPT: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What is to be done: a refit (and why it is not made now, if it is not), and deliveries."""
+class Progress(NamedTuple):
+    """How far a fit is: its stage in words, and how many of its transitions are sampled."""
 
+    stage: str = ""
+    drawn: int = 0
+    draws: int = 0
+
+
+IDLE: Final = Progress()
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The workers of the last day, the lost ones too, and what there is to do for them.
+
+    That is a refit (and why it is not made now, if it is not), deliveries and tasks.
+    """
+
+    workers: Sequence[Worker]
+    alive: set[str]
     behind: bool
     due: bool
     why: str
     deliveries: int
     first_due_at: datetime | None
+    tasks: Sequence[Task]
 
 
-async def beat(session: AsyncSession, name: str, doing: str) -> None:
+async def beat(session: AsyncSession, name: str, doing: str, progress: Progress = IDLE) -> None:
     """Note that a worker is alive, and what it does; those long gone are forgotten."""
     at = now()
     worker = await session.scalar(select(Worker).where(Worker.name == name))
@@ -38,6 +56,7 @@ async def beat(session: AsyncSession, name: str, doing: str) -> None:
         session.add(worker)
     if worker.doing != doing:
         worker.doing, worker.since = doing, at
+    worker.stage, worker.drawn, worker.draws = progress
     worker.seen_at = at
 
 
@@ -46,21 +65,35 @@ async def leave(session: AsyncSession, name: str) -> None:
     await session.execute(delete(Worker).where(Worker.name == name))
 
 
-async def alive(session: AsyncSession) -> Sequence[str]:
-    """The names of the workers that were seen lately."""
-    names = await session.scalars(select(Worker.name).where(Worker.seen_at >= now() - PATIENCE))
+async def alive(session: AsyncSession, patience: timedelta) -> Sequence[str]:
+    """The names of the workers that were seen in the last `patience`."""
+    names = await session.scalars(select(Worker.name).where(Worker.seen_at >= now() - patience))
     return names.all()
 
 
-async def listing(session: AsyncSession) -> Sequence[Worker]:
-    """Every worker of the last day that did not end in order, those seen last first."""
-    return (await session.scalars(select(Worker).order_by(Worker.seen_at.desc()))).all()
+def patience(settings: Settings) -> timedelta:
+    """After how long without a sign a worker counts as lost."""
+    return timedelta(seconds=settings.worker_patience_seconds)
 
 
-async def waiting(session: AsyncSession, *, quiet: timedelta, longest_wait: timedelta) -> Waiting:
-    """Derive from the rows what is to be done now."""
+async def background(session: AsyncSession, settings: Settings) -> Background:
+    """The workers, those seen last first, and what there is to do, derived from the rows."""
     at = now()
-    need = await fits.need(session, quiet=quiet, longest_wait=longest_wait, at=at)
+    need = await fits.need(
+        session,
+        quiet=timedelta(seconds=settings.fit_debounce_seconds),
+        longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
+        at=at,
+    )
     query = select(func.count(), func.min(WebhookDelivery.due_at))
     count, first = (await session.execute(query.where(WebhookDelivery.due_at <= at))).one()
-    return Waiting(need.behind, need.due, need.why, count, first)
+    return Background(
+        (await session.scalars(select(Worker).order_by(Worker.seen_at.desc()))).all(),
+        set(await alive(session, patience(settings))),
+        need.behind,
+        need.due,
+        need.why,
+        count,
+        first,
+        await tasks.unfinished(session),
+    )

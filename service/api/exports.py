@@ -2,20 +2,21 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-from litestar import Controller, get
+from litestar import Controller, Response, get, post
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse
 from litestar.params import PathParameter, QueryParameter
-from litestar.response import Stream
 
-from service import exports, questions
+from service import questions
 from service.api.documentation import MAY_REFUSE, DocumentedOperation
+from service.api.repetition import IdempotencyKey
 from service.api.sets import Slug
-from service.dependencies import AppRequest, Reading, Who
-from service.exports import Format, Own
-
-TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
+from service.api.tasks import asked_for
+from service.dependencies import AppRequest, Reading, Who, Writing
+from service.downloads import Download
+from service.exports import TYPES, Export, Format, OfSet, Own
+from service.schemas.tasks import TaskOut
 
 
 @dataclass
@@ -30,6 +31,7 @@ class TableOperation(DocumentedOperation):
             answer.content = dict.fromkeys(TYPES.values(), OpenAPIMediaType())
 
 
+What = Annotated[Own, PathParameter(description="what of my own")]
 Form = Annotated[Format, QueryParameter(name="format", description="how tables are written")]
 Names = Annotated[
     bool,
@@ -40,7 +42,7 @@ Names = Annotated[
 
 
 class Exports(Controller):
-    """Data to take away."""
+    """Data to take away: streamed by GET, or (large ones) written by a worker by POST."""
 
     path = "/"
     tags = ("Exports",)
@@ -52,24 +54,34 @@ class Exports(Controller):
         operation_class=TableOperation,
     )
     async def mine(
-        self,
-        request: AppRequest,
-        actor: Who,
-        what: Annotated[Own, PathParameter(description="what of my own")],
-        form: Form = Format.csv,
-    ) -> Stream:
+        self, request: AppRequest, actor: Who, what: What, form: Form = Format.csv
+    ) -> Download:
         """All forecasts, withdrawals or comments of mine, or my scores that hold.
 
         Scores are those under the resolutions that hold; a comment has a row for each of its texts.
         """
+        return _streamed(request, Export(what=what, form=form, account_id=actor.id))
 
-        async def pieces() -> AsyncIterator[bytes]:
-            async with request.app.state.database.read() as session:
-                table = await exports.own(session, actor.id, what)
-                async for piece in exports.written(table, form):
-                    yield piece
+    @post(
+        "/account/exports/{what:str}",
+        status_code=202,
+        summary="Have my own data written to a file",
+    )
+    async def ask_for_mine(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        what: What,
+        form: Form = Format.csv,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[TaskOut]:
+        """The same as by GET, written by a worker: `/tasks/{id}` says how far it is.
 
-        return _file(pieces(), f"{what}.{form}", TYPES[form])
+        While the same export is under way, the answer is its task.
+        """
+        wanted = Export(what=what, form=form, account_id=actor.id)
+        return await asked_for(request, writing, actor, idempotency_key, wanted)
 
     @get(
         "/sets/{slug:str}/exports/forecasts",
@@ -85,18 +97,12 @@ class Exports(Controller):
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
-    ) -> Stream:
+    ) -> Download:
         """A ZIP of `questions` and `forecasts`, which `credence import` reads when in CSV."""
-        exports.require_curator(actor)
+        wanted = Export(what=OfSet.forecasts, form=form, slug=slug, names=names)
+        wanted.require(actor)
         await questions.find_set(reading, slug)
-
-        async def pieces() -> AsyncIterator[bytes]:
-            async with request.app.state.database.read() as session:
-                tables = await exports.of_set(session, slug, pseudonymous=not names)
-                async for piece in exports.archived(tables, form):
-                    yield piece
-
-        return _file(pieces(), f"{slug}.zip", "application/zip")
+        return _streamed(request, wanted)
 
     @get(
         "/sets/{slug:str}/exports/comments",
@@ -113,26 +119,65 @@ class Exports(Controller):
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
-    ) -> Stream:
+    ) -> Download:
         """The comments as they stand, private ones too, removed ones not.
 
         Words can give their author away, so the pseudonyms differ from those of any other export.
         """
-        exports.require_curator(actor)
+        wanted = Export(what=OfSet.comments, form=form, slug=slug, names=names)
+        wanted.require(actor)
         await questions.find_set(reading, slug)
+        return _streamed(request, wanted)
 
-        async def pieces() -> AsyncIterator[bytes]:
-            async with request.app.state.database.read() as session:
-                table = await exports.comments_of_set(session, slug, pseudonymous=not names)
-                async for piece in exports.written(table, form):
-                    yield piece
+    @post(
+        "/sets/{slug:str}/exports/forecasts",
+        status_code=202,
+        summary="Have the forecasts of a set written to a file (curators)",
+    )
+    async def ask_for_set(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        slug: Slug,
+        form: Form = Format.csv,
+        names: Names = False,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[TaskOut]:
+        """The same as by GET, written by a worker: `/tasks/{id}` says how far it is.
 
-        return _file(pieces(), f"{slug}-comments.{form}", TYPES[form])
+        While the same export is under way, the answer is its task.
+        """
+        wanted = Export(what=OfSet.forecasts, form=form, slug=slug, names=names)
+        return await asked_for(request, writing, actor, idempotency_key, wanted)
+
+    @post(
+        "/sets/{slug:str}/exports/comments",
+        status_code=202,
+        summary="Have the comments of a set written to a file (curators)",
+    )
+    async def ask_for_comments_of_set(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        slug: Slug,
+        form: Form = Format.csv,
+        names: Names = False,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[TaskOut]:
+        """The same as by GET, written by a worker: `/tasks/{id}` says how far it is.
+
+        While the same export is under way, the answer is its task.
+        """
+        wanted = Export(what=OfSet.comments, form=form, slug=slug, names=names)
+        return await asked_for(request, writing, actor, idempotency_key, wanted)
 
 
-def _file(pieces: AsyncIterator[bytes], name: str, media_type: str) -> Stream:
-    headers: dict[str, Any] = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Cache-Control": "no-store",
-    }
-    return Stream(pieces, media_type=media_type, headers=headers)
+def _streamed(request: AppRequest, wanted: Export) -> Download:
+    async def pieces() -> AsyncIterator[bytes]:
+        async with request.app.state.database.read() as session:
+            async for piece in wanted.written(await wanted.tables(session)):
+                yield piece
+
+    return Download(pieces(), wanted.file_name, wanted.media_type)

@@ -1,7 +1,5 @@
 """Background work: the workers, and what waits for them."""
 
-from datetime import timedelta
-
 from litestar import Controller, get
 
 from service import workers
@@ -19,12 +17,10 @@ class Jobs(Controller):
 
     @get(summary="Say what runs in the background (curators)", responses=MAY_REFUSE)
     async def state(self, request: AppRequest, actor: Who, reading: Reading) -> JobsOut:
-        """The workers and what each does, and what waits; what fits became of is at `/fits`."""
+        """The workers, what each does and how far it is, and what waits.
+
+        What became of fits is at `/fits`, of tasks at `/tasks`.
+        """
         actor.require(Role.curator, "look at background work")
-        settings = request.app.state.settings
-        waits = await workers.waiting(
-            reading,
-            quiet=timedelta(seconds=settings.fit_debounce_seconds),
-            longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
-        )
-        return JobsOut.of(await workers.listing(reading), waits)
+        state = request.app.state
+        return JobsOut.of(await workers.background(reading, state.settings))

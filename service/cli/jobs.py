@@ -1,14 +1,12 @@
 """`credence jobs`."""
 
-from datetime import timedelta
-
 import click
 
 from service import fits, workers
 from service.cli.command import with_database
 from service.database import Database
-from service.models import Fit, FitStatus
-from service.schemas.jobs import JobsOut
+from service.models import Fit, FitStatus, Task
+from service.schemas.jobs import JobsOut, WorkerOut
 from service.settings import Settings
 
 
@@ -16,21 +14,16 @@ from service.settings import Settings
 def jobs() -> None:
     """Say what the workers do, what waits for them, and what became of the latest fit."""
 
-    async def work(database: Database, settings: Settings) -> tuple[JobsOut, str]:
+    async def work(database: Database, settings: Settings) -> tuple[JobsOut, list[str], str]:
         async with database.read() as session:
-            waits = await workers.waiting(
-                session,
-                quiet=timedelta(seconds=settings.fit_debounce_seconds),
-                longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
-            )
+            state = await workers.background(session, settings)
             latest = await fits.listing(session, before=None, limit=1)
-            return JobsOut.of(await workers.listing(session), waits), _became(latest)
+            return JobsOut.of(state), [_stands(task) for task in state.tasks], _became(latest)
 
-    state, latest = with_database(work)
+    state, tasks, latest = with_database(work)
     for one in state.workers:
         if one.alive:
-            doing = f"{one.doing} since {one.since:%H:%M:%S}" if one.doing else "waits for work"
-            click.echo(f"worker {one.name}: {doing}")
+            click.echo(f"worker {one.name}: {_does(one)}")
         else:
             click.echo(f"worker {one.name}: lost, last seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC")
     if not any(one.alive for one in state.workers):
@@ -38,6 +31,23 @@ def jobs() -> None:
     click.echo(f"refit: {'due' if state.refit_due else 'not due'}; {state.refit_why}")
     click.echo(f"latest fit: {latest}")
     click.echo(f"deliveries: {state.deliveries_due} due")
+    for said in tasks:
+        click.echo(said)
+
+
+def _does(worker: WorkerOut) -> str:
+    if not worker.doing:
+        return "waits for work"
+    said = f"{worker.doing} since {worker.since:%H:%M:%S}"
+    if worker.stage:
+        said += f", {worker.stage}"
+    return f"{said}, {worker.drawn} of {worker.draws} draws" if worker.draws else said
+
+
+def _stands(task: Task) -> str:
+    if task.started_at is None:
+        return f"task {task.id}, {task.kind}: waits since {task.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"task {task.id}, {task.kind}: {task.done} of {task.total} done"
 
 
 def _became(latest: list[Fit]) -> str:

@@ -1,11 +1,14 @@
 """`credence scores`."""
 
+import sys
+from datetime import timedelta
+
 import click
 
-from service import scoring
-from service.cli.command import with_database
+from service import tasks
+from service.cli.command import Sentence, with_database
 from service.database import Database
-from service.scoring import Rebuilt
+from service.models import Task
 from service.settings import Settings
 
 
@@ -15,16 +18,35 @@ def scores() -> None:
 
 
 @scores.command("rebuild", epilog="Example: credence scores rebuild")
-def rebuild_scores() -> None:
-    """Score every resolution anew from the facts, all or nothing.
+@click.option("--later", is_flag=True, help="Leave it to a worker; `credence jobs` shows it.")
+def rebuild_scores(*, later: bool) -> None:
+    """Score every resolution anew from the facts, question by question.
 
-    The same facts give the same scores, byte for byte; it says so, or that they were put right.
+    The same facts give the same scores, byte for byte; it says so, or how many were put right. One
+    that is under way already is gone on with.
     """
 
-    async def work(database: Database, _settings: Settings) -> Rebuilt:
+    async def ask(database: Database, _settings: Settings) -> Task:
         async with database.write() as session:
-            return await scoring.rebuild(session)
+            return await tasks.ask_for_scores(session, None)
 
+    async def work(database: Database, settings: Settings) -> Task:
+        task = await ask(database, settings)
+        await tasks.run(database, task.id, kept=timedelta(), tell=_tell)
+        async with database.read() as session:
+            return await session.get_one(Task, task.id)
+
+    if later:
+        click.echo(f"task {with_database(ask).id}: a worker rebuilds the scores")
+        return
     done = with_database(work)
-    same = "the same as before" if done.before == done.after else "not what was stored before"
-    click.echo(f"{done.scores} scores rebuilt, {same}; SHA-256 {done.after}")
+    if done.error:
+        raise Sentence(f"the scores were not rebuilt: {done.error}")
+    mended = done.result["mended"]
+    found = f"of which {mended} were put right" if mended else "the same as before"
+    click.echo(f"{done.result['scores']} scores rebuilt, {found}; SHA-256 {done.result['sha256']}")
+
+
+def _tell(task: Task) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"{task.done} of {task.total} questions", err=True)

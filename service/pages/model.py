@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import NormalDist
 from typing import Annotated, Final
 
@@ -11,7 +10,6 @@ import numpy as np
 from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Template
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
@@ -145,7 +143,7 @@ async def health(
         actor,
         "model.html",
         trust=await trust.judge(reading),
-        jobs=await _jobs(request, reading),
+        jobs=JobsOut.of(await workers.background(reading, request.app.state.settings)),
         learned=_learned(belief.posterior, aggregator.level),
         fits=rows[:LISTED],
         following=rows[LISTED - 1].id if rows[LISTED:] else None,
@@ -154,16 +152,6 @@ async def health(
         needed=calibration.ENOUGH,
         told_of=calibration_said(measured),
     )
-
-
-async def _jobs(request: AppRequest, session: AsyncSession) -> JobsOut:
-    settings = request.app.state.settings
-    waits = await workers.waiting(
-        session,
-        quiet=timedelta(seconds=settings.fit_debounce_seconds),
-        longest_wait=timedelta(seconds=settings.fit_longest_wait_seconds),
-    )
-    return JobsOut.of(await workers.listing(session), waits)
 
 
 def _learned(posterior: Posterior, level: float) -> list[Learned]:

@@ -1,28 +1,51 @@
 """Background work, as the API gives it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from service.clock import now
 from service.models import Worker
-from service.workers import PATIENCE, Waiting
+from service.workers import Background
 
 
 class WorkerOut(msgspec.Struct):
-    """A worker, and what it has been doing since when; one that is not alive was lost."""
+    """A worker, and what it has been doing since when; one that is not alive was lost.
+
+    Of a refit, `stage` says how far it is, and `drawn` of `draws` transitions are sampled.
+    """
 
     name: str
     alive: bool
     doing: str
+    stage: str
+    drawn: int
+    draws: int
     since: datetime
     started_at: datetime
     seen_at: datetime
 
+    @classmethod
+    def of(cls, row: Worker, *, alive: bool) -> "WorkerOut":
+        """From the row."""
+        return cls(
+            row.name,
+            alive,
+            row.doing,
+            row.stage,
+            row.drawn,
+            row.draws,
+            row.since,
+            row.started_at,
+            row.seen_at,
+        )
+
 
 class JobsOut(msgspec.Struct):
-    """The workers, whether a refit is due (and if not, why), and the deliveries that are due."""
+    """The workers, and what there is to do.
+
+    That is whether a refit is due (and if not, why), the deliveries that are due, and the tasks
+    that wait or are under way.
+    """
 
     workers: list[WorkerOut]
     refit_behind: bool
@@ -30,26 +53,20 @@ class JobsOut(msgspec.Struct):
     refit_why: str
     deliveries_due: int
     first_delivery_due_at: datetime | None
+    tasks_queued: int
+    tasks_running: int
 
     @classmethod
-    def of(cls, rows: Sequence[Worker], waits: Waiting) -> "JobsOut":
-        """From the rows, and what waits."""
-        at = now()
+    def of(cls, state: Background) -> "JobsOut":
+        """From what there is."""
+        running = sum(task.started_at is not None for task in state.tasks)
         return cls(
-            [
-                WorkerOut(
-                    row.name,
-                    row.seen_at >= at - PATIENCE,
-                    row.doing,
-                    row.since,
-                    row.started_at,
-                    row.seen_at,
-                )
-                for row in rows
-            ],
-            waits.behind,
-            waits.due,
-            waits.why,
-            waits.deliveries,
-            waits.first_due_at,
+            [WorkerOut.of(row, alive=row.name in state.alive) for row in state.workers],
+            state.behind,
+            state.due,
+            state.why,
+            state.deliveries,
+            state.first_due_at,
+            len(state.tasks) - running,
+            running,
         )

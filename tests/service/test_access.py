@@ -22,6 +22,7 @@ SUBMIT = {"viewer": 403, "forecaster": 201, "curator": 201, "administrator": 201
 WITHDRAW = {"viewer": 403, "forecaster": 200, "curator": 200, "administrator": 200}
 RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 201}
 UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
+ASK = {"viewer": 403, "forecaster": 403, "curator": 202, "administrator": 202}
 NOT_MINE = dict.fromkeys(READ, 403)
 # Another's, which is as if it were not there: tests/service/test_webhooks.py has one's own.
 MISSING = dict.fromkeys(READ, 404)
@@ -96,8 +97,11 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/questions/{question_id:int}/scores"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/scores/receipt"): READ,
     ("GET", "/api/v1/account/exports/{what:str}"): READ,
+    ("POST", "/api/v1/account/exports/{what:str}"): dict.fromkeys(READ, 202),
     ("GET", "/api/v1/sets/{slug:str}/exports/forecasts"): UNRESOLVE,
+    ("POST", "/api/v1/sets/{slug:str}/exports/forecasts"): ASK,
     ("GET", "/api/v1/sets/{slug:str}/exports/comments"): UNRESOLVE,
+    ("POST", "/api/v1/sets/{slug:str}/exports/comments"): ASK,
     ("GET", "/api/v1/webhooks"): READ,
     ("POST", "/api/v1/webhooks"): SUBMIT,
     ("GET", "/api/v1/webhooks/{webhook_id:int}"): MISSING,
@@ -124,6 +128,12 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/metaculus/users/me"): READ,
     ("GET", "/api/v1/fits"): READ,
     ("GET", "/api/v1/jobs"): UNRESOLVE,
+    ("GET", "/api/v1/tasks"): READ,
+    ("POST", "/api/v1/tasks/scores"): ADMINISTER | {"administrator": 202},
+    # Another's, or none: tests/service/test_tasks.py has one's own.
+    ("GET", "/api/v1/tasks/{task_id:int}"): MISSING,
+    ("GET", "/api/v1/tasks/{task_id:int}/file"): MISSING,
+    ("DELETE", "/api/v1/tasks/{task_id:int}/file"): MISSING,
     ("GET", "/api/v1/fits/{fit_id:int}"): READ,
     ("GET", "/api/v1/fits/{fit_id:int}/inference-data"): READ,
 }
@@ -252,6 +262,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
         "invitation_id:int": 1,
         "what:str": "forecasts",
         "webhook_id:int": 9999,
+        "task_id:int": 9999,
         "delivery_id:int": 9999,
         "number:int": 9999,
         "leaderboard_id:int": curator.post("/leaderboards", {"name": "cup"}).json()["id"],

@@ -129,6 +129,7 @@ def test_a_curator_has_a_sets_comments_as_they_stand(talk, refused) -> None:
 def test_parquet_has_the_same_rows_with_their_types(crowd) -> None:
     ann, *_ = crowd
     answer = ann.get("/account/exports/forecasts", format="parquet")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
     table = parquet.read_table(io.BytesIO(answer.content))
     rows = table.to_pylist()
     assert [row["probability"] for row in rows] == [0.25, 0.0, 0.75]

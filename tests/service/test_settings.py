@@ -30,6 +30,7 @@ def test_every_setting_can_be_set_by_its_documented_variable() -> None:
         "fit_draws": "50",
         "fit_tune": "50",
         "fit_timeout_seconds": "1.5",
+        "worker_patience_seconds": "1.5",
         "readers": "everyone",
         "webhooks_private": "10.1.0.0/16",
     }

@@ -1,0 +1,85 @@
+"""Tasks, as the API gives them."""
+
+from datetime import datetime
+
+import msgspec
+
+from service.clock import now
+from service.models import Task, TaskKind
+from service.tasks import Status, status
+
+
+class FileOut(msgspec.Struct):
+    """A file that a task wrote, and until when it can be had at `/tasks/{id}/file`."""
+
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    rows: int
+    expires_at: datetime
+
+
+class ScoresOut(msgspec.Struct):
+    """What a rebuild found: how many scores there are, and how many of them it put right."""
+
+    scores: int
+    mended: int
+    sha256: str
+
+
+class ExportAsked(msgspec.Struct):
+    """What an export is of: one's own, or a set's."""
+
+    what: str
+    format: str
+    set: str | None
+    names: bool
+
+
+class TaskOut(msgspec.Struct):
+    """A task, and how far it is: `done` of about `total` questions or rows.
+
+    `asked_by` is empty if somebody asked at the command line. Once it is done, `file` or `scores`
+    says what came of it; once it has failed, `error` says why.
+    """
+
+    id: int
+    kind: TaskKind
+    status: Status
+    asked_by: str | None
+    export: ExportAsked | None
+    done: int
+    total: int
+    error: str
+    file: FileOut | None
+    scores: ScoresOut | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, task: Task, asked_by: str | None) -> "TaskOut":
+        """From the row and the name of who asked."""
+        how, made, asked = status(task, now()), task.result, task.asked
+        return cls(
+            id=task.id,
+            kind=TaskKind(task.kind),
+            status=how,
+            asked_by=asked_by,
+            export=ExportAsked(asked["what"], asked["form"], asked["slug"], asked["names"])
+            if asked
+            else None,
+            done=task.done,
+            total=task.total,
+            error=task.error,
+            file=FileOut(**made, expires_at=task.expires_at)
+            if how is Status.done and task.expires_at
+            else None,
+            scores=ScoresOut(**made)
+            if how is Status.done and task.kind == TaskKind.scores
+            else None,
+            created_at=task.created_at,
+            started_at=task.started_at,
+            ended_at=task.ended_at,
+        )

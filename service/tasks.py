@@ -1,0 +1,482 @@
+"""Tasks: what workers are asked to do, done in steps that any worker can go on with.
+
+A task is a row, and so is how far it is: whoever finds it unfinished goes on where the last step
+was committed. Two that work on one task at the same time take turns, and neither does a step twice.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import questions, scoring
+from service.accounts import Actor
+from service.clock import now
+from service.database import Database
+from service.downloads import Download
+from service.errors import Conflict, NotFound, Problem
+from service.exports import Export, Rows
+from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
+
+log = logging.getLogger(__name__)
+
+FORECASTS_AT_ONCE: Final = 2_000
+"""How many forecasts the questions have together, about, that are scored in one transaction."""
+QUESTIONS_AT_ONCE: Final = 50
+PIECE: Final = 1_000_000
+"""Bytes of a file that are kept in one row, about."""
+PAUSE_SECONDS: Final = 0.12
+"""Between two steps: on SQLite, those who wait to write look every tenth of a second."""
+TELL_SECONDS: Final = 1.0
+MOST_ATTEMPTS: Final = 5
+MOST_UNDER_WAY: Final = 3
+MOST_KEPT: Final = 20
+SCORES: Final = "scores"
+
+
+class Status(StrEnum):
+    """How a task stands; what an expired one made is removed."""
+
+    queued = "queued"
+    running = "running"
+    done = "done"
+    failed = "failed"
+    expired = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many tasks of a kind stand so, and when the first of them was asked for."""
+
+    kind: TaskKind
+    status: Status
+    count: int
+    first_at: datetime
+
+
+class Abandoned(Exception):  # noqa: N818  # what a worker does then, not an error
+    """Another worker has begun the task anew, or this one is to stop."""
+
+
+def status(task: Task, at: datetime) -> Status:
+    """How a task stands at a moment."""
+    if task.ended_at is None:
+        return Status.queued if task.started_at is None else Status.running
+    if task.error:
+        return Status.failed
+    return Status.expired if task.expires_at and task.expires_at <= at else Status.done
+
+
+async def ask_for_scores(session: AsyncSession, actor: Actor | None) -> Task:
+    """Ask for every score to be rebuilt from the facts; while that is under way, the same task.
+
+    `None` is the command.
+    """
+    if actor is not None:
+        actor.require(Role.administrator, "have the scores rebuilt")
+    return await _ask(session, TaskKind.scores, actor.id if actor else None, {}, SCORES)
+
+
+async def ask_for_export(session: AsyncSession, actor: Actor, wanted: Export) -> Task:
+    """Ask for an export to be written; while the same one is under way, the same task.
+
+    Raises:
+        Forbidden: who may not have it.
+        NotFound: there is no such set.
+        Conflict: the account has `MOST_UNDER_WAY` exports under way, or `MOST_KEPT` to be had.
+    """
+    wanted.require(actor)
+    if wanted.slug is not None:
+        await questions.find_set(session, wanted.slug)
+    asked = wanted.asked()
+    key = hashlib.sha256(json.dumps([actor.id, asked], sort_keys=True).encode()).hexdigest()
+    # Locked, so that two requests at once cannot both be the last one allowed.
+    await session.execute(
+        select(Account.id).where(Account.id == actor.id).with_for_update(key_share=True)
+    )
+    held = await session.scalar(select(Task).where(Task.key == key))
+    if held is not None:
+        return held
+    mine = select(func.count()).where(Task.account_id == actor.id, Task.kind == TaskKind.export)
+    if (await session.scalar(mine.where(Task.ended_at.is_(None))) or 0) >= MOST_UNDER_WAY:
+        raise Conflict(f"you have {MOST_UNDER_WAY} exports under way, which is the most; wait")
+    if (await session.scalar(mine.where(Task.expires_at > now())) or 0) >= MOST_KEPT:
+        raise Conflict(
+            f"you have {MOST_KEPT} exports to be had, which is the most; remove one first"
+        )
+    return await _ask(session, TaskKind.export, actor.id, asked, key)
+
+
+async def _ask(
+    session: AsyncSession, kind: TaskKind, account_id: int | None, asked: dict[str, Any], key: str
+) -> Task:
+    task = Task(
+        kind=kind,
+        account_id=account_id,
+        asked=asked,
+        key=key,
+        after=0,
+        attempts=0,
+        done=0,
+        total=0,
+        result={},
+        error="",
+        created_at=now(),
+    )
+    try:
+        async with session.begin_nested():
+            session.add(task)
+    except IntegrityError:  # it is under way
+        return (await session.scalars(select(Task).where(Task.key == key))).one()
+    return task
+
+
+async def get(session: AsyncSession, actor: Actor, task_id: int) -> Task:
+    """One's own task, any for administrators; NotFound names the id, also of another's."""
+    task = await session.get(Task, task_id)
+    if task is None or not (task.account_id == actor.id or actor.may(Role.administrator)):
+        raise NotFound(f"you have no task {task_id}")
+    return task
+
+
+async def listing(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    kind: TaskKind | None = None,
+    before: int | None,
+    limit: int,
+) -> list[tuple[Task, str | None]]:
+    """One's own tasks, everybody's for administrators, the newest first, with who asked."""
+    query = select(Task, Account.name).outerjoin(Account, Account.id == Task.account_id)
+    if not actor.may(Role.administrator):
+        query = query.where(Task.account_id == actor.id)
+    if kind is not None:
+        query = query.where(Task.kind == kind)
+    if before is not None:
+        query = query.where(Task.id < before)
+    rows = await session.execute(query.order_by(Task.id.desc()).limit(limit))
+    return [(task, name) for task, name in rows]
+
+
+async def asker(session: AsyncSession, task: Task) -> str | None:
+    """The name of the account that asked for a task; None: the command line."""
+    return await session.scalar(select(Account.name).where(Account.id == task.account_id))
+
+
+async def unfinished(session: AsyncSession) -> Sequence[Task]:
+    """What is to be done, the first asked for first."""
+    rows = await session.scalars(select(Task).where(Task.ended_at.is_(None)).order_by(Task.id))
+    return rows.all()
+
+
+async def tallies(session: AsyncSession, at: datetime, failed_within: timedelta) -> list[Tally]:
+    """How many tasks of each kind are queued and running, and failed lately."""
+    rows = await session.execute(
+        select(Task.kind, Task.started_at.is_(None), Task.ended_at.is_(None), func.count())
+        .add_columns(func.min(Task.created_at))
+        .where(
+            Task.ended_at.is_(None) | ((Task.ended_at > at - failed_within) & (Task.error != ""))
+        )
+        .group_by(Task.kind, Task.started_at.is_(None), Task.ended_at.is_(None))
+    )
+    found: dict[tuple[str, Status], Tally] = {}
+    for kind, waits, going, count, first in rows:
+        how = (Status.queued if waits else Status.running) if going else Status.failed
+        other = found.get((kind, how))
+        found[kind, how] = Tally(
+            TaskKind(kind),
+            how,
+            count + (other.count if other else 0),
+            min(first, other.first_at) if other else first,
+        )
+    return list(found.values())
+
+
+async def remove(session: AsyncSession, actor: Actor, task_id: int) -> Task:
+    """Take away what a task made, before it expires; Conflict while it is under way."""
+    await get(session, actor, task_id)
+    task = await _held(session, task_id)
+    if task.ended_at is None:
+        raise Conflict(f"task {task_id} is under way; wait until it has ended")
+    await session.execute(delete(TaskPiece).where(TaskPiece.task_id == task_id))
+    if task.expires_at is not None:
+        task.expires_at = min(task.expires_at, now())
+    return task
+
+
+async def tidy(session: AsyncSession) -> None:
+    """Take away what has expired."""
+    past = select(Task.id).where(Task.expires_at <= now())
+    await session.execute(delete(TaskPiece).where(TaskPiece.task_id.in_(past)))
+
+
+async def _pieces(database: Database, task_id: int) -> AsyncIterator[bytes]:
+    """What a task made, piece by piece: a reader who takes long holds no transaction."""
+    number = 0
+    while True:
+        async with database.glance() as session:
+            content = await session.scalar(
+                select(TaskPiece.content).where(
+                    TaskPiece.task_id == task_id, TaskPiece.number == number
+                )
+            )
+        if content is None:
+            return
+        yield content
+        number += 1
+
+
+async def finished(session: AsyncSession, actor: Actor, task_id: int) -> Task:
+    """A task whose file can be had; it still takes the role that asking for it took.
+
+    Raises:
+        NotFound: there is no such task, or no file (any more).
+        Conflict: it is not written yet.
+    """
+    task = await get(session, actor, task_id)
+    if task.kind != TaskKind.export:
+        raise NotFound(f"task {task_id} makes no file")
+    Export.of(task.asked).require(actor)
+    match status(task, now()):
+        case Status.expired:
+            raise NotFound(f"the file of task {task_id} was removed; ask for the export again")
+        case Status.failed:
+            raise NotFound(f"task {task_id} failed: {task.error}")
+        case Status.done:
+            return task
+        case _:
+            raise Conflict(f"task {task_id} is still being written", current={"done": task.done})
+
+
+def download(database: Database, task: Task) -> Download:
+    """The file of a task that `finished` gave, with its size and digest (RFC 9530)."""
+    made = task.result
+    digest = base64.b64encode(bytes.fromhex(made["sha256"])).decode()
+    headers = {"Content-Length": str(made["bytes"]), "Repr-Digest": f"sha-256=:{digest}:"}
+    return Download(_pieces(database, task.id), made["name"], made["media_type"], headers)
+
+
+async def _held(session: AsyncSession, task_id: int) -> Task:
+    """A task that no other transaction changes meanwhile."""
+    return (
+        await session.scalars(
+            select(Task)
+            .where(Task.id == task_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+
+
+async def _begin(database: Database, task_id: int) -> Task | None:
+    """Begin a task, or go on with it; None if it has ended, or has been tried too often."""
+    async with database.write() as session:
+        task = await _held(session, task_id)
+        if task.ended_at is not None:
+            return None
+        if task.attempts >= MOST_ATTEMPTS:
+            _end(task, error=f"given up: {MOST_ATTEMPTS} attempts came to no end")
+            return None
+        task.attempts += 1
+        task.started_at = task.started_at or now()
+        if task.kind == TaskKind.scores:
+            task.total = await scoring.count_resolved(session)
+        else:
+            task.done = 0
+            await session.execute(delete(TaskPiece).where(TaskPiece.task_id == task_id))
+        return task
+
+
+def _end(task: Task, *, error: str = "") -> None:
+    task.ended_at, task.key, task.error = now(), None, error
+
+
+async def _fail(database: Database, task_id: int, reason: str) -> None:
+    """Note that a task came to nothing."""
+    async with database.write() as session:
+        task = await _held(session, task_id)
+        if task.ended_at is None:
+            _end(task, error=reason)
+            await session.execute(delete(TaskPiece).where(TaskPiece.task_id == task_id))
+
+
+async def run(
+    database: Database,
+    task_id: int,
+    *,
+    kept: timedelta,
+    stopped: Callable[[], bool] = lambda: False,
+    tell: Callable[[Task], None] = lambda _: None,
+) -> None:
+    """Do a task to its end, from where it is; what comes in its way is noted as its failure.
+
+    Args:
+        database: the database.
+        task_id: which.
+        kept: how long what it makes is to be had.
+        stopped: asked between two steps; then it is left as it is.
+        tell: told of the task after each step.
+
+    Raises:
+        SQLAlchemyError: the database refused; to be tried again.
+    """
+    task = await _begin(database, task_id)
+    if task is None:
+        return
+    try:
+        if task.kind == TaskKind.export:
+            await _write_export(database, task, kept=kept, stopped=stopped)
+        while task.kind == TaskKind.scores and task.ended_at is None and not stopped():
+            task = await _rebuild_some(database, task_id)
+            tell(task)
+            await asyncio.sleep(PAUSE_SECONDS)
+    except Abandoned:
+        log.info("task %d is left to another worker, or for later", task_id)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        log.exception("task %d failed", task_id)
+        await _fail(database, task_id, _said(error))
+
+
+async def _rebuild_some(database: Database, task_id: int) -> Task:
+    """Rebuild the scores of the next few questions of a task; the task, which may have ended.
+
+    A question's scores and how far the task is are committed together.
+    """
+    async with database.write() as session:
+        task = await _held(session, task_id)
+        if task.ended_at is not None:
+            return task
+        ids = _few(await scoring.resolved(session, after=task.after, limit=QUESTIONS_AT_ONCE))
+        if ids:
+            return await _rebuild(session, task, ids)
+    async with database.read() as session:
+        count = await session.scalar(select(func.count()).select_from(Score)) or 0
+        digest = await scoring.digest(session)
+    async with database.write() as session:
+        task = await _held(session, task_id)
+        if task.ended_at is None:
+            _end(task)
+            task.result = {"mended": 0} | task.result | {"scores": count, "sha256": digest}
+        return task
+
+
+async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
+    before = {line async for line in scoring.canonical(session, ids)}
+    await scoring.rescore(session, ids)
+    after = {line async for line in scoring.canonical(session, ids)}
+    task = await _held(session, task.id)
+    mended = max(len(before - after), len(after - before))
+    task.result = {"mended": task.result.get("mended", 0) + mended}
+    task.after, task.attempts = ids[-1], 0
+    task.done += len(ids)
+    task.total = max(task.total, task.done)
+    return task
+
+
+def _few(found: Sequence[tuple[int, int]]) -> list[int]:
+    """The first questions that have `FORECASTS_AT_ONCE` forecasts together; one at least."""
+    ids: list[int] = []
+    left = FORECASTS_AT_ONCE
+    for question_id, forecasts in found:
+        if ids and forecasts > left:
+            break
+        ids.append(question_id)
+        left -= forecasts
+    return ids
+
+
+async def _write_export(
+    database: Database, task: Task, *, kept: timedelta, stopped: Callable[[], bool]
+) -> None:
+    """Write what an export asks for, read in one moment, into pieces; then it can be had."""
+    wanted = Export.of(task.asked)
+    async with database.read() as reading:
+        tables = await wanted.tables(reading)
+        paper = _Paper(database, task, await wanted.expected(reading))
+        counted = [replace(table, batches=paper.counting(table.batches)) for table in tables]
+        async for piece in wanted.written(counted):
+            if stopped():
+                raise Abandoned
+            await paper.add(piece)
+    result = await paper.flush() | {
+        "name": wanted.file_name,
+        "media_type": wanted.media_type,
+    }
+    async with database.write() as session:
+        ended = await paper.held(session)
+        _end(ended)
+        ended.total, ended.done, ended.result = paper.rows, paper.rows, result
+        ended.expires_at = now() + kept
+
+
+class _Paper:
+    """Where an export is written: what gathers is stored in pieces, with how far it is."""
+
+    def __init__(self, database: Database, task: Task, expected: int) -> None:
+        self._database = database
+        self._task = task
+        self._expected = expected
+        self._gathered = bytearray()
+        self._digest = hashlib.sha256()
+        self._size = self._number = 0
+        self._told_at = time.monotonic()
+        self.rows = 0
+
+    async def counting(self, batches: AsyncIterator[Rows]) -> AsyncIterator[Rows]:
+        """The same batches, counted."""
+        async for rows in batches:
+            self.rows += len(rows)
+            yield rows
+
+    async def add(self, piece: bytes) -> None:
+        """Write on."""
+        self._gathered += piece
+        if len(self._gathered) >= PIECE or time.monotonic() - self._told_at > TELL_SECONDS:
+            await self._store(whole=len(self._gathered) >= PIECE)
+
+    async def flush(self) -> dict[str, Any]:
+        """Store what is left; what was written in all."""
+        await self._store(whole=True)
+        return {"sha256": self._digest.hexdigest(), "bytes": self._size, "rows": self.rows}
+
+    async def held(self, session: AsyncSession) -> Task:
+        """The task, for one who has it still."""
+        task = await _held(session, self._task.id)
+        if task.ended_at is not None or task.attempts != self._task.attempts:
+            raise Abandoned
+        return task
+
+    async def _store(self, *, whole: bool) -> None:
+        content = bytes(self._gathered) if whole else b""
+        async with self._database.write() as session:
+            task = await self.held(session)
+            task.done, task.total = self.rows, max(self._expected, self.rows)
+            if content:
+                session.add(TaskPiece(task_id=task.id, number=self._number, content=content))
+        if content:
+            self._digest.update(content)
+            self._size += len(content)
+            self._number += 1
+            self._gathered.clear()
+        self._told_at = time.monotonic()
+
+
+def _said(problem: Exception) -> str:
+    """Why a task failed, for people."""
+    return (
+        problem.detail if isinstance(problem, Problem) else f"{type(problem).__name__}: {problem}"
+    )
