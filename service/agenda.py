@@ -1,17 +1,36 @@
 """What deserves one's attention: questions that one has not forecast, and how far others moved."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions
-from service.models import Aggregate, Forecast, Question, QuestionRevision
+from service.models import Aggregate, Forecast, Question, QuestionRevision, Withdrawal
 from service.questions import State, View
 
 SINCE: Final = timedelta(days=7)
+SOON: Final = timedelta(hours=48)
+
+
+class Lack(StrEnum):
+    """Why nothing of someone's stands on a question."""
+
+    never = "never"
+    expired = "expired"
+    withdrawn = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A question that closes soon, and why it waits for someone."""
+
+    view: View
+    why: Lack
 
 
 async def unanswered(
@@ -26,6 +45,55 @@ async def unanswered(
         .limit(limit)
     )
     return await questions.views(session, query)
+
+
+async def closing(
+    session: AsyncSession,
+    account_id: int,
+    at: datetime,
+    *,
+    within: timedelta,
+    after: int = 0,
+    limit: int,
+) -> list[Reminder]:
+    """Open questions that close within a time and on which nothing of someone's stands.
+
+    Those that close first come first, from behind the question `after` on, wherever it is now.
+    """
+    closes_at = QuestionRevision.closes_at
+    position = _last(Forecast, account_id)
+    withdrawn = func.coalesce(_last(Withdrawal, account_id), 0) > position
+    expires_at = (
+        select(Forecast.expires_at)
+        .where(Forecast.question_id == Question.id, Forecast.position == position)
+        .correlate(Question)
+        .scalar_subquery()
+    )
+    why = case(
+        (position.is_(None), Lack.never),
+        (withdrawn, Lack.withdrawn),
+        (expires_at <= at, Lack.expired),
+    ).label("why")
+    query = questions.views_query(None).where(
+        questions.in_state(State.open, at), closes_at <= at + within, why.is_not(None)
+    )
+    if after:
+        only = questions.views_query(None).with_only_columns(closes_at)
+        last = await session.scalar(only.where(Question.id == after))
+        behind = and_(closes_at == last, Question.id > after)
+        query = query.where(or_(closes_at > last, behind))
+    query = query.add_columns(why).order_by(closes_at, Question.id).limit(limit)
+    return [Reminder(view, Lack(row.why)) for view, row in await questions.rows(session, query)]
+
+
+def _last(table: type[Forecast | Withdrawal], account_id: int) -> ColumnElement[int]:
+    """The place of someone's last row in the chain of a question."""
+    return (
+        select(func.max(table.position))
+        .where(table.question_id == Question.id, table.account_id == account_id)
+        .correlate(Question)
+        .scalar_subquery()
+    )
 
 
 async def week_ago(

@@ -180,6 +180,7 @@ def create_app(settings: Settings) -> Litestar:
             accounts.Invitations,
             sets.Sets,
             questions.Questions,
+            questions.reminders,
             forecasts.QuestionForecasts,
             forecasts.BulkForecasts,
             receipts.Receipts,

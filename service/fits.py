@@ -37,11 +37,16 @@ BATCH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Whether the latest accepted fit is behind the resolutions, and whether to fit now."""
+    """Whether the latest accepted fit is behind the resolutions, and whether to fit now.
+
+    `since` is when the first of the resolutions came that are to be learned from; None where
+    nothing is to be fitted, now or in a moment.
+    """
 
     behind: bool
     due: bool
     why: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,9 @@ async def need(
         return Need(behind=True, due=False, why=f"fitting failed {len(tried)} times; waiting")
     newest, oldest = await _waiting(session, present - (covered or 0))
     if at - newest < quiet and at - oldest < longest_wait:
-        return Need(behind=True, due=False, why="waiting for further resolutions")
-    return Need(behind=True, due=True, why=f"{present - (covered or 0)} resolutions are new")
+        return Need(behind=True, due=False, why="waiting for further resolutions", since=oldest)
+    why = f"{present - (covered or 0)} resolutions are new"
+    return Need(behind=True, due=True, why=why, since=oldest)
 
 
 async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:

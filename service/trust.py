@@ -1,7 +1,7 @@
 """Whether the model's answers deserve trust now, and why not."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -16,11 +16,15 @@ PATIENCE: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The fit in force (None: the prior answers), the latest attempt, and what is wrong."""
+    """The fit in force (None: the prior answers), the latest attempt, and what is wrong.
+
+    `waiting_since` is when the first resolution came that a fit is to learn from, if any.
+    """
 
     in_force: Fit | None
     latest: Fit | None
     behind: bool
+    waiting_since: datetime | None
     warning: str | None
 
 
@@ -31,7 +35,7 @@ async def judge(session: AsyncSession) -> Trust:
     )
     latest = await session.scalar(select(Fit).order_by(Fit.id.desc()).limit(1))
     need = await fits.need(session, quiet=PATIENCE, longest_wait=PATIENCE, at=now())
-    return Trust(in_force, latest, need.behind, _warning(in_force, latest, need))
+    return Trust(in_force, latest, need.behind, need.since, _warning(in_force, latest, need))
 
 
 def _warning(in_force: Fit | None, latest: Fit | None, need: fits.Need) -> str | None:

@@ -71,6 +71,14 @@ async def alive(session: AsyncSession, patience: timedelta) -> Sequence[str]:
     return names.all()
 
 
+async def refitting(session: AsyncSession, patience: timedelta) -> int:
+    """How many workers refit now."""
+    query = select(func.count()).where(
+        Worker.seen_at >= now() - patience, Worker.doing.contains("refit")
+    )
+    return int(await session.scalar(query) or 0)
+
+
 def patience(settings: Settings) -> timedelta:
     """After how long without a sign a worker counts as lost."""
     return timedelta(seconds=settings.worker_patience_seconds)

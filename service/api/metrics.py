@@ -1,6 +1,7 @@
 """Metrics for Prometheus: requests as they are counted, and the state as the rows have it."""
 
 import logging
+from datetime import datetime, timedelta
 from typing import Final
 
 from litestar import get
@@ -11,12 +12,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import trust
+from service import tasks, trust, workers
 from service.clock import now
 from service.dependencies import AppRequest
-from service.models import Fit, FitStatus, Webhook, WebhookDelivery
+from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
+from service.settings import Settings
+from service.tasks import Status
+from service.trust import Trust
 
 log = logging.getLogger(__name__)
+
+LIVE: Final = (Status.queued, Status.running, Status.failed)
+FAILED_WITHIN: Final = timedelta(days=1)
 
 
 def _gauge(name: str, about: str, *labels: str) -> Gauge:
@@ -25,9 +32,22 @@ def _gauge(name: str, about: str, *labels: str) -> Gauge:
 
 DATABASE_UP: Final = _gauge("database_up", "1 if the database answered this request, else 0")
 FITS: Final = _gauge("fits", "Fits that were stored, by what became of them", "status")
+FITTED: Final = _gauge(
+    "fit_timestamp_seconds", "When the last fit came to this, in Unix time; 0: never", "status"
+)
 FIT: Final = _gauge("fit_in_force", "Id of the fit that aggregates use; 0: the prior")
 FIT_AGE: Final = _gauge("fit_age_seconds", "Seconds since the fit in force was accepted; 0: none")
 FIT_BEHIND: Final = _gauge("fit_behind", "1 if resolutions wait to be learned from, else 0")
+JOBS: Final = _gauge(
+    "jobs",
+    "Background jobs, by kind and how they stand; failed: refits, 1 if the latest was not "
+    "accepted; tasks, within a day",
+    "kind",
+    "status",
+)
+WAITS: Final = _gauge(
+    "jobs_waited_seconds", "Seconds that the first queued job of a kind has waited; 0: none", "kind"
+)
 DUE: Final = _gauge("deliveries_due", "Webhook deliveries that are due")
 WAITED: Final = _gauge("deliveries_waited_seconds", "Seconds that the first of them has been due")
 DISABLED: Final = _gauge("webhooks_disabled", "Webhooks that were disabled for failing")
@@ -43,7 +63,7 @@ class Metrics(PrometheusController):
         """Read the state, and answer with it and what this process counted."""
         try:
             async with request.app.state.database.read() as session:
-                await _measure(session)
+                await _measure(session, request.app.state.settings)
             DATABASE_UP.set(1)
         except (SQLAlchemyError, OSError) as error:
             log.warning("the metrics lack the database's: %s", error)
@@ -52,20 +72,22 @@ class Metrics(PrometheusController):
         return answer
 
 
-async def _measure(session: AsyncSession) -> None:
+async def _measure(session: AsyncSession, settings: Settings) -> None:
     at = now()
-    stored = dict.fromkeys(FitStatus, 0)
-    for status, count in await session.execute(
-        select(Fit.status, func.count()).group_by(Fit.status)
+    stored = dict.fromkeys(FitStatus, (0, 0.0))
+    for status, count, last in await session.execute(
+        select(Fit.status, func.count(), func.max(Fit.created_at)).group_by(Fit.status)
     ):
-        stored[FitStatus(status)] = count
-    for status, count in stored.items():
+        stored[FitStatus(status)] = count, last.timestamp()
+    for status, (count, seconds) in stored.items():
         FITS.labels(status).set(count)
+        FITTED.labels(status).set(seconds)
     judged = await trust.judge(session)
     fit = judged.in_force
     FIT.set(fit.id if fit else 0)
     FIT_AGE.set((at - fit.created_at).total_seconds() if fit else 0)
     FIT_BEHIND.set(judged.behind)
+    await _measure_jobs(session, judged, workers.patience(settings), at)
     waiting, first = (
         await session.execute(
             select(func.count(), func.min(WebhookDelivery.due_at)).where(
@@ -77,3 +99,27 @@ async def _measure(session: AsyncSession) -> None:
     WAITED.set((at - first).total_seconds() if first else 0)
     disabled = select(func.count()).where(Webhook.disabled_at.is_not(None))
     DISABLED.set(await session.scalar(disabled) or 0)
+
+
+async def _measure_jobs(
+    session: AsyncSession, judged: Trust, patience: timedelta, at: datetime
+) -> None:
+    """What is queued, running and failed: in the rows, so it is told also while no worker runs."""
+    counts = {(kind, status): 0 for kind in ("refit", *TaskKind) for status in LIVE}
+    waited = dict.fromkeys(("refit", *TaskKind), 0.0)
+    running = await workers.refitting(session, patience)
+    counts["refit", Status.running] = running
+    counts["refit", Status.failed] = bool(
+        judged.latest and judged.latest.status != FitStatus.accepted
+    )
+    if judged.waiting_since is not None and not running:
+        counts["refit", Status.queued] = 1
+        waited["refit"] = (at - judged.waiting_since).total_seconds()
+    for one in await tasks.tallies(session, at, FAILED_WITHIN):
+        counts[one.kind, one.status] = one.count
+        if one.status is Status.queued:
+            waited[one.kind] = (at - one.first_at).total_seconds()
+    for (kind, status), count in counts.items():
+        JOBS.labels(kind, status).set(count)
+    for kind, seconds in waited.items():
+        WAITS.labels(kind).set(max(seconds, 0))

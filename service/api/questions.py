@@ -1,12 +1,13 @@
 """Questions and their revisions."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import catalogue, curation, provenance, questions
+from service import agenda, catalogue, curation, provenance, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api.parameters import (
@@ -35,6 +36,7 @@ from service.schemas.questions import (
     NewRevision,
     QuestionDetail,
     QuestionOut,
+    ReminderOut,
     RevisionOut,
 )
 
@@ -223,3 +225,41 @@ class Questions(Controller):
         """From the aggregate to its fit, forecasts, question, implication, document, evidence."""
         chain = await provenance.trace(reading, aggregator, actor, question_id, as_of=utc(as_of))
         return ProvenanceOut.of(chain)
+
+
+@get(
+    "/account/reminders",
+    summary="List what closes soon and waits for my forecast",
+    tags=["Questions"],
+)
+async def reminders(
+    actor: Who,
+    reading: Reading,
+    aggregator: Pooling,
+    within_hours: Annotated[
+        float, QueryParameter(gt=0, le=8760, description="how soon, in hours; default 48")
+    ] = 48,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[ReminderOut]:
+    """Open questions that close soon and on which no forecast of mine stands, the soonest first.
+
+    `why` is `never` if I have not forecast it, or what ended my last forecast: `expired` or
+    `withdrawn`.
+    """
+    at = now()
+    found = await agenda.closing(
+        reading,
+        actor.id,
+        at,
+        within=timedelta(hours=within_hours),
+        after=position(cursor) or 0,
+        limit=limit + 1,
+    )
+    readings = await aggregator.current(reading, actor, [one.view for one in found[:limit]])
+    return page_of(
+        found,
+        limit,
+        lambda one: ReminderOut(QuestionOut.of(one.view, readings[one.view.id], at), one.why),
+        lambda one: one.view.id,
+    )

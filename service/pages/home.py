@@ -42,6 +42,11 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         await catalogue.page(reading, actor, state=State.open, order=order, limit=LISTED)
         for order in (Order.closes_at, Order.moved)
     ]
+    soon = (
+        await agenda.closing(reading, actor.id, at, within=agenda.SOON, limit=LISTED)
+        if actor.id
+        else []
+    )
     waiting = await agenda.unanswered(reading, actor.id, at, limit=LISTED) if actor.id else []
     return page(
         request,
@@ -50,6 +55,7 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         at=at,
         boards=boards,
         closing=await cards(reading, aggregator, actor, closing),
+        reminders=await cards(reading, aggregator, actor, [one.view for one in soon]),
         unanswered=await cards(reading, aggregator, actor, waiting),
         moved=[one for one in await cards(reading, aggregator, actor, moved) if one.change],
         trust=await trust.judge(reading),

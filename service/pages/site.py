@@ -17,8 +17,10 @@ from service.pages import (
     listing,
     model,
     questions,
+    reminders,
     sets,
     sign_in,
+    tasks,
     webhooks,
 )
 from service.pages.rendering import STATIC
@@ -38,6 +40,8 @@ def site(visitor: Provide) -> Router:
             account.Account,
             accounts.Accounts,
             webhooks.Webhooks,
+            tasks.Tasks,
+            reminders.Reminders,
             curation.Curation,
             drafting.Drafting,
             sets.Sets,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from questions.lint import Finding, Severity
+from service.agenda import Lack
 from service.aggregates import Reading
 from service.curation import Revised
 from service.models import Resolution
@@ -89,6 +90,13 @@ class QuestionOut(msgspec.Struct):
     def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionOut":
         """From a view of the question, its present aggregate and the moment."""
         return cls(**_question(view, reading, at))
+
+
+class ReminderOut(msgspec.Struct):
+    """A question that closes soon, and why nothing of mine stands on it."""
+
+    question: QuestionOut
+    why: Lack
 
 
 class QuestionDetail(QuestionOut):

@@ -43,6 +43,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/account"): READ,
     ("POST", "/api/v1/account/password"): dict.fromkeys(READ, 403),
     ("GET", "/api/v1/account/bots"): READ,
+    ("GET", "/api/v1/account/reminders"): READ,
     ("GET", "/api/v1/account/tokens"): READ,
     ("POST", "/api/v1/account/tokens"): dict.fromkeys(READ, 201),
     ("DELETE", "/api/v1/account/tokens/{token_id:int}"): READ,

@@ -9,7 +9,8 @@ import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
-from service import accounts, sessions
+from service import accounts, sessions, tasks
+from service.clock import now
 from service.database import Database
 from service.models import Question, Role, SetPolicy, Visibility
 from service.pages.rendering import BUNDLE
@@ -50,6 +51,10 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/account/showing"): OWN | {"viewer": 403},
     ("GET", "/account/webhooks"): MEMBERS,
     ("POST", "/account/webhooks"): CALLERS,
+    ("GET", "/account/reminders"): MEMBERS,
+    ("GET", "/tasks"): MEMBERS,
+    ("POST", "/tasks/exports"): OWN,
+    ("POST", "/tasks/scores"): GOVERN,
     ("GET", "/accounts"): ADMINISTRATORS,
     ("POST", "/accounts"): GOVERN,
     ("POST", "/accounts/invitations"): GOVERN,
@@ -67,6 +72,8 @@ ELSEWHERE = {
     ("GET", BUNDLE),
     ("GET", "/leaderboards/{leaderboard_id:int}"),
     ("GET", "/sets/{slug:str}/implications/{implication:str}"),
+    ("GET", "/tasks/{task_id:int}/file"),
+    ("POST", "/tasks/{task_id:int}/removal"),
     ("POST", "/sign-in"),
     ("POST", "/comments/{comment_id:int}/removal"),
     ("POST", "/join"),
@@ -97,6 +104,7 @@ FORMS = {
         "moved_by": "5",
     },
     "/curate/sets/{slug:str}/visibility": {"visibility": "after_forecast", "reason": "Fair."},
+    "/tasks/exports": {"what": "scores", "format": "csv"},
     "/account/tokens": {"label": "nightly", "scope": "read", "lifetime": "30"},
     "/curate/questions/{question_id:int}/{act:str}": {
         "outcome": "yes",
@@ -298,3 +306,30 @@ def test_the_model_is_not_to_be_trusted_where_no_fit_learned_from_old_resolution
     with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
         for path in ("/", f"/questions/{rain}", "/sets/tests", "/model"):
             assert warning in opened("GET", path, "viewer").text, path
+
+
+def test_an_export_is_asked_for_seen_had_and_removed(
+    opened, account, question, on_database
+) -> None:
+    account("ann").forecast(question("rain", closes_at=now() + timedelta(hours=5)), 0.3)
+    assert "Closes within two days" in opened("GET", "/", "forecaster").text
+    assert "Not forecast by you yet" in opened("GET", "/account/reminders", "forecaster").text
+    wrong = opened("POST", "/tasks/exports", "forecaster", data={"what": "x", "format": "csv"})
+    assert wrong.status_code == 422
+    assert "choose one of what is offered" in wrong.text
+    asked = {"what": "forecasts", "format": "csv"}
+    assert opened("POST", "/tasks/exports", "forecaster", data=asked).status_code == 303
+    shown = opened("GET", "/tasks", "forecaster").text
+    assert "queued" in shown
+    assert "No worker runs now" in shown
+    on_database(lambda database: tasks.run(database, 1, kept=timedelta(hours=1)))
+    assert "/tasks/1/file" in opened("GET", "/tasks", "forecaster").text
+    file = opened("GET", "/tasks/1/file", "forecaster")
+    assert file.text.startswith("id,set,question_id")
+    assert file.headers["content-type"].startswith("text/csv")
+    assert opened("GET", "/tasks/1/file", "curator").status_code == 404
+    assert opened("POST", "/tasks/1/removal", "forecaster").status_code == 303
+    assert "expired" in opened("GET", "/tasks", "forecaster").text
+    assert opened("POST", "/tasks/scores", "administrator").status_code == 303
+    on_database(lambda database: tasks.run(database, 2, kept=timedelta(hours=1)))
+    assert "the same as before" in opened("GET", "/tasks", "administrator").text

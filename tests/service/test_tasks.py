@@ -13,10 +13,12 @@ import time_machine
 from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 
-from service import scoring, tasks
+from service import scoring, tasks, workers
 from service.cli import main
+from service.clock import now
 from service.database import Database
 from service.models import Account, Role, Score, Task, TaskPiece
+from service.workers import Progress
 
 KEPT = timedelta(hours=24)
 
@@ -93,7 +95,7 @@ def test_a_rebuild_is_asked_for_once_and_goes_on_where_it_stopped(
     assert (halfway["status"], halfway["done"], halfway["total"]) == ("running", 2, 5)
     assert administrator.post("/tasks/scores", None).json()["id"] == task["id"]
     told: list[int] = []
-    run(task["id"], tell=lambda now: told.append(now.done))
+    run(task["id"], tell=lambda task: told.append(task.done))
     assert told == [3, 4, 5, 5], "what was done is not done again"
     done = administrator.get(f"/tasks/{task['id']}").json()
     assert (done["status"], done["done"], done["error"]) == ("done", 5, "")
@@ -121,7 +123,7 @@ def test_two_that_rebuild_at_once_share_the_questions(administrator, on_database
         try:
             await asyncio.gather(
                 *(
-                    tasks.run(one, task_id, kept=KEPT, tell=lambda now: told.append(now.done))
+                    tasks.run(one, task_id, kept=KEPT, tell=lambda task: told.append(task.done))
                     for one in (database, other)
                 )
             )
@@ -353,3 +355,42 @@ def test_nobody_keeps_the_workers_to_themselves(said_much, run, refused) -> None
     refused(said_much.post("/account/exports/comments", None), 409, "under way")
     run(ids[0]["id"])
     assert said_much.post("/account/exports/comments", None).status_code == 202
+
+
+def test_the_metrics_tell_what_waits_runs_and_failed(
+    client, account, administrator, curator, question, run, on_database
+) -> None:
+    def told() -> dict[str, float]:
+        lines = [line.split(" ") for line in client.get("/metrics").text.splitlines()]
+        return {one[0]: float(one[1]) for one in lines if one[0].startswith("credence_")}
+
+    def of(kind: str, status: str) -> float:
+        return told()[f'credence_jobs{{kind="{kind}",status="{status}"}}']
+
+    assert of("refit", "queued") == of("scores", "queued") == of("export", "running") == 0
+    zoe = account("zoe")
+    curator.resolve(question(), "yes")
+    export = zoe.post("/account/exports/scores", None).json()["id"]
+    administrator.post("/tasks/scores", None)
+    with time_machine.travel(now() + timedelta(hours=1)):
+        shown = told()
+        for kind in ("refit", "scores", "export"):
+            assert shown[f'credence_jobs{{kind="{kind}",status="queued"}}'] == 1
+            assert shown[f'credence_jobs_waited_seconds{{kind="{kind}"}}'] >= 3500
+    run(export, steps=0)
+    assert (of("export", "queued"), of("export", "running")) == (0, 1)
+    assert told()['credence_jobs_waited_seconds{kind="export"}'] == 0
+    for _ in range(tasks.MOST_ATTEMPTS):
+        run(export, steps=0)
+    assert (of("export", "running"), of("export", "failed")) == (0, 1)
+
+    async def refit(database: Database) -> None:
+        async with database.write() as session:
+            await workers.beat(session, "one-7-abc", "refit", Progress("sampling", 3, 10))
+
+    on_database(refit)
+    assert (of("refit", "queued"), of("refit", "running")) == (0, 1)
+    (worker,) = curator.get("/jobs").json()["workers"]
+    assert (worker["stage"], worker["drawn"], worker["draws"]) == ("sampling", 3, 10)
+    page = curator.get("/jobs").json()
+    assert (page["tasks_queued"], page["tasks_running"]) == (1, 0)

@@ -1,0 +1,116 @@
+"""What workers were asked to do: one's own exports, and for administrators everything."""
+
+from typing import Annotated, Final
+
+from litestar import Controller, get, post
+from litestar.params import FromQuery, PathParameter, QueryParameter
+from litestar.response import Redirect, Template
+
+from service import tasks, workers
+from service.clock import now
+from service.dependencies import AppRequest, Reading, Who, Writing
+from service.downloads import Download
+from service.errors import Invalid, Problem
+from service.exports import Export, Format, Own
+from service.models import LARGEST_ID
+from service.pages.forms import Form, read_form
+from service.pages.rendering import page
+from service.pages.visitors import require_someone
+from service.schemas.tasks import TaskOut
+
+LISTED: Final = 25
+SAID: Final = {
+    "asked": "A worker takes it up within seconds; load this page again to see how far it is.",
+    "removed": "The file is removed.",
+}
+TaskId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
+Before = Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)]
+
+
+class Tasks(Controller):
+    """What workers were asked to do."""
+
+    path = "/tasks"
+
+    @get()
+    async def listing(
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        before: Before = None,
+        done: FromQuery[str] = "",
+    ) -> Template:
+        """The tasks, the newest first, and the form for an export."""
+        return await self._shown(request, actor, reading, Form(), before, told=SAID.get(done))
+
+    @post("/exports", status_code=303)
+    async def export(
+        self, request: AppRequest, actor: Who, writing: Writing
+    ) -> Redirect | Template:
+        """Have one's own data written to a file."""
+        require_someone(actor)
+        form = await read_form(request)
+        try:
+            async with writing.begin_nested():
+                what, how = form.text("what"), form.text("format")
+                if what not in set(Own) or how not in set(Format):
+                    raise Invalid("choose one of what is offered", field="what")
+                wanted = Export(what=Own(what), form=Format(how), account_id=actor.id)
+                await tasks.ask_for_export(writing, actor, wanted)
+        except Problem as problem:
+            form.refuse(problem)
+            return await self._shown(request, actor, writing, form, status=problem.status)
+        return Redirect("/tasks?done=asked", status_code=303)
+
+    @post("/scores", status_code=303)
+    async def rebuild_scores(self, actor: Who, writing: Writing) -> Redirect:
+        """Have the scores rebuilt."""
+        require_someone(actor)
+        await tasks.ask_for_scores(writing, actor)
+        return Redirect("/tasks?done=asked", status_code=303)
+
+    @get("/{task_id:int}/file")
+    async def file(
+        self, request: AppRequest, actor: Who, reading: Reading, task_id: TaskId
+    ) -> Download:
+        """What an export wrote."""
+        require_someone(actor)
+        task = await tasks.finished(reading, actor, task_id)
+        return tasks.download(request.app.state.database, task)
+
+    @post("/{task_id:int}/removal", status_code=303)
+    async def remove(self, actor: Who, writing: Writing, task_id: TaskId) -> Redirect:
+        """Remove what an export wrote."""
+        require_someone(actor)
+        await tasks.remove(writing, actor, task_id)
+        return Redirect("/tasks?done=removed", status_code=303)
+
+    async def _shown(
+        self,
+        request: AppRequest,
+        actor: Who,
+        session: Reading,
+        form: Form,
+        before: int | None = None,
+        *,
+        told: str | None = None,
+        status: int = 200,
+    ) -> Template:
+        require_someone(actor)
+        rows = await tasks.listing(session, actor, before=before, limit=LISTED + 1)
+        patience = workers.patience(request.app.state.settings)
+        return page(
+            request,
+            actor,
+            "tasks.html",
+            status=status,
+            told=told,
+            form=form,
+            tasks=[TaskOut.of(*row) for row in rows[:LISTED]],
+            following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
+            alive=await workers.alive(session, patience),
+            kinds=list(Own),
+            formats=list(Format),
+            at=now(),
+        )
