@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service import errors
+from service import errors, tasks
 from service.api.documentation import WRITING_ERRORS
 from service.api.examples import of_problem
 from service.app import create_app
+from service.client import Client
+from service.database import Database
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -36,12 +39,46 @@ def address(settings) -> Iterator[str]:
         serving.join()
 
 
+EXAMPLES = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def run(block: str, address: str, **known: Any) -> dict[str, Any]:
+    """Run an example on our server; what it leaves."""
+    at_home = block.replace("http://127.0.0.1:8000", address)
+    exec(compile(at_home, "docs/api.md", "exec"), known)  # noqa: S102  # our own text
+    return known
+
+
+async def do_tasks(database: Database) -> None:
+    """What a worker does all the time."""
+    async with database.read() as session:
+        found = await tasks.unfinished(session)
+    for task in found:
+        await tasks.run(database, task.id, kept=timedelta(hours=1))
+
+
+def test_the_example_of_a_task_runs(address, account, question, on_database, capsys) -> None:
+    ann, ended = account("ann"), threading.Event()
+    ann.forecast(question(), 0.3)
+
+    def work() -> None:
+        while not ended.wait(0.1):
+            on_database(do_tasks)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        left = run(EXAMPLES[1], address, token=ann.token, Client=Client)
+    finally:
+        ended.set()
+        worker.join()
+    assert len(EXAMPLES) == 2
+    assert f"done 1 {left['task'].file.sha256}" in capsys.readouterr().out
+
+
 def test_the_example_runs(address, account, question, capsys) -> None:
     ann, _ = account("ann"), question()
-    (block,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    left: dict[str, Any] = {"token": ann.token}
-    at_home = block.replace("http://127.0.0.1:8000", address)
-    exec(compile(at_home, "docs/api.md", "exec"), left)  # noqa: S102  # our own text
+    left = run(EXAMPLES[0], address, token=ann.token)
     assert left["answer"].aggregate.forecasters == 1
     assert left["best"] is None
     said = capsys.readouterr().out
