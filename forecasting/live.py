@@ -13,13 +13,13 @@ approximation of the logistic-normal mean is that of MacKay (1992), doi:10.1162/
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.arrays import FloatArray
+from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import (
     bounded,
     log_odds,
@@ -27,13 +27,13 @@ from forecasting.pooling import (
     one_voice,
     probabilities,
     ranks,
-    staleness,
     times,
     unbounded,
 )
 from forecasting.posterior import Posterior, check_level, standard_normal
 
 LEVEL = 0.8
+PART = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,15 @@ def aggregate(
     check_level(level)
     values, moments = _checked(forecasters, probability, time)
     voices, z, moments = _heard(posterior, forecasters, log_odds(values), moments)
-    weight = _weights(posterior, voices, moments)
-    total = weight.sum(axis=0) + posterior.k0
-    pooled = unbounded((bounded(z - posterior.offsets_of(voices)) @ weight) / total)
+    rows = posterior.rows_of(voices)
+    said = np.vstack([np.ones(z.size), bounded(z - posterior.offsets[rows])])
+    sums = np.zeros((2, posterior.draws))
+    for part, weight in _weights(posterior, rows, moments):
+        sums += said[:, part] @ weight
+    if moments is not None and z.size:
+        sums /= posterior.rank_powers(z.size)[z.size - 1]
+    total, pull = sums[0] + posterior.k0, sums[1]
+    pooled = unbounded(pull / total)
     slope, shift = posterior.slope_and_shift(domain)
     centre = shift + slope * pooled
     variance = posterior.v0 * slope * slope / total
@@ -152,7 +158,8 @@ def influence(
     if not len(forecasters):
         return np.empty(0)
     voices, _, moments = _heard(posterior, forecasters, log_odds(values), moments)
-    weight = _weights(posterior, voices, moments)
+    parts = _weights(posterior, posterior.rows_of(voices), moments)
+    weight = np.vstack([weight for _, weight in parts])
     shares = dict(zip(voices, (weight / weight.sum(axis=0)).mean(axis=1), strict=True))
     speakers = [posterior.copies.get(name, name) for name in forecasters]
     many = Counter(speakers)
@@ -174,6 +181,8 @@ def _heard(
     posterior: Posterior, forecasters: Sequence[str], z: FloatArray, time: FloatArray | None
 ) -> tuple[Sequence[str], FloatArray, FloatArray | None]:
     """Return the distinct voices with their log-odds and times; see ``Posterior.copies``."""
+    if posterior.copies.keys().isdisjoint(forecasters):
+        return forecasters, z, time
     speakers = [posterior.copies.get(name, name) for name in forecasters]
     names = list(dict.fromkeys(speakers))
     if len(names) == len(speakers):
@@ -184,18 +193,17 @@ def _heard(
 
 
 def _weights(
-    posterior: Posterior, forecasters: Sequence[str], time: FloatArray | None
-) -> FloatArray:
-    """Return w, shape ``(n, draw)``."""
-    unknown = len(posterior.forecasters)
-    rows = [posterior.rows.get(name, unknown) for name in forecasters]
-    weight = posterior.weights[rows]
-    if time is None or not rows:
-        return weight
-    rank, newest = ranks(time) - 1, len(rows) - 1
-    if newest < len(posterior.rank_powers):
-        weight *= posterior.rank_powers[rank]
-        weight /= posterior.rank_powers[newest]
-    else:
-        weight *= np.exp(-np.outer(staleness(time, len(rows)), posterior.rho))
-    return weight
+    posterior: Posterior, rows: IntArray, time: FloatArray | None
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Give w n^rho of as many voices at a time as fit into the cache, ``(PART, draw)``.
+
+    The factor, which all share, is 1 where no times are known.
+    """
+    rank = None if time is None else ranks(time)
+    powers = posterior.rank_powers(rows.size)
+    for start in range(0, rows.size, PART):
+        part = slice(start, start + PART)
+        weight = posterior.weights[rows[part]]
+        if rank is not None:
+            weight *= powers[rank[part] - 1]
+        yield part, weight

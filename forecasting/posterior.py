@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, frozen
+from forecasting.arrays import FloatArray, IntArray, frozen
 
 FORMAT = 3
 DRAWS = 400
@@ -223,13 +223,20 @@ class Posterior:
         known = np.exp(self.t_w[:, None] * self.omega).T
         return np.ascontiguousarray(np.vstack([known, np.ones((1, self.draws))]))
 
-    @cached_property
-    def rank_powers(self) -> FloatArray:
-        """Return rank^rho as ``(rank, draw)`` for ranks from 1 to RANKS.
+    def rank_powers(self, ranks: int) -> FloatArray:
+        """Return rank^rho as ``(rank, draw)`` for ranks from 1 to so many at least.
 
         A forecast of rank r among n is discounted by (r / n)^rho.
         """
-        return np.asarray(np.arange(1.0, RANKS + 1.0)[:, None] ** self.rho)
+        if len(self._powers[0]) < ranks:
+            many = np.arange(1.0, max(RANKS, 1 << (ranks - 1).bit_length()) + 1.0)
+            self._powers[0] = many[:, None] ** self.rho
+        return self._powers[0]
+
+    @cached_property
+    def _powers(self) -> list[FloatArray]:
+        """The one table of powers, which grows with the largest crowd that was asked about."""
+        return [np.empty((0, self.draws))]
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -237,10 +244,15 @@ class Posterior:
         own = {name: row for row, name in enumerate(self.forecasters)}
         return own | {name: own[voice] for name, voice in self.copies.items() if voice in own}
 
-    def offsets_of(self, names: Sequence[str]) -> FloatArray:
-        """Return the offsets of forecasters in nats, ``(name,)``; 0 for one never seen."""
-        offset = np.append(self.offset, 0.0)
-        return np.asarray(offset[[self.rows.get(name, -1) for name in names]])
+    def rows_of(self, names: Sequence[str]) -> IntArray:
+        """Return the row of ``weights`` and ``offsets`` of each forecaster, ``(name,)``."""
+        unknown = len(self.forecasters)
+        return np.array([self.rows.get(name, unknown) for name in names], dtype=np.int64)
+
+    @cached_property
+    def offsets(self) -> FloatArray:
+        """Return ``offset``, and behind it the 0 of a forecaster never seen."""
+        return np.append(self.offset, 0.0)
 
     def slope_and_shift(self, domain: str) -> tuple[FloatArray, FloatArray]:
         """Return gamma and alpha of a domain, each ``(draw,)``; the centre's if never seen."""

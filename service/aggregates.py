@@ -119,7 +119,11 @@ class Aggregator:
 
     def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
         """The Bayesian aggregate of a question from its stands at a moment."""
-        standing = forecasts.standing_at(found, view, at)
+        return self._pooled(view, forecasts.standing_at(found, view, at), at, belief)
+
+    def _pooled(
+        self, view: View, standing: Sequence[Stand], at: datetime, belief: Belief
+    ) -> Reading:
         answer = live.aggregate(
             belief.posterior,
             [str(one.account_id) for one in standing],
@@ -144,8 +148,9 @@ class Aggregator:
         self, view: View, found: Sequence[Stand], *, cause: str, at: datetime, belief: Belief
     ) -> tuple[Reading, dict[str, Any]]:
         """What is published of a question as of a moment, from its stands, and its row."""
-        reading = self.read(view, found, at, belief)
-        return reading, _row(view, reading, cause, found)
+        standing = forecasts.standing_at(found, view, at)
+        reading = self._pooled(view, standing, at, belief)
+        return reading, _row(view, reading, cause, standing)
 
     async def publish(
         self,
@@ -412,14 +417,11 @@ async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> No
     await connection.execute(query, rows)
 
 
-def _row(view: View, reading: Reading, cause: str, found: Sequence[Stand]) -> dict[str, Any]:
+def _row(view: View, reading: Reading, cause: str, standing: Sequence[Stand]) -> dict[str, Any]:
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
-    ends = [
-        one.end
-        for one in forecasts.standing_at(found, view, reading.as_of)
-        if reading.as_of.timestamp() < one.end < closes
-    ]
+    moment = reading.as_of.timestamp()
+    ends = [one.end for one in standing if moment < one.end < closes]
     return {
         "question_id": view.id,
         "cause": cause,

@@ -56,10 +56,21 @@ class Latest:
                 stands[account_id] = Stand(account_id, before.probability, before.start, at)
         return Latest(stands, head)
 
-    def then(self, row: Forecast) -> "Latest":
-        """With one more forecast, stored just now."""
-        said = (row.question_id, row.account_id, row.probability, row.expires_at)
-        return self.after([(row.__tablename__, *said, row.position, row.digest, row.created_at)])
+    def then(self, rows: Iterable[Forecast]) -> "Latest":
+        """With more forecasts, stored just now."""
+        return self.after(
+            (
+                row.__tablename__,
+                row.question_id,
+                row.account_id,
+                row.probability,
+                row.expires_at,
+                row.position,
+                row.digest,
+                row.created_at,
+            )
+            for row in rows
+        )
 
     def listed(self) -> list[Stand]:
         """The stands, as `forecasts.stands` has them."""

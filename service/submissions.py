@@ -2,7 +2,8 @@
 
 A submission costs less than the transaction around it: the locks, the looking up, the waiting for
 the disk. So what comes while a transaction is under way waits, and is stored by the next one
-together; each is checked, stored and answered by itself, with the aggregate that it led to.
+together; each is checked, stored and answered by itself. Forecasts on one question that are stored
+at one moment lead to one aggregate, which has them all, and each is answered with it.
 """
 
 import asyncio
@@ -162,14 +163,23 @@ class Submissions:
         made = await forecasts.append(
             session, [(one.actor, draft) for one, draft in said], heads, at
         )
-        rows = []
-        for (one, _), (forecast, receipt) in zip(said, made, strict=True):
-            view, moment = views[forecast.question_id], forecast.created_at
-            latest[view.id] = latest[view.id].then(forecast)
-            reading, row = self._aggregator.published(
-                view, latest[view.id].listed(), cause="forecast", at=moment, belief=belief
+        moments: dict[tuple[int, datetime], list[Forecast]] = {}
+        for forecast, _ in made:
+            moments.setdefault((forecast.question_id, forecast.created_at), []).append(forecast)
+        readings, rows = {}, []
+        for (question_id, moment), those in moments.items():
+            latest[question_id] = latest[question_id].then(those)
+            readings[question_id, moment], row = self._aggregator.published(
+                views[question_id],
+                latest[question_id].listed(),
+                cause="forecast",
+                at=moment,
+                belief=belief,
             )
             rows.append(row)
+        for (one, _), (forecast, receipt) in zip(said, made, strict=True):
+            view, moment = views[forecast.question_id], forecast.created_at
+            reading = readings[view.id, moment]
             hidden = visibility.hidden_from_forecaster(one.actor, view, moment)
             stored[one].append(Stored(forecast, receipt, reading.seen(hidden)))
         await aggregates.append(session, rows)

@@ -89,8 +89,8 @@ def published(on_database) -> Any:
     return read
 
 
-def test_each_is_answered_with_the_aggregate_that_it_led_to(
-    people, question, at_once, published
+def test_those_of_one_moment_are_answered_with_the_aggregate_that_has_them_all(
+    people, question, at_once, published, curator
 ) -> None:
     rain = question("rain")
     said = [0.1, 0.9, 0.4, 0.8, 0.7, 0.2]
@@ -100,8 +100,26 @@ def test_each_is_answered_with_the_aggregate_that_it_led_to(
     assert commits == 1
     told = [msgspec.json.decode(answer)[0] for answer, _ in answers]
     assert [probability for probability, _ in told] == said
-    assert [said, [crowd for _, crowd in told]] == published(rain)
-    assert len({crowd for _, crowd in told}) == len(said)
+    (crowd,) = {crowd for _, crowd in told}
+    assert published(rain) == [said, [crowd]]
+    (kept,) = curator.get(f"/questions/{rain}/aggregate/history").json()["items"]
+    assert kept["forecasters"] == len(said)
+    assert kept["probability"] == curator.get(f"/questions/{rain}/aggregate").json()["probability"]
+
+
+def test_one_who_forecasts_twice_at_once_is_answered_with_an_aggregate_for_each(
+    people, question, at_once, published
+) -> None:
+    rain = question("rain")
+    answers, commits = at_once(
+        (people[0], [Draft(rain, 0.1)], {}),
+        (people[1], [Draft(rain, 0.4)], {}),
+        (people[0], [Draft(rain, 0.9)], {}),
+    )
+    assert commits == 1
+    first, other, second = (msgspec.json.decode(answer)[0][1] for answer, _ in answers)
+    assert first == other < second
+    assert published(rain) == [[0.1, 0.4, 0.9], [first, second]]
 
 
 def test_one_that_is_refused_harms_no_other(people, question, at_once, published) -> None:
