@@ -379,6 +379,14 @@ class Loops:
     def __init__(self, world: World, seconds: float, baseline: dict[int, float]) -> None:
         self.world, self.seconds, self.baseline = world, seconds, baseline
 
+    def measure_baseline(self, *connections: int) -> None:
+        """Measure the empty handler that inserts one row, on the same database."""
+        with serving(self.world.url, ["-c", BASELINE, str(PORT)], "/insert") as (server, _):
+            insert_one = itertools.repeat(request("POST", "/insert", "none"))
+            for many in connections:
+                done = self.run(server, "one insert (baseline)", insert_one, many)
+                self.baseline[many] = done.rate
+
     def run(
         self, server: psutil.Process, what: str, requests: Iterator[bytes], connections: int
     ) -> Measured:
@@ -398,11 +406,7 @@ def measure_load(kind: str, seconds: float, processes: Sequence[int]) -> None:
         world = World(url, serving_it, standing={1: FORECASTERS} | dict.fromkeys(range(2, 41), 20))
         asyncio.run(fill(world))
         loops = Loops(world, seconds, {})
-        with serving(url, ["-c", BASELINE, str(PORT)], "/insert") as (server, _):
-            insert_one = itertools.repeat(request("POST", "/insert", "none"))
-            for connections in (8, 32):
-                done = loops.run(server, "one insert (baseline)", insert_one, connections)
-                loops.baseline[connections] = done.rate
+        loops.measure_baseline(8, 32)
         for many in processes:
             with service(world, many) as (server, ready):
                 print(f"  {many} process(es), ready after {ready:.1f} s")
@@ -415,15 +419,22 @@ def measure_load(kind: str, seconds: float, processes: Sequence[int]) -> None:
                 print(f"  resident {used} MB")
 
 
-def measure_day(kind: str) -> None:
+def measure_day(kind: str, seconds: float) -> None:
     print(f"{kind}: a tournament's day, 40 bots on 50 questions", flush=True)
     with database_of(kind) as (url, serving_it):
         world = World(url, serving_it, questions=50, standing=dict.fromkeys(range(1, 51), 100))
         asyncio.run(fill(world))
+        loops = Loops(world, seconds, {})
+        loops.measure_baseline(8)
         with service(world) as (server, _):
             common = {"server": server, "database": serving_it}
             done = measure(PORT, day(world), 8, 120, **common)
-            print(f"  {len(done.seconds)} requests in {done.took:.1f} s: {done}", flush=True)
+            ratio = done.rate / loops.baseline[8]
+            print(
+                f"  {len(done.seconds)} requests in {done.took:.1f} s: {done}  "
+                f"{ratio:4.2f} x baseline",
+                flush=True,
+            )
 
 
 def measure_large(kind: str, seconds: float) -> None:
@@ -432,8 +443,12 @@ def measure_large(kind: str, seconds: float) -> None:
         world = World(url, serving_it, questions=5_000, forecasters=10_000, standing={1: 10_000})
         asyncio.run(fill(world))
         loops = Loops(world, seconds, {})
+        loops.measure_baseline(8, 32)
         with service(world) as (server, _):
-            loops.run(server, "submit, 10,000 forecasters", submissions(world, [1]), 8)
+            for connections in (8, 32):
+                loops.run(
+                    server, "submit, 10,000 forecasters", submissions(world, [1]), connections
+                )
             loops.run(server, "read, 10,000 forecasters", reads(world, [1]), 8)
             cursors = pages(world)
             loops.run(server, "list 20 of 5,000, every page", lists(world, cursors), 8)
@@ -568,7 +583,7 @@ def main() -> None:
     parts = {
         "load": lambda kind: measure_load(kind, chosen.seconds, chosen.processes),
         "resolving": measure_resolving,
-        "day": measure_day,
+        "day": lambda kind: measure_day(kind, chosen.seconds),
         "large": lambda kind: measure_large(kind, chosen.seconds),
         "statements": count_statements,
     }

@@ -198,7 +198,8 @@ class Aggregator:
         readings = _held([(view, published[view.id]) for view in views], at)
         missing = [view for view in views if view.id not in readings]
         if missing:
-            readings |= await self._computed(session, missing, at)
+            silent = {view.id for view in missing if not published[view.id].cause}
+            readings |= await self._computed(session, missing, at, silent)
         return {view.id: readings[view.id].seen(hidden.get(view.id)) for view in views}
 
     async def look(
@@ -222,9 +223,14 @@ class Aggregator:
             return view, (await self.current(session, actor, [view]))[question_id]
 
     async def _computed(
-        self, session: AsyncSession, views: Sequence[View], at: datetime
+        self, session: AsyncSession, views: Sequence[View], at: datetime, silent: set[int]
     ) -> dict[int, Reading]:
-        belief, found = await self.belief(session), await self._stands(session, views, at)
+        """Aggregates as of now; on the silent nothing was ever published, so nothing was said."""
+        belief = await self.belief(session)
+        found: dict[int, list[Stand]] = {one: [] for one in silent}
+        heard = [view for view in views if view.id not in silent]
+        if heard:
+            found |= await self._stands(session, heard, at)
         return {view.id: self.read(view, found[view.id], at, belief) for view in views}
 
     async def _stands(

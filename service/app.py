@@ -252,6 +252,7 @@ def create_app(settings: Settings) -> Litestar:
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
         middleware=[
             logs.RequestIds(settings.log_requests),
+            *([origin.SchemeOfProxy()] if settings.client_address_header else []),
             counted.middleware,
             origin.SameOrigin(),
             Sightings(),

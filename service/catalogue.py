@@ -14,7 +14,6 @@ from service.models import (
     Aggregate,
     Question,
     QuestionRevision,
-    QuestionSet,
     RevisionTag,
     Role,
     Utc,
@@ -73,8 +72,8 @@ async def page(
     if not actor.may(Role.curator):
         query = query.where(QuestionRevision.draft.is_(False))
     if set_slug is not None:
-        await questions.find_set(session, set_slug)
-        query = query.where(QuestionSet.slug == set_slug)
+        found = await questions.find_set(session, set_slug)
+        query = query.where(Question.set_id == found.id)
     if tag is not None:
         tagged = select(RevisionTag.revision_id).where(RevisionTag.tag == tag)
         query = query.where(QuestionRevision.id.in_(tagged))

@@ -272,7 +272,7 @@ class Question(Base):
     """
 
     __tablename__ = "question"
-    __table_args__ = (UniqueConstraint("set_id", "slug"),)
+    __table_args__ = (UniqueConstraint("set_id", "slug"), Index(None, "set_id", "id"))
 
     set_id: Mapped[int] = mapped_column(ForeignKey("question_set.id"))
     slug: Mapped[str] = mapped_column(String(200))

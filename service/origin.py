@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -40,6 +41,22 @@ def is_secure(connection: Connection) -> bool:
         return not ip_address(host).is_loopback
     except ValueError:
         return host != "localhost"
+
+
+class SchemeOfProxy(ASGIMiddleware):
+    """Takes the scheme from what a trusted proxy says in X-Forwarded-Proto.
+
+    Absolute links then lead back through the proxy that ended TLS, and not past it.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on with the scheme that its client used."""
+        told = Headers.from_scope(scope).getall("x-forwarded-proto", [])
+        if told and (scheme := told[-1].rpartition(",")[2].strip()) in {"http", "https"}:
+            scope["scheme"] = scheme
+        await next_app(scope, receive, send)
 
 
 class SameOrigin(ASGIMiddleware):

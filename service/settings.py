@@ -80,7 +80,8 @@ class Settings:
     client_address_header: str = _about(
         "",
         "the header in which a trusted proxy says a client's address, such as X-Forwarded-For "
-        "(its last entry counts); empty: the connection's own address",
+        "(its last entry counts; X-Forwarded-Proto is then believed too); empty: the connection's "
+        "own address",
     )
     log_format: str = _about(
         "text", "how logs are written to standard error: text (for people) or json (for machines)"

@@ -3,13 +3,12 @@
 import json
 import logging
 import re
-import shutil
 import signal
 import sqlite3
 import stat
-import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,13 +242,23 @@ def test_what_the_page_on_operations_names_is_there(settings) -> None:
         assert (DOCS / link).exists()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd")
-def test_systemd_takes_the_unit(tmp_path) -> None:
-    told = (DOCS / "deployment" / "credence.service").read_text(encoding="utf-8")
-    unit = tmp_path / "credence.service"
-    unit.write_text(re.sub(r"/opt\S+/credence", "/bin/true", told), encoding="utf-8")
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
-    )
-    ours = [line for line in done.stderr.splitlines() if "credence.service" in line]
-    assert (done.returncode, ours) == (0, [])
+def test_what_is_deployed_runs_commands_with_options_that_there_are() -> None:
+    told = re.findall(r"bin/credence (\w+)(.*)|credence (serve)( --.*)\"", DEPLOYED)
+    started = [(one[0] or one[2], one[1] or one[3]) for one in told]
+    assert {name for name, _ in started} == {"init", "serve"}
+    for name, options in started:
+        known = {text for option in main.commands[name].params for text in option.opts}
+        assert set(re.findall(r"--\S+", options)) <= known
+    for copied in re.findall(r"^COPY (?!--)(.*) \S+$", DEPLOYED, re.MULTILINE):
+        for one in copied.split():
+            assert (DOCS.parent / one).exists()
+
+
+def test_links_lead_back_through_the_proxy_that_says_how_it_was_asked(settings, question) -> None:
+    question()
+    told = {"Host": "forecasts.example", "X-Forwarded-Proto": "gopher, https"}
+    for trusted, scheme in (("X-Forwarded-For", "https"), ("", "http")):
+        proxied = replace(settings, client_address_header=trusted, readers="everyone")
+        with TestClient(create_app(proxied)) as client:
+            asked = client.get("/sets/tests/feed.atom", headers=told)
+            assert f"{scheme}://forecasts.example/sets/tests" in asked.text
