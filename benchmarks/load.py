@@ -16,6 +16,7 @@ import dataclasses
 import itertools
 import os
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -62,7 +63,9 @@ from service.models import (
 from service.settings import Settings
 
 KINDS = ("sqlite", "postgresql")
-PORT = 8931
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    PORT = free.getsockname()[1]
 FORECASTERS = 300
 BATCH = 5_000
 CURATOR = "crd_curator"
