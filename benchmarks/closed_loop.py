@@ -67,9 +67,15 @@ def spent(processes: Sequence[psutil.Process]) -> float:
 
 
 def resident(process: psutil.Process) -> list[float]:
-    """Megabytes of a process and of all that it started."""
+    """Megabytes of a process and of all that it started, pages that they share counted in each."""
     every = [process, *process.children(recursive=True)]
     return [one.memory_info().rss / 1e6 for one in every]
+
+
+def held(process: psutil.Process) -> float:
+    """Megabytes of a process and of all that it started together, by their shares of each page."""
+    every = [process, *process.children(recursive=True)]
+    return sum(one.memory_full_info().pss / 1e6 for one in every)
 
 
 def request(method: str, path: str, token: str, body: Any = None) -> bytes:

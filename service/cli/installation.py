@@ -17,7 +17,6 @@ from litestar import Litestar
 
 from service import accounts, logs, questions, tokens
 from service.cli.command import Sentence, sentences, with_database
-from service.cli.questions import load_sets, report
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
@@ -34,6 +33,7 @@ def init(*, only_token: bool) -> None:
 
     Safe to repeat: the token is printed once, when the administrator is created.
     """
+    from service.cli.questions import load_sets, report  # noqa: PLC0415  # no server needs it
 
     async def work(database: Database, settings: Settings) -> tuple[list[questions.Loaded], str]:
         await database.migrate()
