@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-import httpx
 import msgspec
 from sqlalchemy import func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -122,6 +121,8 @@ async def register(
 
 
 def _check_url(url: str) -> None:
+    import httpx  # noqa: PLC0415  # six megabytes of every web process
+
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
