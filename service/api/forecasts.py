@@ -13,7 +13,7 @@ from service.accounts import Actor
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.api.questions import QuestionId
 from service.api.repetition import IdempotencyKey, asked, once, told
-from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
+from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.forecasts import Draft
 from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.chain import ReceiptOut
@@ -43,7 +43,6 @@ class QuestionForecasts(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        submissions: Submitting,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
@@ -51,9 +50,7 @@ class QuestionForecasts(Controller):
         """Store a forecast and answer with the aggregate that it led to, and a receipt."""
         data = await strictly(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
-        return await _submit(
-            request, submissions, actor, [draft], idempotency_key, lambda made: made[0]
-        )
+        return await _submit(request, actor, [draft], idempotency_key, lambda made: made[0])
 
     @get(summary="List the forecasts on a question")
     async def listing(
@@ -116,7 +113,6 @@ class BulkForecasts(Controller):
         self,
         request: AppRequest,
         actor: Who,
-        submissions: Submitting,
         data: Annotated[
             SkipValidation[Bulk],
             Body(media_type=RequestEncodingType.JSON, min_items=1, max_items=500),
@@ -129,12 +125,11 @@ class BulkForecasts(Controller):
             Draft(one.question_id, one.probability, one.rationale, utc(one.expires_at))
             for one in data
         ]
-        return await _submit(request, submissions, actor, drafts, idempotency_key, SubmittedMany)
+        return await _submit(request, actor, drafts, idempotency_key, SubmittedMany)
 
 
 async def _submit(
     request: AppRequest,
-    submissions: Submissions,
     actor: Actor,
     drafts: list[Draft],
     key: str | None,
@@ -144,6 +139,8 @@ async def _submit(
         made = [Submitted.of(one, actor) for one in stored]
         return msgspec.json.encode(answer(made))
 
+    # From the state: dependencies that do not need each other are provided by a task each.
+    submissions: Submissions = request.app.state.submissions
     content, repeated = await submissions.submit(
         actor, drafts, encoded, key=key, request=await asked(request)
     )
