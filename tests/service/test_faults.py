@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,21 @@ from uuid import uuid4
 import httpx
 import pytest
 import time_machine
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import make_url
 
 import migrations
 from forecasting.posterior import Posterior
-from service import chain, fits
+from service import chain, fits, scoring
 from service.aggregates import Aggregator
 from service.database import Database, newest_revision
 from service.fits import Sampled
-from service.models import Fit, FitStatus, Forecast
+from service.models import Fit, FitStatus, Forecast, Role, Score
 from service.verification import differences
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 WRITERS = 8
+PATIENCE_SECONDS = 4
 
 
 @dataclass
@@ -195,6 +197,156 @@ def test_a_disk_that_is_full(serving, crowd, lost, database_url) -> None:
             met.append(writers)
     gone = sum(lost(writers.acknowledged) for writers in met)
     report("disk full", database_url, ROUNDS, met, gone)
+    assert gone == 0
+
+
+@dataclass
+class Crew:
+    """Two workers, one of which may be killed: another takes its place."""
+
+    environment: dict[str, str]
+    log: Path
+    asked: Callable[[], dict[str, Any]]
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def hire(self) -> None:
+        command = [sys.executable, "-m", "service.cli", "worker"]
+        with self.log.open("ab") as log:
+            worker = subprocess.Popen(command, env=self.environment, stderr=log)
+        self.workers[str(worker.pid)] = worker
+
+    def busy(self, what: str) -> str:
+        """The process of ours that does something, if one does."""
+        for one in self.asked()["workers"]:
+            pid = one["name"].split("-")[-2]
+            if one["alive"] and what in one["doing"] and pid in self.workers:
+                return pid
+        return ""
+
+    def kill(self, pid: str) -> None:
+        worker = self.workers.pop(pid)
+        worker.kill()
+        worker.wait()
+        self.hire()
+
+    def wait_for(self, condition: Callable[[], Any]) -> Any:
+        """What a condition gives once it gives something."""
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            pause(0.1)
+        raise AssertionError(f"it did not come within 300 s\n{self.log.read_text()}")
+
+
+@pytest.fixture
+def crew(settings, curator, tmp_path) -> Iterator[Crew]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CREDENCE_")}
+    environment = kept | {
+        "CREDENCE_DATABASE_URL": settings.database_url,
+        "CREDENCE_FIT_DEBOUNCE_SECONDS": "0.2",
+        "CREDENCE_FIT_CHECK_SECONDS": "1",
+        "CREDENCE_WORKER_PATIENCE_SECONDS": str(PATIENCE_SECONDS),
+    }
+    # What the workers beat by is what tells who is alive.
+    curator.client.app.state.settings = replace(
+        settings, worker_patience_seconds=PATIENCE_SECONDS, fit_debounce_seconds=0.2
+    )
+    found = Crew(environment, tmp_path / "workers.log", lambda: curator.get("/jobs").json())
+    found.hire()
+    found.hire()
+    yield found
+    for worker in found.workers.values():
+        worker.kill()
+        worker.wait()
+
+
+def test_a_worker_killed_in_mid_fit(
+    serving, crowd, crew, account, curator, question, lost, database_url
+) -> None:
+    """Each time another worker makes the fit, once, without a hand."""
+    chance = random.Random(3)
+    tokens, open_ones = crowd
+    people = [account(name) for name in ("ann", "bob", "eve")]
+    asked = [question(f"asked-{number}") for number in range(ROUNDS + 1)]
+    for number, one in enumerate(asked):
+        for place, person in enumerate(people):
+            said = 0.2 + 0.1 * (number % 5) + 0.05 * place
+            person.forecast(one, said, rationale=uuid4().hex)
+    interrupted = resolved = 0
+
+    def made() -> int:
+        return len(curator.get("/fits", limit=200).json()["items"])
+
+    def behind() -> bool:
+        return bool(crew.asked()["refit_behind"])
+
+    with serving() as served, writing(served.url, tokens[:1], open_ones) as writers:
+        for number in range(ROUNDS):
+            writers.wait_for_an_answer()
+            if not behind():
+                curator.resolve(asked[resolved], "yes" if resolved % 2 else "no")
+                resolved += 1
+            before = made()
+            victim = crew.wait_for(lambda: crew.busy("refit"))
+            pause(chance.uniform(0, 8))
+            crew.kill(victim)
+            interrupted += made() == before
+            if number % 5 == 4:
+                crew.wait_for(lambda: not behind())
+            writers.wait_for_an_answer()
+        crew.wait_for(lambda: not behind())
+    found = curator.get("/fits", limit=200).json()["items"]
+    assert {fit["status"] for fit in found} == {"accepted"}, found
+    covered = [fit["resolutions"] for fit in found]
+    assert sorted(covered) == list(range(1, resolved + 1)), "a fit is missing, or made twice"
+    gone = lost(writers.acknowledged)
+    what = f"worker killed {interrupted} times in mid-fit, {len(found)} fits made"
+    report(what, database_url, ROUNDS, [writers], gone)
+    assert gone == 0
+
+
+def test_a_worker_killed_in_a_rebuild(
+    crew, account, question, curator, lost, on_database, database_url
+) -> None:
+    """Each time another worker goes on with it, and the scores are the same bytes in the end."""
+    chance = random.Random(6)
+    root, kept = account("root", Role.administrator), Writers("", [], [])
+    people = [account(f"p{number}") for number in range(4)]
+    asked = [question(f"asked-{number}") for number in range(120)]
+    for one in asked:
+        for person in people:
+            key = uuid4().hex
+            answer = person.forecast(one, chance.random(), rationale=key)
+            kept.acknowledged[key] = answer.json()["forecast"]["id"]
+        curator.resolve(one, "yes")
+
+    async def stored(database: Database) -> bytes:
+        async with database.read() as session:
+            return b"".join([line async for line in scoring.canonical(session)])
+
+    async def spoil(database: Database) -> None:
+        async with database.write() as session:
+            await session.execute(delete(Score).where(Score.method == "median"))
+
+    before, interrupted = on_database(stored), 0
+    for _ in range(ROUNDS):
+        on_database(spoil)
+        task = f"/tasks/{root.post('/tasks/scores', None).json()['id']}"
+
+        def ended(task: str = task) -> bool:
+            return root.get(task).json()["status"] == "done"
+
+        victim = crew.wait_for(lambda: crew.busy("scores") or ended())
+        if victim is not True:
+            pause(chance.uniform(0, 1.5))
+            interrupted += not ended()
+            crew.kill(victim)
+        crew.wait_for(ended)
+        assert on_database(stored) == before
+    gone = lost(kept.acknowledged)
+    what = f"worker killed {interrupted} times while it rebuilt scores"
+    report(what, database_url, ROUNDS, [kept], gone)
     assert gone == 0
 
 
