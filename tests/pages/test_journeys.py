@@ -176,3 +176,17 @@ def test_what_a_webhook_was_told_can_be_sent_again(visit, check, width: int) -> 
     told = page.locator(".rows li", has=page.locator(".meta", has_text=which))
     told.get_by_role("button", name="Send again").click()
     expect(page.get_by_role("status")).to_contain_text("sent again")
+
+
+def test_an_export_is_asked_for_and_what_closes_soon_is_read(visit, check, width: int) -> None:
+    page: Page = visit("/account", as_="Elif Demir", width=width)
+    page.get_by_role("link", name="Exports").click()
+    page.get_by_label("What", exact=True).select_option("scores")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.get_by_role("status")).to_contain_text("takes it up")
+    expect(page.get_by_role("cell", name="scores, csv").first).to_be_visible()
+    check(page, "tasks")
+    page.goto("/account/reminders")
+    page.get_by_role("link", name="a week").click()
+    expect(page.get_by_text("close within a week")).to_be_visible()
+    check(page, "reminders")
