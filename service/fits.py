@@ -79,13 +79,8 @@ async def need(
     not tried again on the same resolutions, and a failed one at most `FAILURES_BEFORE_REST` times.
     """
     present = await resolutions.count(session)
-    covered = await session.scalar(
-        select(Fit.resolutions)
-        .where(Fit.status == FitStatus.accepted, Fit.format == FORMAT)
-        .order_by(Fit.id.desc())
-        .limit(1)
-    )
-    if present <= (covered or 0):
+    known = await covered(session)
+    if present <= known:
         return Need(behind=False, due=False, why="every resolution is in the latest fit")
     tried = [
         status
@@ -97,11 +92,22 @@ async def need(
         return Need(behind=True, due=False, why="the fit to these resolutions was refused")
     if len(tried) >= FAILURES_BEFORE_REST:
         return Need(behind=True, due=False, why=f"fitting failed {len(tried)} times; waiting")
-    newest, oldest = await _waiting(session, present - (covered or 0))
+    newest, oldest = await _waiting(session, present - known)
     if at - newest < quiet and at - oldest < longest_wait:
         return Need(behind=True, due=False, why="waiting for further resolutions", since=oldest)
-    why = f"{present - (covered or 0)} resolutions are new"
+    why = f"{present - known} resolutions are new"
     return Need(behind=True, due=True, why=why, since=oldest)
+
+
+async def covered(session: AsyncSession) -> int:
+    """How many resolutions the latest accepted fit of the present format has learned from."""
+    found = await session.scalar(
+        select(Fit.resolutions)
+        .where(Fit.status == FitStatus.accepted, Fit.format == FORMAT)
+        .order_by(Fit.id.desc())
+        .limit(1)
+    )
+    return found or 0
 
 
 async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:

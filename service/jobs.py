@@ -44,6 +44,7 @@ DELIVERIES: Final = "deliveries"
 TASKS: Final = "tasks"
 AT_ONCE: Final = 8
 TASKS_AT_ONCE: Final = 2
+SCHEDULES: Final = frozenset({"look", "watch", "recover", "tidy"})
 TELL_SECONDS: Final = 1.0
 KEPT_RECORDS: Final = timedelta(hours=1)
 
@@ -186,6 +187,7 @@ class Pulse:
         self._progress = progress
         self._seconds = settings.worker_patience_seconds / workers.BEATS
         self._doing: list[str] = []
+        self._changing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -195,12 +197,18 @@ class Pulse:
         self._thread.start()
 
     @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
-        """Be seen doing something while the block runs."""
-        self._doing.append(what)
+    def alone(self, what: str) -> Iterator[bool]:
+        """Be seen doing something while the block runs; False if this worker is at it already."""
+        with self._changing:
+            alone = what not in self._doing
+            if alone:
+                self._doing.append(what)
+        if not alone:
+            yield False
+            return
         self._beat()
         try:
-            yield
+            yield True
         finally:
             self._doing.remove(what)
             self._beat()
@@ -234,12 +242,21 @@ class Pulse:
             log.warning("the worker could not say that it is alive: %s", error)
 
 
-async def fit_once(database: Database, settings: Settings, sampler: Sampler) -> Fit:
-    """Fit to everything resolved by now, and store what became of it."""
+async def fit_once(
+    database: Database, settings: Settings, sampler: Sampler, *, anew: bool = True
+) -> Fit | None:
+    """Fit to everything resolved by now, and store what became of it.
+
+    Without `anew` nothing is stored, and None given, if another worker has done so meanwhile.
+    """
     async with database.read() as session:
         job = await fits.read_job(session)
     sampled = await asyncio.to_thread(sampler.sample, job.panel)
     aggregator = Aggregator(settings.interval_level)
+    if not anew:
+        async with database.read() as session:
+            if await fits.covered(session) >= job.resolutions:
+                return None
     fit = await fits.record(database, aggregator, job, sampled, seed=settings.fit_seed)
     log.info(
         "fit %d %s: %d questions, %d forecasts%s",
@@ -255,17 +272,21 @@ async def fit_once(database: Database, settings: Settings, sampler: Sampler) -> 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
-    Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit; the
-    queue lets one run at a time. Another one enqueues the tasks that are not done, another what
-    webhooks are to be told. All of that is derived from the rows, so no lost job loses work: what a
-    worker left undone that is not seen any more is cancelled, and is found due again.
+    Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit (the
+    queue lets one run at a time) and the tasks that are not done. Another one looks what webhooks
+    are to be told and enqueues the deliveries that are due. All of that is derived from the rows,
+    so no lost job loses work: what a worker left undone that is not seen any more is cancelled, and
+    is found due again. A worker that is only slow, and taken for lost, does nothing twice.
     """
     sampler = Sampler(settings)
     pulse = Pulse(settings, lambda: sampler.progress)
+    hand_out = _tasks(settings, pulse, stop)
 
     @DBOS.step(name="fit")
     def attempt() -> str:
-        with pulse.doing("refit"):
+        with pulse.alone("refit") as alone:
+            if not alone:
+                return "this worker is at it already"
             return asyncio.run(_with_database(settings, lambda db: _fit(db, settings, sampler)))
 
     @DBOS.step(name="need")
@@ -278,6 +299,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     @DBOS.workflow(name="look")
     def look(_scheduled_at: datetime, _context: object) -> None:
+        hand_out()
         if not fit_is_due():
             return
         try:
@@ -288,7 +310,6 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     recover = _recovery(settings)
     watch = _deliveries(settings)
-    hand_out = _tasks(settings, pulse, stop)
 
     @DBOS.step(name="expire")
     def expire() -> None:
@@ -298,7 +319,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     def tidy(_scheduled_at: datetime, _context: object) -> None:
         before = (now() - KEPT_RECORDS).isoformat()
         done = DBOS.list_workflows(
-            name=["look", "watch", "deliver", "tidy", "recover", "hand_out", "task"],
+            name=["look", "watch", "deliver", "tidy", "recover", "task"],
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before,
             load_input=False,
@@ -337,11 +358,6 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                     "schedule": f"*/{settings.webhooks_check_seconds} * * * * *",
                 },
                 {
-                    "schedule_name": "hand_out",
-                    "workflow_fn": hand_out,
-                    "schedule": f"*/{settings.fit_check_seconds} * * * * *",
-                },
-                {
                     "schedule_name": "recover",
                     "workflow_fn": recover,
                     "schedule": f"*/{math.ceil(min(settings.worker_patience_seconds, 30) / 3)} "
@@ -350,6 +366,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
             ]
         )
+        _forget_old_schedules()
         log.info("the worker is ready")
         stop.wait()
     finally:
@@ -357,6 +374,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         DBOS.destroy()
         sampler.close()
         pulse.stop()
+
+
+def _forget_old_schedules() -> None:
+    """An earlier version may have had others, whose workflows are no more."""
+    for known in DBOS.list_schedules():
+        if known["schedule_name"] not in SCHEDULES:
+            DBOS.delete_schedule(known["schedule_name"])
 
 
 def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
@@ -413,10 +437,8 @@ def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
     return watch
 
 
-def _tasks(
-    settings: Settings, pulse: Pulse, stop: threading.Event
-) -> Callable[[datetime, object], None]:
-    """Define the workflows of tasks; the one to schedule."""
+def _tasks(settings: Settings, pulse: Pulse, stop: threading.Event) -> Callable[[], None]:
+    """Define the workflow of a task; what enqueues one for each task that is not done."""
     kept = timedelta(hours=settings.export_kept_hours)
 
     @DBOS.step(name="unfinished")
@@ -428,15 +450,15 @@ def _tasks(
         def work(database: Database) -> Awaitable[None]:
             return tasks.run(database, task_id, kept=kept, stopped=stop.is_set)
 
-        with pulse.doing(kind):
-            asyncio.run(_with_database(settings, work))
+        with pulse.alone(f"{kind} {task_id}") as alone:
+            if alone:
+                asyncio.run(_with_database(settings, work))
 
     @DBOS.workflow(name="task")
     def task(task_id: int, kind: str) -> None:
         go_on(task_id, kind)
 
-    @DBOS.workflow(name="hand_out")
-    def hand_out(_scheduled_at: datetime, _context: object) -> None:
+    def hand_out() -> None:
         for task_id, kind in unfinished():
             try:
                 with SetEnqueueOptions(deduplication_id=f"task-{task_id}"):
@@ -458,7 +480,8 @@ async def _with_database(
 
 
 async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
-    return (await fit_once(database, settings, sampler)).status
+    fit = await fit_once(database, settings, sampler, anew=False)
+    return fit.status if fit else "another worker has made it"
 
 
 async def _alive(database: Database, patience: timedelta) -> list[str]:

@@ -90,7 +90,11 @@ def test_the_same_data_and_seed_give_the_same_fingerprint_in_any_order(
     )
     # Another panel in between: what a process fitted before must not matter.
     fit(simulate(seed=1, questions=40, forecasters=5, per_question=5).panel, seed=1, **SHORT)
-    assert fit(shuffled, seed=7, **SHORT).fingerprint == fitted.fingerprint
+    told: list[tuple[int, int]] = []
+    again = fit(shuffled, seed=7, drawn=lambda *much: told.append(much), **SHORT)
+    assert again.fingerprint == fitted.fingerprint
+    assert told
+    assert all(0 <= done <= of for done, of in told)
 
 
 def test_the_graph_and_the_live_aggregate_agree(

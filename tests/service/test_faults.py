@@ -37,7 +37,7 @@ from service.verification import differences
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 WRITERS = 8
-PATIENCE_SECONDS = 4
+PATIENCE_SECONDS = 6
 
 
 @dataclass
@@ -231,12 +231,12 @@ class Crew:
 
     def wait_for(self, condition: Callable[[], Any]) -> Any:
         """What a condition gives once it gives something."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             if found := condition():
                 return found
             pause(0.1)
-        raise AssertionError(f"it did not come within 300 s\n{self.log.read_text()}")
+        raise AssertionError(f"it did not come within 600 s\n{self.log.read_text()}")
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def crew(settings, curator, tmp_path) -> Iterator[Crew]:
     environment = kept | {
         "CREDENCE_DATABASE_URL": settings.database_url,
         "CREDENCE_FIT_DEBOUNCE_SECONDS": "0.2",
-        "CREDENCE_FIT_CHECK_SECONDS": "1",
+        "CREDENCE_FIT_CHECK_SECONDS": "2",
         "CREDENCE_WORKER_PATIENCE_SECONDS": str(PATIENCE_SECONDS),
     }
     # What the workers beat by is what tells who is alive.

@@ -24,6 +24,7 @@ from service.fits import Need, Sampled
 from service.jobs import Sampler, Stopped
 from service.models import Fit, FitStatus
 from service.settings import Settings
+from service.workers import Progress
 
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
 QUIET, LONGEST = timedelta(seconds=5), timedelta(seconds=60)
@@ -335,8 +336,18 @@ def _kill_child(sampler: Sampler) -> None:
 
 def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(bare) -> None:
     sampler = Sampler(Settings(**bare, fit_draws=50, fit_tune=50, fit_chains=2))
+    seen: set[Progress] = set()
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(sampler, seen, ended))
+    watcher.start()
     try:
         refused = sampler.sample(panel())
+        ended.set()
+        watcher.join()
+        stages = {progress.stage for progress in seen}
+        assert {"compiling", "sampling, attempt 1"} <= stages
+        assert {progress.draws for progress in seen} <= {0, 200, 400}
+        assert sampler.progress == Progress()
         assert refused.status == FitStatus.refused
         assert refused.reason
         assert refused.diagnostics
@@ -344,4 +355,10 @@ def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(ba
         assert nothing.status == FitStatus.accepted
         assert nothing.posterior is not None
     finally:
+        ended.set()
         sampler.close()
+
+
+def _watch(sampler: Sampler, seen: set[Progress], ended: threading.Event) -> None:
+    while not ended.wait(0.001):
+        seen.add(sampler.progress)
