@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
@@ -247,7 +248,9 @@ def test_what_is_deployed_runs_commands_with_options_that_there_are() -> None:
     started = [(one[0] or one[2], one[1] or one[3]) for one in told]
     assert {name for name, _ in started} == {"init", "serve"}
     for name, options in started:
-        known = {text for option in main.commands[name].params for text in option.opts}
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        known = {text for option in command.params for text in option.opts}
         assert set(re.findall(r"--\S+", options)) <= known
     for copied in re.findall(r"^COPY (?!--)(.*) \S+$", DEPLOYED, re.MULTILINE):
         for one in copied.split():
