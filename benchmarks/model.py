@@ -2,7 +2,8 @@
 
 Run ``python benchmarks/model.py`` (live, mass refresh, refits of 20,000 forecasts, their growth,
 and PyMC's own sampler with its defaults beside a refit of the same data), ``--live`` for the first
-two, ``--large`` for a refit of a million forecasts alone (minutes, gigabytes).
+two, ``--large`` for a refit of a million forecasts alone (minutes, gigabytes), after a smaller one
+that says how far its method is off.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from forecasting.fit import FitRefused, fit
+from forecasting.learned import Crowd
 from forecasting.live import Standing, aggregate, aggregate_many
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
@@ -82,6 +84,7 @@ def measure_refit(panel: Panel, label: str) -> tuple[float, Posterior | None]:
 
     def note(text: str) -> None:
         stages.append((text, time.process_time(), time.perf_counter()))
+        print(f"  {text}", flush=True)
 
     found = None
     try:
@@ -113,6 +116,34 @@ def measure_growth() -> None:
         seconds.append(measure_refit(without_times(panel), "growth")[0])
     slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
     print(f"growth over {', '.join(map(str, sizes))} forecasts: slope {slope:.2f}", flush=True)
+
+
+def measure_integrated_out() -> None:
+    """Print how far answers are off where most skills are integrated out, not sampled."""
+    panel = simulate(
+        seed=1, questions=1000, forecasters=10_000, per_question=100, updates=1, domains=5
+    ).panel
+    last = panel.snapshots(())
+    said = []
+    for sampled in (10_000, 10_000, 2_000):
+        start = time.process_time()
+        posterior = fit(panel, seed=len(said), sampled=sampled)
+        seconds = time.process_time() - start
+        crowds = [Crowd.of(panel, last, snapshot) for snapshot in range(last.question.size)]
+        answers = [
+            aggregate(posterior, crowd.forecasters, crowd.probability, crowd.time).probability
+            for crowd in crowds
+        ]
+        said.append(np.array(answers))
+        print(
+            f"{sampled} of {len(panel.forecasters)} skills sampled: {seconds:.0f} CPU s, "
+            f"t_w {posterior.t_w.mean():.3f} ± {posterior.t_w.std():.3f}, "
+            f"k0 {posterior.k0.mean():.2f} ± {posterior.k0.std():.2f}",
+            flush=True,
+        )
+    for words, other in (("another seed", said[1]), ("most integrated out", said[2])):
+        off = np.abs(other - said[0])
+        print(f"off with {words}: median {np.median(off):.4f}, most {off.max():.4f}")
 
 
 def measure_large() -> None:
@@ -185,6 +216,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=10_000, help="of the mass refresh")
     asked = parser.parse_args()
     if asked.large:
+        measure_integrated_out()
         measure_large()
         return
     measure_live()

@@ -20,6 +20,9 @@ from forecasting.kernel import A0, G0, K0, RHO, SHARED, T_W, V0
 from forecasting.posterior import Priors
 from forecasting.training import TrainingRows
 
+SAMPLED = 20_000
+"""Forecasters whose skill is sampled at most; that of others is integrated out."""
+
 _STEP = 1e-4
 _FLATTEST = 0.05
 
@@ -43,16 +46,25 @@ class Density:
     standard normal whether a forecaster has three forecasts or three thousand. The sign of t means
     nothing, but lets it pass through 0, where its logarithm would linger.
 
+    Where there are more forecasters than ``sampled``, those of whom the outcomes say least have no
+    value in the point: given t, theirs is taken to be standard normal and integrated out by
+    Laplace's method (Tierney and Kadane 1986, doi:10.1080/01621459.1986.10478240), the likelihood
+    being that of their mean skill. They come last in the order of forecasters.
+
     Attributes:
         shared: how many parameters do not belong to one forecaster; they come first.
-        people: how many do, one each.
+        people: how many forecasters there are.
+        sampled: how many of them have a value in the point.
         size: the number of parameters.
+        order: index among the rows' forecasters of each here, ``(forecaster,)``.
     """
 
-    def __init__(self, rows: TrainingRows, priors: Priors) -> None:
+    def __init__(self, rows: TrainingRows, priors: Priors, sampled: int = SAMPLED) -> None:
         self._domains, self.people = len(rows.domains), len(rows.forecasters)
         self.shared = SHARED + 2 * self._domains
-        self.size = self.shared + self.people
+        self.sampled = self.people
+        self.size = self.shared + self.sampled
+        self.order = np.arange(self.people)
         self._crowd = max(rows.said.size / max(rows.outcome.size, 1), 1.0)
         self._shots = _Shots.of(rows)
         self._prior = np.array(dataclasses.astuple(priors))
@@ -62,6 +74,18 @@ class Density:
         self._middle = self._find_middle(priors)
         self._factor = self._factor_of_covariance()
         self._slope, self._information = self._expand()
+        if self.people > sampled:
+            self._set_apart(sampled)
+
+    def _set_apart(self, sampled: int) -> None:
+        """Put the forecasters of whom least is known last, without a value."""
+        self.order = np.argsort(-self._information, kind="stable")
+        place = np.empty_like(self.order)
+        place[self.order] = np.arange(self.people)
+        self._shots = dataclasses.replace(self._shots, forecaster=place[self._shots.forecaster])
+        self._slope, self._information = self._slope[self.order], self._information[self.order]
+        self.sampled = sampled
+        self.size = self.shared + sampled
 
     def buffer(self) -> IntArray:
         """Return all that ``forecasting.kernel`` needs to know."""
@@ -169,14 +193,15 @@ class Density:
             "alpha": shared[..., SHARED + self._domains :],
         }
 
-    def omega(self, t: FloatArray, values: FloatArray, part: slice = slice(None)) -> FloatArray:
+    def omega(self, t: FloatArray, values: FloatArray, first: int = 0) -> FloatArray:
         """Return omega of a part of the forecasters, ``(..., forecaster)``.
 
         Args:
             t: the first parameter of each point, ``(...)``.
             values: those of this part, ``(..., forecaster)``.
-            part: of the forecasters.
+            first: of them, in the order of this density.
         """
+        part = slice(first, first + values.shape[-1])
         size = np.abs(t)[..., None]
         spread = 1.0 + size * size * self._information[part]
         sign = np.where(t < 0.0, -1.0, 1.0)[..., None]

@@ -4,6 +4,7 @@ Importing this module is cheap; calling ``fit`` imports nutpie and Numba.
 """
 
 import dataclasses
+import os
 import platform
 import warnings
 from collections.abc import Callable
@@ -58,6 +59,7 @@ def fit(
     progress: Callable[[str], None] | None = None,
     drawn: Callable[[int, int], None] | None = None,
     priors: Priors = PRIORS,
+    sampled: int | None = None,
 ) -> Posterior:
     """Learn whom to believe, and how far, from the resolved questions of a panel.
 
@@ -75,6 +77,8 @@ def fit(
         drawn: told twice a second, by another thread, how many transitions are sampled, and of how
             many: tuning and draws of all chains of the present try.
         priors: of the parameters.
+        sampled: forecasters whose skill is sampled at most, by default 20,000; that of those of
+            whom the outcomes say least is integrated out, and drawn afterwards.
 
     Raises:
         FitRefused: R-hat above 1.01, fewer than 400 effective draws in bulk or tail, divergences,
@@ -102,9 +106,11 @@ def fit(
         return dataclasses.replace(prior, copies=rows.copies)
 
     tell("compiling")
-    from forecasting.density import Density  # noqa: PLC0415 - imports Numba
+    from forecasting.density import SAMPLED, Density  # noqa: PLC0415 - imports Numba
 
-    density = Density(rows, priors)
+    density = Density(rows, priors, SAMPLED if sampled is None else sampled)
+    if density.sampled < density.people:
+        made_of["integrated_out"] = density.people - density.sampled
     density.evaluator()(density.start(seed))
     diagnostics: dict[str, Any] = {}
     reason = ""
@@ -151,6 +157,7 @@ def _sample(
     density: "Density",
     drawn: Callable[[int, int], None] | None,
     *,
+    seed: int,
     chains: int,
     draws: int,
     **settings: Any,
@@ -162,17 +169,33 @@ def _sample(
 
         from forecasting.native import NativeModel  # noqa: PLC0415 - imports nutpie
 
-    model = NativeModel({}, density, drawn)
-    try:
-        sample: Any = nutpie.sample(
-            model,
-            chains=chains,
+    seeds = np.random.SeedSequence(seed).generate_state(chains, np.uint64)
+    finished = [0] * chains
+
+    def chain(number: int) -> tuple[FloatArray, Any, int]:
+        def tell(done: int, of: int) -> None:
+            finished[number] = done
+            if drawn is not None:
+                drawn(sum(finished), chains * of)
+
+        # One call a chain: what it holds while it runs is many times what is kept of it.
+        trace: Any = nutpie.sample(
+            NativeModel({}, density, tell if drawn else None),
+            chains=1,
+            cores=1,
             draws=draws,
+            seed=int(seeds[number]),
             progress_bar=False,
             return_raw_trace=True,
+            store_unconstrained=True,
             **settings,
         )
-        kept = [_kept(*batches) for batches in zip(*sample.get_arrow_trace(), strict=True)]
+        ((statistics,),) = trace.get_arrow_trace()[1:]
+        return _kept(statistics, density.shared)
+
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            kept = list(pool.map(chain, range(chains)))
     except Exception as error:
         raise FitRefused(f"the sampler failed: {error}", {}) from error
     except BaseException as error:
@@ -180,7 +203,7 @@ def _sample(
         if type(error).__name__ != "PanicException":
             raise
         raise FitRefused(f"the sampler failed: {error}", {}) from error
-    found = [each.shape[0] for each, _ in kept]
+    found = [shared.shape[0] for shared, _, _ in kept]
     if found != [draws] * chains:
         raise FitRefused(
             f"the sampler stopped after {len(found)} chains of {min(found, default=0)} draws; "
@@ -188,24 +211,25 @@ def _sample(
             {},
         )
     return _Sample(
-        shared=np.stack([words[:, : density.shared] for words, _ in kept]),
-        # Views, not copies: this is the large part.
-        values=[
-            words.view(np.float32)[:, 2 * density.shared :][:, : density.people]
-            for words, _ in kept
-        ],
-        divergences=sum(int(diverged.sum()) for _, diverged in kept),
+        shared=np.stack([shared for shared, _, _ in kept]),
+        values=[values for _, values, _ in kept],
+        divergences=sum(diverged for _, _, diverged in kept),
     )
 
 
-def _kept(draws: Any, statistics: Any) -> tuple[FloatArray, Any]:
-    """Return what ``kernel.kept_by_address`` kept after tuning, and which transitions diverged."""
+def _kept(statistics: Any, shared: int) -> tuple[FloatArray, Any, int]:
+    """Return a chain's draws after tuning, shared and values, and how many of them diverged."""
     import pyarrow as pa  # noqa: PLC0415 - only fits pay for this import
 
     tuning = pa.array(statistics.column("tuning")).to_numpy(zero_copy_only=False)
     diverged = pa.array(statistics.column("diverging")).to_numpy(zero_copy_only=False)
-    words = pa.array(draws.column("kept")).flatten().to_numpy()
-    return words.reshape(tuning.size, -1)[int(tuning.sum()) :], diverged[~tuning]
+    points = pa.array(statistics.column("unconstrained_draw")).flatten().to_numpy()
+    points = points.reshape(tuning.size, -1)[int(tuning.sum()) :]
+    return (
+        points[:, :shared].copy(),
+        points[:, shared:].astype(np.float32),
+        int(diverged[~tuning].sum()),
+    )
 
 
 def _diagnose(density: "Density", sample: _Sample) -> dict[str, Any]:
@@ -217,10 +241,10 @@ def _diagnose(density: "Density", sample: _Sample) -> dict[str, Any]:
     def of_part(first: int) -> dict[str, FloatArray]:
         part = slice(first, first + _TOGETHER)
         values = np.stack([each[:, part] for each in sample.values])
-        return diagnose(density.omega(t, values, part))
+        return diagnose(density.omega(t, values, first))
 
     with ThreadPoolExecutor() as pool:
-        found["omega"] = list(pool.map(of_part, range(0, density.people, _TOGETHER)))
+        found["omega"] = list(pool.map(of_part, range(0, density.sampled, _TOGETHER)))
     figures: dict[str, Any] = {}
     for name, key, worst in (
         ("max_r_hat", "r_hat", np.max),
@@ -263,9 +287,15 @@ def _stored(
     kept = np.linspace(0, length - 1, min(length, max(DRAWS // chains, 1))).round().astype(int)
     shared = sample.shared[:, kept].reshape(-1, density.shared)
     omega: Any = np.empty((shared.shape[0], density.people), dtype=np.float32)
+    random = np.random.default_rng(metadata["seed"])
     for chain, values in enumerate(sample.values):
         part = slice(chain * kept.size, (chain + 1) * kept.size)
-        omega[part] = density.omega(shared[part, 0], values[kept])
+        # A standard normal value each for those who were integrated out.
+        others = random.standard_normal(
+            (kept.size, density.people - density.sampled), dtype=np.float32
+        )
+        drawn = density.omega(shared[part, 0], np.hstack([values[kept], others]))
+        omega[part, density.order] = drawn
     return Posterior(
         **density.named(shared),
         omega=omega,

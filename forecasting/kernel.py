@@ -341,11 +341,19 @@ def _unfold(
     omega: FloatArray,
     skill: FloatArray,
 ) -> None:
-    """Turn the values at the end of a point into omega, and that into skill."""
+    """Turn the values at the end of a point into omega, and that into skill.
+
+    Those beyond the values are not sampled: theirs is the mean of the normal law that the sampled
+    values would have, and the mean skill under it.
+    """
     for who in range(values.size):
         spread = 1.0 + t * t * information[who]
         omega[who] = t * slope[who] / spread + values[who] / math.sqrt(spread)
         skill[who] = exponential(t * omega[who])
+    for who in range(values.size, slope.size):
+        inverse = 1.0 / (1.0 + t * t * information[who])
+        omega[who] = t * slope[who] * inverse
+        skill[who] = exponential(t * omega[who] + 0.5 * t * t * inverse)
 
 
 @_compiled(fast=True)
@@ -358,9 +366,12 @@ def _fold(
     of_skill: FloatArray,
     of_value: FloatArray,
 ) -> tuple[float, float]:
-    """Return the log of prior times Jacobian of all values and the slope by t; fill in theirs."""
+    """Return the log of prior times Jacobian of all values and the slope by t; fill in theirs.
+
+    For those who are not sampled it is the log of the integral that Laplace's method gives.
+    """
     value, of_t = 0.0, 0.0
-    for who in range(omega.size):
+    for who in range(of_value.size):
         by_log_skill = skill[who] * of_skill[who]
         known = t * t * information[who]
         inverse = 1.0 / (1.0 + known)
@@ -371,7 +382,15 @@ def _fold(
         value -= 0.5 * (omega[who] * omega[who] + logarithm(1.0 + known))
         of_t += omega[who] * by_log_skill + by_omega * moved - t * information[who] * inverse
         of_value[who] = by_omega * math.sqrt(inverse)
-    return value - 0.5 * _LOG_TAU * omega.size, of_t
+    for who in range(of_value.size, omega.size):
+        by_log_skill = skill[who] * of_skill[who]
+        known = t * t * information[who]
+        inverse = 1.0 / (1.0 + known)
+        moved = slope[who] * (1.0 - 2.0 * known * inverse) * inverse
+        value -= 0.5 * (omega[who] * omega[who] + logarithm(1.0 + known))
+        of_t += by_log_skill * (omega[who] + t * (moved + inverse * inverse))
+        of_t -= omega[who] * moved + t * information[who] * inverse
+    return value - 0.5 * _LOG_TAU * of_value.size, of_t
 
 
 @_compiled()
@@ -469,23 +488,9 @@ def called_by_address(size: int, point: Any, gradient: Any, value: Any, buffer: 
     return 0 if math.isfinite(found) else 1
 
 
-def kept_size(shared: int, people: int) -> int:
-    """Return how many words ``kept_by_address`` fills."""
-    return shared + (people + 1) // 2
-
-
 @numba.cfunc(  # type: ignore[untyped-decorator]
     types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), nopython=True
 )
-def kept_by_address(size: int, words: int, point: Any, kept: Any, buffer: Any) -> int:
-    """Keep what is shared, and the values of forecasters in single precision: two fill a word."""
-    everything = numba.carray(point, (size,))
-    room = numba.carray(kept, (words,))
-    shared = _numbers(
-        numba.carray(buffer, (numba.carray(buffer, (1,), np.int64)[0],), np.int64), _MIDDLE
-    ).size
-    room[:shared] = everything[:shared]
-    halves = room[shared:].view(np.float32)
-    for place in range(shared, size):
-        halves[place - shared] = everything[place]
+def nothing_by_address(_: int, __: int, ___: Any, ____: Any, _____: Any) -> int:
+    """Derive nothing from a point."""
     return 0

@@ -30,29 +30,23 @@ class NativeModel(CompiledModel):  # type: ignore[misc]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of what is kept of a point."""
-        return {"kept": (self._kept,)}
+        """Nothing is derived from a point: whole points are stored."""
+        return {}
 
     @property
     def coords(self) -> dict[str, Any]:
         """None."""
         return {}
 
-    @property
-    def _kept(self) -> int:
-        return kernel.kept_size(self.density.shared, self.density.people)
-
     def _make_model(self, _: Any) -> Any:
-        buffer, kept = self.density.buffer(), self._kept
-        address, sizes = buffer.ctypes.data, {"place": kept}
+        buffer = self.density.buffer()
+        address = buffer.ctypes.data
         return _lib.PyMcModel(
             _lib.LogpFunc(kernel.called_by_address.address, address, buffer),
-            _lib.ExpandFunc(self.n_dim, kept, kernel.kept_by_address.address, address, buffer),
-            _lib.PyVariable.new_variables(
-                ["kept"], ["float64"], [(kept,)], sizes, {"kept": ["place"]}
-            ),
+            _lib.ExpandFunc(self.n_dim, 0, kernel.nothing_by_address.address, address, buffer),
+            _lib.PyVariable.new_variables([], [], [], {}, {}),
             self.n_dim,
-            sizes,
+            {},
             {},
             self.density.start,
             None,

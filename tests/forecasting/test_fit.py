@@ -10,6 +10,7 @@ from scipy import stats
 from forecasting import fit as fitting
 from forecasting.density import Density
 from forecasting.fit import FitRefused, fit
+from forecasting.learned import Crowd
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.pooling import logistic
@@ -146,6 +147,48 @@ def test_the_density_that_is_sampled_is_that_of_the_graph(
             step[place] = 1e-5
             rise = (evaluate(flat + step)[0] - evaluate(flat - step)[0]) / 2e-5
             assert slope[place] == pytest.approx(rise, rel=1e-4, abs=1e-5)
+
+
+def test_where_skills_are_integrated_out_the_slope_is_that_of_the_density(
+    simulation: Simulation,
+) -> None:
+    density = Density(TrainingRows.of(simulation.panel), PRIORS, sampled=4)
+    assert (density.sampled, density.size) == (4, density.shared + 4)
+    evaluate = density.evaluator()
+    for seed, t in enumerate((0.2, -0.9, 1.8)):
+        flat = density.start(seed)
+        flat[0] = t
+        slope = evaluate(flat)[1]
+        for place in range(flat.size):
+            step = np.zeros(flat.size)
+            step[place] = 1e-5
+            rise = (evaluate(flat + step)[0] - evaluate(flat - step)[0]) / 2e-5
+            assert slope[place] == pytest.approx(rise, rel=1e-4, abs=1e-5)
+
+
+def test_integrating_skills_out_hardly_changes_answers_and_weights() -> None:
+    panel = simulate(seed=3, questions=150, forecasters=60, per_question=30).panel
+    whole = fit(panel, seed=1)
+    part, again = (fit(panel, seed=1, sampled=20) for _ in range(2))
+    assert part.fingerprint == again.fingerprint
+    assert part.metadata["integrated_out"] == 40
+    assert "integrated_out" not in whole.metadata
+    assert part.forecasters == whole.forecasters
+    last = panel.snapshots(())
+    crowds = [Crowd.of(panel, last, snapshot) for snapshot in range(last.question.size)]
+
+    def answers(posterior: Posterior) -> Any:
+        return np.array(
+            [
+                aggregate(posterior, crowd.forecasters, crowd.probability, crowd.time).probability
+                for crowd in crowds
+            ]
+        )
+
+    off = np.abs(answers(part) - answers(whole))
+    assert np.median(off) < 0.01
+    log_weights = [(each.t_w[:, None] * each.omega).mean(axis=0) for each in (part, whole)]
+    assert np.corrcoef(*log_weights)[0, 1] > 0.9, "each weight is its own forecaster's"
 
 
 def _named(density: Density, flat: Any) -> dict[str, Any]:
