@@ -68,12 +68,12 @@ class Priors:
         alpha_sd: standard deviation of a domain's shift around the common one.
     """
 
-    t_w: float = 1.0
+    t_w: float = 1.5
     rho: float = 2.0
-    k0_mean: float = 0.0
+    k0_mean: float = -0.7
     k0_sd: float = 1.0
-    v0: float = 1.0
-    g0_mean: float = 0.35
+    v0: float = 0.5
+    g0_mean: float = 0.45
     g0_sd: float = 0.5
     a0_mean: float = 0.0
     a0_sd: float = 0.5

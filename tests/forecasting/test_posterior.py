@@ -95,10 +95,10 @@ def test_the_prior_is_reproducible_and_follows_its_distributions() -> None:
     prior = Posterior.prior(seed=3, draws=20_000)
     assert prior.fingerprint == Posterior.prior(seed=3, draws=20_000).fingerprint
     assert prior.fingerprint != Posterior.prior(seed=4, draws=20_000).fingerprint
-    assert prior.t_w.mean() == pytest.approx(np.sqrt(2 / np.pi), abs=0.02)
+    assert prior.t_w.mean() == pytest.approx(1.5 * np.sqrt(2 / np.pi), abs=0.02)
     assert prior.rho.mean() == pytest.approx(0.5, abs=0.02)
-    assert np.median(prior.k0) == pytest.approx(1.0, abs=0.04)
-    assert prior.g0.mean() == pytest.approx(0.35, abs=0.02)
+    assert np.median(prior.k0) == pytest.approx(np.exp(-0.7), abs=0.03)
+    assert prior.g0.mean() == pytest.approx(0.45, abs=0.02)
     assert prior.a0.mean() == pytest.approx(0.0, abs=1e-12)
     assert prior.a0.std() == pytest.approx(0.5, abs=0.02)
 
