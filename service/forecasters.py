@@ -29,11 +29,13 @@ class Estimate:
 class Opinion:
     """What the model makes of a forecaster; see `forecasting.forecasters` for the figures.
 
-    Of one who was not in the latest fit only the weight is known.
+    Of one who was not in the latest fit only the weight is known. The offset is taken off their
+    log-odds before pooling, in nats: how far they lie above others' on the same questions.
     """
 
     resolved: int
     level: float
+    offset: float
     weight: Estimate
     bias: Estimate | None = None
     noise: Estimate | None = None
@@ -151,9 +153,11 @@ async def _opinion(session: AsyncSession, aggregator: Aggregator, account: Accou
             ForecasterSummary.fit_id == belief.fit_id, ForecasterSummary.account_id == account.id
         )
     )
+    name = (str(account.id),)
+    offset = float(belief.posterior.offsets_of(name)[0])
     if stored is not None:
-        figures = {name: Estimate(*values) for name, values in stored.figures.items()}
-        return Opinion(stored.resolved, stored.level, **figures)
-    found = weights(belief.posterior, (str(account.id),), level=aggregator.level)
+        figures = {figure: Estimate(*values) for figure, values in stored.figures.items()}
+        return Opinion(stored.resolved, stored.level, offset, **figures)
+    found = weights(belief.posterior, name, level=aggregator.level)
     ends = (found.value[0], found.lower[0], found.upper[0])
-    return Opinion(0, aggregator.level, Estimate(*(float(end) for end in ends)))
+    return Opinion(0, aggregator.level, offset, Estimate(*(float(end) for end in ends)))

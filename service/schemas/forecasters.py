@@ -24,13 +24,15 @@ class EstimateOut(msgspec.Struct):
 class OpinionOut(msgspec.Struct):
     """What the model makes of a forecaster, each figure pulled towards what is usual.
 
-    `weight` is what the pool uses, 1 for unknown skill; the others are estimated apart and null
-    until a fit has seen a resolved question of theirs: `bias` in nats, above 0 for too much yes;
-    `noise` in nats around the crowd; `slope` below 1 for overconfidence.
+    `weight` is what the pool uses, 1 for unknown skill, and so is `offset`: the nats by which their
+    log-odds lie above others' on the same questions, which are taken off before pooling. The others
+    are estimated apart and null until a fit has seen a resolved question of theirs: `bias` in nats,
+    above 0 for too much yes; `noise` in nats around the crowd; `slope` below 1 for overconfidence.
     """
 
     resolved: int
     level: float
+    offset: float
     weight: EstimateOut | None
     bias: EstimateOut | None
     noise: EstimateOut | None
@@ -40,7 +42,12 @@ class OpinionOut(msgspec.Struct):
     def of(cls, found: Opinion) -> "OpinionOut":
         """From an opinion."""
         figures = (found.weight, found.bias, found.noise, found.slope)
-        return cls(found.resolved, found.level, *(EstimateOut.of(figure) for figure in figures))
+        return cls(
+            found.resolved,
+            found.level,
+            found.offset,
+            *(EstimateOut.of(figure) for figure in figures),
+        )
 
 
 class ForecasterOut(msgspec.Struct):

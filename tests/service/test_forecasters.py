@@ -50,6 +50,7 @@ def test_a_forecaster_sees_what_the_latest_fit_says_of_them(
         values = [estimate.value, estimate.lower, estimate.upper]
         assert list(seen[name].values()) == pytest.approx(values)
     assert seen["bias"]["lower"] > 0, "said 0.9 of what came once in four"
+    assert seen["offset"] == 0.0, "the posterior of this fit is the prior"
     unseen = new.get(f"/forecasters/{new.id}").json()["opinion"]
     assert (unseen["resolved"], unseen["weight"]["value"]) == (0, 1.0)
     assert [unseen[name] for name in FIGURES[1:]] == [None, None, None]

@@ -58,7 +58,7 @@ def record(on_database) -> Any:
 
 
 def learned(trusted: int) -> Posterior:
-    """A posterior that trusts one account far more than anyone else."""
+    """A posterior that trusts one account far more than anyone else, and takes its offset off."""
     prior = Posterior.prior()
     return Posterior(
         **{
@@ -66,6 +66,7 @@ def learned(trusted: int) -> Posterior:
             for name in ("t_w", "rho", "k0", "v0", "g0", "a0", "gamma", "alpha")
         },
         omega=np.full((prior.draws, 1), 3.0),
+        offset=np.array([-0.25]),
         forecasters=(str(trusted),),
         domains=prior.domains,
         metadata={},
@@ -159,8 +160,9 @@ def test_an_accepted_fit_renews_the_open_questions_in_every_process(
     kept = ann.get(f"/questions/{snow}/aggregate").json()
     assert kept["probability"] == before[snow]["probability"], "a fit knows the answer: too late"
     assert ann.get(f"/questions/{empty}/aggregate").json()["fit_id"] == fit.id
-    weight = ann.get(f"/forecasters/{ann.id}").json()["opinion"]["weight"]
-    assert weight["lower"] > 1
+    opinion = ann.get(f"/forecasters/{ann.id}").json()["opinion"]
+    assert opinion["weight"]["lower"] > 1
+    assert opinion["offset"] == -0.25
 
 
 def test_a_posterior_comes_as_netcdf_with_named_dimensions(record, account, tmp_path) -> None:
