@@ -154,7 +154,7 @@ async def _opinion(session: AsyncSession, aggregator: Aggregator, account: Accou
         )
     )
     name = (str(account.id),)
-    offset = float(belief.posterior.offsets_of(name)[0])
+    offset = float(belief.posterior.offsets[belief.posterior.rows_of(name)[0]])
     if stored is not None:
         figures = {figure: Estimate(*values) for figure, values in stored.figures.items()}
         return Opinion(stored.resolved, stored.level, offset, **figures)
