@@ -35,7 +35,7 @@ from service.settings import SHIPPED_SETS, Settings
 
 OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
 
-hypothesis.settings.register_profile("fuzz")
+hypothesis.settings.register_profile("fuzz", deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ from sqlalchemy import select
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import accounts, exchange, questions, sessions, tokens, webhooks
+from service import accounts, exchange, questions, sessions, tasks, tokens, webhooks
 from service.aggregates import Aggregator
 from service.api.examples import PASSWORD
 from service.app import create_app
@@ -212,6 +212,7 @@ def live(client: TestClient[Any], made: dict[str, str]) -> dict[str, list[Any]]:
     ]
     invited = ann("POST", "/invitations", {"role": "viewer"})["invitation"]["id"]
     back_in = ann("POST", "/invitations", {"account_id": fay_id})["secret"]
+    written = ann("POST", "/account/exports/forecasts")["id"]
 
     async def look() -> list[int]:
         database = client.app.state.database
@@ -219,6 +220,8 @@ def live(client: TestClient[Any], made: dict[str, str]) -> dict[str, list[Any]]:
             await sessions.begin(database, teller_id, browser="Firefox")
         async with database.write() as session:
             await webhooks.note(session, now() + DAY / 24)
+        await tasks.run(database, written, kept=DAY, stopped=lambda: False)
+        async with database.read() as session:
             return list((await session.scalars(select(WebhookDelivery.id))).all())
 
     with client.portal() as portal:
@@ -238,6 +241,8 @@ def live(client: TestClient[Any], made: dict[str, str]) -> dict[str, list[Any]]:
         "delivery_id": deliveries,
         "leaderboard_id": [frozen],
         "fit_id": [1],
+        "task_id": [written],
+        "what": ["forecasts", "scores"],
         "ann's token": [mine[0]],
         "ann's comment": [answered],
         "hidden comment": [hidden],
