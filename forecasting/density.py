@@ -20,9 +20,6 @@ from forecasting.kernel import A0, G0, K0, RHO, SHARED, T_W, V0
 from forecasting.posterior import Priors
 from forecasting.training import TrainingRows
 
-SAMPLED = 20_000
-"""Forecasters whose skill is sampled at most; that of others is integrated out."""
-
 _STEP = 1e-4
 _FLATTEST = 0.05
 
@@ -46,10 +43,11 @@ class Density:
     standard normal whether a forecaster has three forecasts or three thousand. The sign of t means
     nothing, but lets it pass through 0, where its logarithm would linger.
 
-    Where there are more forecasters than ``sampled``, those of whom the outcomes say least have no
-    value in the point: given t, theirs is taken to be standard normal and integrated out by
-    Laplace's method (Tierney and Kadane 1986, doi:10.1080/01621459.1986.10478240), the likelihood
-    being that of their mean skill. They come last in the order of forecasters.
+    Where more forecasters are known than are to be ``sampled`` (None: everybody), those of whom the
+    outcomes say least have no value in the point: given t, theirs is taken to be standard normal
+    and integrated out by Laplace's method (Tierney and Kadane 1986,
+    doi:10.1080/01621459.1986.10478240), the likelihood being that of their mean skill. They come
+    last in the order of forecasters.
 
     Attributes:
         shared: how many parameters do not belong to one forecaster; they come first.
@@ -59,7 +57,7 @@ class Density:
         order: index among the rows' forecasters of each here, ``(forecaster,)``.
     """
 
-    def __init__(self, rows: TrainingRows, priors: Priors, sampled: int = SAMPLED) -> None:
+    def __init__(self, rows: TrainingRows, priors: Priors, sampled: int | None = None) -> None:
         self._domains, self.people = len(rows.domains), len(rows.forecasters)
         self.shared = SHARED + 2 * self._domains
         self.sampled = self.people
@@ -74,7 +72,7 @@ class Density:
         self._middle = self._find_middle(priors)
         self._factor = self._factor_of_covariance()
         self._slope, self._information = self._expand()
-        if self.people > sampled:
+        if sampled is not None and sampled < self.people:
             self._set_apart(sampled)
 
     def _set_apart(self, sampled: int) -> None:

@@ -27,6 +27,7 @@ MAX_R_HAT = 1.01
 MIN_ESS = 400
 TUNE = 300
 KEPT = 1000
+SAMPLED = 20_000
 
 _TOGETHER = 256
 """Forecasters whose draws are diagnosed at once."""
@@ -59,7 +60,7 @@ def fit(
     progress: Callable[[str], None] | None = None,
     drawn: Callable[[int, int], None] | None = None,
     priors: Priors = PRIORS,
-    sampled: int | None = None,
+    sampled: int = SAMPLED,
 ) -> Posterior:
     """Learn whom to believe, and how far, from the resolved questions of a panel.
 
@@ -77,8 +78,8 @@ def fit(
         drawn: told twice a second, by another thread, how many transitions are sampled, and of how
             many: tuning and draws of all chains of the present try.
         priors: of the parameters.
-        sampled: forecasters whose skill is sampled at most, by default 20,000; that of those of
-            whom the outcomes say least is integrated out, and drawn afterwards.
+        sampled: forecasters whose skill is sampled at most; that of those of whom the outcomes say
+            least is integrated out, and drawn afterwards.
 
     Raises:
         FitRefused: R-hat above 1.01, fewer than 400 effective draws in bulk or tail, divergences,
@@ -106,9 +107,9 @@ def fit(
         return dataclasses.replace(prior, copies=rows.copies)
 
     tell("compiling")
-    from forecasting.density import SAMPLED, Density  # noqa: PLC0415 - imports Numba
+    from forecasting.density import Density  # noqa: PLC0415 - imports Numba
 
-    density = Density(rows, priors, SAMPLED if sampled is None else sampled)
+    density = Density(rows, priors, sampled)
     if density.sampled < density.people:
         made_of["integrated_out"] = density.people - density.sampled
     density.evaluator()(density.start(seed))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting.calibration import reliability
@@ -29,7 +29,6 @@ def by_min_max(points: np.ndarray, yes: np.ndarray, count: np.ndarray) -> list[f
     ]
 
 
-@settings(deadline=None)
 @given(cases=CASES)
 def test_frequencies_are_isotonic_with_ties_pooled_and_the_parts_add_up(
     cases: list[tuple[float, bool]],
@@ -51,7 +50,6 @@ def test_frequencies_are_isotonic_with_ties_pooled_and_the_parts_add_up(
     assert (found.lower <= found.upper + 1e-12).all()
 
 
-@settings(deadline=None)
 @given(cases=CASES, seed=st.integers(0, 1000))
 def test_the_order_of_forecasts_does_not_matter(cases: list[tuple[float, bool]], seed: int) -> None:
     said, truth = np.array(cases, dtype=float).T

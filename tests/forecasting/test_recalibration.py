@@ -47,7 +47,7 @@ def test_people_who_say_one_half_always_have_no_slope_of_their_own() -> None:
     assert found.slope(0.8).value == pytest.approx(1.0)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000))
 def test_a_question_and_its_negation_say_the_same(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -65,7 +65,7 @@ def test_intervals_of_skill_and_rank_cover_the_truth() -> None:
     assert 0.75 < np.mean(of_rank) < 0.9
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), size=st.integers(1, 8))
 def test_it_is_a_comparison_whatever_the_order_and_the_direction(seed: int, size: int) -> None:
     _, scores = scored(seed, size, 2.0)
