@@ -21,6 +21,8 @@ PLAIN_WORDS: Final = (
     (re.compile(r"Object missing required field `(?P<field>.+)`"), r"is required"),
     (re.compile(r"Expected `(?:float|int)` <= (.+?)(?:\.0)?"), r"must be at most \1"),
     (re.compile(r"Expected `(?:float|int)` >= (.+?)(?:\.0)?"), r"must be at least \1"),
+    (re.compile(r"Expected `(?:float|int)` < (.+?)(?:\.0)?"), r"must be less than \1"),
+    (re.compile(r"Expected `(?:float|int)` > (.+?)(?:\.0)?"), r"must be more than \1"),
     (re.compile(r"Expected `float`, got `(.+)`"), r"must be a number, not \1"),
     (re.compile(r"Expected `str` matching regex .+"), r"must not hold the character NUL"),
     (re.compile(r"Expected `(.+)`, got `(.+)`"), r"must be of type \1, not \2"),

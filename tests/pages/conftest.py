@@ -26,11 +26,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import accounts, chain, forecasts, passwords, questions, resolutions, webhooks
+from service import accounts, chain, forecasts, passwords, questions, resolutions, tasks, webhooks
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
+from service.exports import Export, Format, Own
 from service.models import Fit, FitStatus, Outcome, Question, Role, WebhookAttempt, WebhookDelivery
 from service.questions import View
 from service.settings import SHIPPED_SETS, Settings
@@ -301,6 +302,9 @@ async def furnish(settings: Settings) -> None:
             session.add(
                 WebhookAttempt(delivery_id=delivery.id, status=status, error="", created_at=at)
             )
+        mine = Export(what=Own.forecasts, form=Format.csv, account_id=people[4].id)
+        written = await tasks.ask_for_export(session, people[4], mine)
+    await tasks.run(database, written.id, kept=timedelta(days=1))
     await database.close()
 
 

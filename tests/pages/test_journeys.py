@@ -178,6 +178,13 @@ def test_what_a_webhook_was_told_can_be_sent_again(visit, check, width: int) -> 
     expect(page.get_by_role("status")).to_contain_text("sent again")
 
 
+def test_an_administrator_sees_what_everybody_asked_for(visit, check, width: int) -> None:
+    page: Page = visit("/tasks", as_="Root", width=width)
+    expect(page.get_by_text("by Elif Demir").first).to_be_visible()
+    expect(page.get_by_role("link", name="forecasts.csv")).to_have_count(1)
+    check(page, "tasks of everybody")
+
+
 def test_an_export_is_asked_for_and_what_closes_soon_is_read(visit, check, width: int) -> None:
     page: Page = visit("/account", as_="Elif Demir", width=width)
     page.get_by_role("link", name="Exports").click()

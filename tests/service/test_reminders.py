@@ -52,7 +52,9 @@ def test_what_closes_soon_without_a_forecast_that_stands_is_told(
         assert slugs == ["expired", "withdrawn", "renewed", "stands"]
         ann.forecast(never, 0.2)
         assert len(ann.get("/account/reminders").json()["items"]) == 2
-        assert ann.get("/account/reminders", within_hours=0).status_code == 422
+        refusal = ann.get("/account/reminders", within_hours=0)
+        assert refusal.status_code == 422
+        assert refusal.json()["detail"] == "within_hours: must be more than 0"
 
 
 def test_reminders_are_paged_also_where_many_close_at_once(account, question) -> None:
