@@ -13,7 +13,7 @@ serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127
 	@$(BIN)/credence init
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
-TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile
+TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: .venv/test.stamp ## Install and run every test; those of the pages need a browser
 	@if $(MAKE) --no-print-directory browser; then $(TESTS); else $(TESTS) --ignore tests/pages \
