@@ -7,7 +7,12 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    SerializationException,
+    ValidationException,
+)
 from sqlalchemy.exc import OperationalError
 
 from service.logs import asked
@@ -124,21 +129,24 @@ class TooManyRequests(Problem):
         self.retry_after = retry_after
 
 
-def _answer(problem: ProblemDetails, error: Exception) -> Response[ProblemDetails]:
-    headers = HEADERS.get(problem.status, {})
+def headers_of(error: Exception, status: int) -> dict[str, str]:
+    """The headers that an answer to this error carries."""
     if isinstance(error, TooManyRequests):
-        headers = {"Retry-After": str(error.retry_after)}
-    return Response(
-        problem,
-        status_code=problem.status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, MethodNotAllowedException):
+        return dict(error.headers or {})
+    return HEADERS.get(status, {})
 
 
 def translate(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Answer any error as problem+json."""
-    return _answer(describe(request, error), error)
+    problem = describe(request, error)
+    return Response(
+        problem,
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers_of(error, problem.status),
+    )
 
 
 def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetails:

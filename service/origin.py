@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -59,23 +60,20 @@ class SchemeOfProxy(ASGIMiddleware):
         await next_app(scope, receive, send)
 
 
-class SameOrigin(ASGIMiddleware):
-    """Refuses unsafe requests that other sites make browsers send with our cookies.
+def same_origin(connection: Connection, _: BaseRouteHandler) -> None:
+    """Refuse unsafe requests that other sites make browsers send with our cookies: a guard.
 
     Browsers say who sent a request in Sec-Fetch-Site, and in Origin, which no page can change
     (https://www.w3.org/TR/fetch-metadata/). One of them must say that our own pages did; a request
     that says neither is refused too. The API is left out, since it takes no cookies.
+
+    Raises:
+        Forbidden: the request was not sent from our own pages.
     """
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Refuse the request, or pass it on."""
-        connection: Connection = ASGIConnection(scope)
-        harmless = scope["path"].startswith("/api/") or scope.get("method") in SAFE_METHODS
-        if not harmless and not _sent_by_us(connection):
-            raise Forbidden("this form was not sent from our own pages; open the page again")
-        await next_app(scope, receive, send)
+    api = connection.url.path.startswith("/api/")
+    harmless = api or connection.scope.get("method") in SAFE_METHODS
+    if not harmless and not _sent_by_us(connection):
+        raise Forbidden("this form was not sent from our own pages; open the page again")
 
 
 def _sent_by_us(connection: Connection) -> bool:

@@ -3,7 +3,7 @@
 A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and knows them again with
 `authenticate(session, presented(request.cookies, secure=…))`. Whether the cookie may be Secure is
 `service.origin.is_secure(request)`. Every unsafe request outside /api must come from our own pages
-(`service.origin.SameOrigin`), so forms need no token of their own.
+(`service.origin.same_origin`), so forms need no token of their own.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from litestar.response import Redirect, Template
 
 from service.accounts import Actor
 from service.dependencies import AppRequest
-from service.errors import Unauthenticated, describe
+from service.errors import Unauthenticated, describe, headers_of
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
 
@@ -32,7 +32,7 @@ def show(request: AppRequest, error: Exception) -> Template | Response[None]:
         return Redirect(f"/sign-in?next={quote(wanted)}", status_code=303)
     problem = describe(request, error)
     actor: Actor = getattr(request.state, "actor", None) or VISITOR
-    return page(
+    answer = page(
         request,
         actor,
         "error.html",
@@ -40,3 +40,5 @@ def show(request: AppRequest, error: Exception) -> Template | Response[None]:
         problem=problem,
         heading=HEADINGS.get(problem.status, "That did not work"),
     )
+    answer.headers.update(headers_of(error, problem.status))
+    return answer

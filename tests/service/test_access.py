@@ -478,6 +478,19 @@ def test_a_body_over_the_limit_is_refused(refused, account, question) -> None:
     assert ann.get(path).json()["items"] == []
 
 
+def test_an_answer_to_a_method_that_is_not_taken_says_which_are(client, account) -> None:
+    ann = account("ann")
+    taken = {
+        path: ann("PATCH", path).headers["allow"].split(", ") for path in ("/sets", "/account")
+    }
+    assert {path: set(names) for path, names in taken.items()} == {
+        "/sets": {"GET", "OPTIONS"},
+        "/account": {"GET", "OPTIONS"},
+    }
+    page = client.patch("/questions", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (page.status_code, "GET" in page.headers["allow"]) == (405, True)
+
+
 def test_every_answer_carries_the_security_headers(client, account, question) -> None:
     ann = account("ann")
     answers = {

@@ -137,11 +137,13 @@ def test_a_line_of_the_log_is_json_with_the_request(settings, monkeypatch) -> No
     try:
         with TestClient(create_app(chatty)) as client:
             client.get("/readyz?secret=1", headers={"X-Request-Id": "r-1"})
+            client.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
     finally:
         logger.removeHandler(handler)
-    line = json.loads(lines[-1])
+    line, refused = map(json.loads, lines[-2:])
     assert (line["path"], line["status"], line["request_id"]) == ("/readyz", 200, "r-1")
-    assert "secret" not in lines[-1]
+    assert "secret" not in lines[-2]
+    assert (refused["path"], refused["status"]) == ("/sign-out", 403)
 
 
 def test_the_metrics_tell_requests_aggregates_fits_and_deliveries(
