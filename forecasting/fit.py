@@ -18,6 +18,7 @@ from forecasting.arrays import FloatArray
 from forecasting.diagnostics import diagnose
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
+from forecasting.thinning import representative
 from forecasting.training import TrainingRows
 
 if TYPE_CHECKING:
@@ -283,19 +284,21 @@ def _fault(figures: dict[str, Any]) -> str:
 def _stored(
     density: "Density", sample: _Sample, rows: TrainingRows, metadata: dict[str, Any]
 ) -> Posterior:
-    """Keep evenly spaced draws of every chain, about DRAWS in all, skill in single precision."""
-    chains, length = sample.shared.shape[:2]
-    kept = np.linspace(0, length - 1, min(length, max(DRAWS // chains, 1))).round().astype(int)
-    shared = sample.shared[:, kept].reshape(-1, density.shared)
+    """Keep about DRAWS of the draws, as many of each chain, skill in single precision."""
+    chains = len(sample.values)
+    # The sign of the first parameter means nothing.
+    points = np.concatenate([np.abs(sample.shared[..., :1]), sample.shared[..., 1:]], axis=-1)
+    kept = representative(points, DRAWS)
+    shared = np.take_along_axis(sample.shared, kept[..., None], axis=1).reshape(-1, density.shared)
     omega: Any = np.empty((shared.shape[0], density.people), dtype=np.float32)
     random = np.random.default_rng(metadata["seed"])
     for chain, values in enumerate(sample.values):
-        part = slice(chain * kept.size, (chain + 1) * kept.size)
+        part = slice(chain * kept.shape[1], (chain + 1) * kept.shape[1])
         # A standard normal value each for those who were integrated out.
         others = random.standard_normal(
-            (kept.size, density.people - density.sampled), dtype=np.float32
+            (kept.shape[1], density.people - density.sampled), dtype=np.float32
         )
-        drawn = density.omega(shared[part, 0], np.hstack([values[kept], others]))
+        drawn = density.omega(shared[part, 0], np.hstack([values[kept[chain]], others]))
         omega[part, density.order] = drawn
     return Posterior(
         **density.named(shared),

@@ -24,10 +24,13 @@ from typing import Any
 import numpy as np
 
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.thinning import representative
 
 FORMAT = 3
 DRAWS = 400
 RANKS = 1024
+_DRAWN = 10
+"""Prior draws of which one is kept."""
 
 _SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
 _BY_DOMAIN = ("gamma", "alpha")
@@ -173,21 +176,22 @@ class Posterior:
         """
         if draws <= 0 or draws % 2:
             raise PosteriorError(f"{draws} prior draws: the number must be positive and even")
-        half, random = draws // 2, np.random.default_rng(seed)
-        t_w = np.abs(random.normal(0.0, PRIORS.t_w, half))
-        rho = random.exponential(1.0 / PRIORS.rho, half)
-        k0 = random.lognormal(PRIORS.k0_mean, PRIORS.k0_sd, half)
-        v0 = np.abs(random.normal(0.0, PRIORS.v0, half))
-        g0 = random.normal(PRIORS.g0_mean, PRIORS.g0_sd, half)
-        a0 = random.normal(PRIORS.a0_mean, PRIORS.a0_sd, half)
+        many, random = _DRAWN * draws // 2, np.random.default_rng(seed)
+        drawn = {
+            "t_w": np.abs(random.normal(0.0, PRIORS.t_w, many)),
+            "rho": random.exponential(1.0 / PRIORS.rho, many),
+            "k0": random.lognormal(PRIORS.k0_mean, PRIORS.k0_sd, many),
+            "v0": np.abs(random.normal(0.0, PRIORS.v0, many)),
+            "g0": random.normal(PRIORS.g0_mean, PRIORS.g0_sd, many),
+            "a0": random.normal(PRIORS.a0_mean, PRIORS.a0_sd, many),
+        }
+        points = np.column_stack(list((drawn | {"k0": np.log(drawn["k0"])}).values()))
+        (kept,) = representative(points[None], draws // 2)
+        shared: dict[str, Any] = {name: np.tile(values[kept], 2) for name, values in drawn.items()}
+        shared["a0"][draws // 2 :] = 2.0 * PRIORS.a0_mean - shared["a0"][draws // 2 :]
         nobody = np.empty((draws, 0))
         return cls(
-            t_w=np.tile(t_w, 2),
-            rho=np.tile(rho, 2),
-            k0=np.tile(k0, 2),
-            v0=np.tile(v0, 2),
-            g0=np.tile(g0, 2),
-            a0=np.concatenate([a0, 2.0 * PRIORS.a0_mean - a0]),
+            **shared,
             gamma=nobody,
             alpha=nobody,
             omega=nobody,
