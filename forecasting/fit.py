@@ -16,6 +16,7 @@ import numpy as np
 
 from forecasting.arrays import FloatArray
 from forecasting.diagnostics import diagnose
+from forecasting.live import Standing, aggregate_many
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
 from forecasting.thinning import representative
@@ -28,6 +29,7 @@ MAX_R_HAT = 1.01
 MIN_ESS = 400
 TUNE = 300
 KEPT = 1000
+_ASKED = 100
 SAMPLED = 20_000
 
 _TOGETHER = 256
@@ -134,7 +136,9 @@ def fit(
         diagnostics = _diagnose(density, sample) | {"attempt": attempt}
         reason = _fault(diagnostics)
         if not reason:
-            return _stored(density, sample, rows, made_of | {"diagnostics": diagnostics})
+            posterior = _stored(density, sample, rows, made_of)
+            diagnostics["monte_carlo_error"] = round(_monte_carlo_error(posterior, panel), 5)
+            return posterior.with_metadata(diagnostics=diagnostics)
         del sample  # the next one needs the room
         tell(f"attempt {attempt} refused: {reason}")
     raise FitRefused(reason, diagnostics)
@@ -288,7 +292,7 @@ def _stored(
     chains = len(sample.values)
     # The sign of the first parameter means nothing.
     points = np.concatenate([np.abs(sample.shared[..., :1]), sample.shared[..., 1:]], axis=-1)
-    kept = representative(points, DRAWS)
+    kept = np.stack([representative(of_chain, max(DRAWS // chains, 1)) for of_chain in points])
     shared = np.take_along_axis(sample.shared, kept[..., None], axis=1).reshape(-1, density.shared)
     omega: Any = np.empty((shared.shape[0], density.people), dtype=np.float32)
     random = np.random.default_rng(metadata["seed"])
@@ -309,6 +313,32 @@ def _stored(
         offset=rows.offset,
         metadata={"kind": "fit", "chains": chains} | metadata,
     )
+
+
+def _monte_carlo_error(posterior: Posterior, panel: Panel) -> float:
+    """Return how far aggregates are off because draws are finite: a root mean square, in [0, 1].
+
+    An aggregate is about the mean of what the draws of each chain say alone, and chains are
+    independent: their variance over their number is that of the mean. Averaged over at most
+    ``_ASKED`` of the snapshots that were learned from.
+    """
+    shown = panel.snapshots()
+    chosen = np.linspace(0, shown.question.size - 1, min(shown.question.size, _ASKED))
+    crowds = [
+        Standing(
+            [panel.forecasters[who] for who in shown.forecaster[part]],
+            shown.probability[part],
+            shown.time[part],
+            panel.domains[panel.domain[shown.question[snapshot]]],
+        )
+        for snapshot in chosen.round().astype(int).tolist()
+        for part in [slice(shown.start[snapshot], shown.end[snapshot])]
+    ]
+    said = [
+        [one.probability for one in aggregate_many(posterior.chain(number), crowds)]
+        for number in range(posterior.chains)
+    ]
+    return float(np.sqrt(np.var(said, axis=0, ddof=1).mean() / posterior.chains))
 
 
 def _versions() -> dict[str, str]:

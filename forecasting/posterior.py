@@ -29,8 +29,8 @@ from forecasting.thinning import representative
 FORMAT = 3
 DRAWS = 400
 RANKS = 1024
-_DRAWN = 10
-"""Prior draws of which one is kept."""
+_DRAWN = 4000
+"""Draws from the priors, at least, from which those are chosen that are kept."""
 
 _SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
 _BY_DOMAIN = ("gamma", "alpha")
@@ -176,7 +176,7 @@ class Posterior:
         """
         if draws <= 0 or draws % 2:
             raise PosteriorError(f"{draws} prior draws: the number must be positive and even")
-        many, random = _DRAWN * draws // 2, np.random.default_rng(seed)
+        many, random = max(draws, _DRAWN) // 2, np.random.default_rng(seed)
         drawn = {
             "t_w": np.abs(random.normal(0.0, PRIORS.t_w, many)),
             "rho": random.exponential(1.0 / PRIORS.rho, many),
@@ -186,7 +186,7 @@ class Posterior:
             "a0": random.normal(PRIORS.a0_mean, PRIORS.a0_sd, many),
         }
         points = np.column_stack(list((drawn | {"k0": np.log(drawn["k0"])}).values()))
-        (kept,) = representative(points[None], draws // 2)
+        kept = representative(points, draws // 2)
         shared: dict[str, Any] = {name: np.tile(values[kept], 2) for name, values in drawn.items()}
         shared["a0"][draws // 2 :] = 2.0 * PRIORS.a0_mean - shared["a0"][draws // 2 :]
         nobody = np.empty((draws, 0))
@@ -202,6 +202,19 @@ class Posterior:
     def draws(self) -> int:
         """The number of draws."""
         return int(self.t_w.size)
+
+    @property
+    def chains(self) -> int:
+        """How many chains the draws are of, as many of each; 1 where that is not known."""
+        chains = int(self.metadata.get("chains", 1))
+        return chains if self.draws % chains == 0 else 1
+
+    def chain(self, number: int) -> "Posterior":
+        """Return the draws of one chain alone."""
+        length = self.draws // self.chains
+        part = slice(number * length, (number + 1) * length)
+        drawn: dict[str, Any] = {name: array[part] for name, array in self.arrays.items()}
+        return dataclasses.replace(self, **drawn, metadata=self.metadata | {"chains": 1})
 
     @property
     def arrays(self) -> dict[str, FloatArray]:
@@ -348,12 +361,9 @@ class Posterior:
         import h5netcdf  # noqa: PLC0415 - only exports pay for this import
         import h5py  # noqa: PLC0415 - likewise
 
-        chains = int(self.metadata.get("chains", 1))
-        if self.draws % chains:
-            chains = 1
         coordinates = {
-            "chain": np.arange(chains),
-            "draw": np.arange(self.draws // chains),
+            "chain": np.arange(self.chains),
+            "draw": np.arange(self.draws // self.chains),
             "forecaster": np.array(self.forecasters, dtype=object),
             "domain": np.array(self.domains, dtype=object),
         }
@@ -370,7 +380,7 @@ class Posterior:
                 array = getattr(self, name)
                 axes = ("chain", "draw", *along.get(name, ()))
                 if array.size:
-                    shape = (chains, -1, *array.shape[1:])
+                    shape = (self.chains, -1, *array.shape[1:])
                     group.create_variable(name, axes, array.dtype, data=array.reshape(shape))
             group.attrs["fingerprint"] = self.fingerprint
             group.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)

@@ -8,38 +8,33 @@ _TOGETHER = 500
 
 
 def representative(points: FloatArray, count: int) -> IntArray:
-    """Choose the draws to keep, the same number of each chain, ``(chain, kept)``, ascending.
+    """Choose the draws to keep, ascending, ``(count,)``, or all where there are no more.
 
-    They are chosen one after another, a chain after the other, each so that the energy distance
-    from those chosen to all draws becomes least: greedy support points (Mak and Joseph 2018,
-    doi:10.1214/17-AOS1629). Averages over them then lie much nearer to those over all draws than
-    averages over as many that are evenly spaced. The same points give the same choice.
+    They are chosen one after another, each so that the energy distance from those chosen to all
+    draws becomes least: greedy support points (Mak and Joseph 2018, doi:10.1214/17-AOS1629).
+    Averages over them then lie much nearer to those over all draws than averages over as many that
+    are evenly spaced. The same points give the same choice.
 
     Args:
-        points: what the draws are compared by, ``(chain, draw, parameter)``; brought to one scale.
-        count: how many are wanted in all; every draw is kept where there are no more.
+        points: what the draws are compared by, ``(draw, parameter)``; brought to one scale.
+        count: how many are wanted.
     """
-    chains, draws = points.shape[:2]
-    kept = min(draws, max(count // chains, 1))
-    if kept == draws:
-        return np.tile(np.arange(draws), (chains, 1))
-    flat = points.reshape(chains * draws, -1)
-    scale = flat.std(axis=0)
-    flat = (flat - flat.mean(axis=0)) / np.where(scale > 0.0, scale, 1.0)
+    if count >= len(points):
+        return np.arange(len(points))
+    scale = points.std(axis=0)
+    scaled = (points - points.mean(axis=0)) / np.where(scale > 0.0, scale, 1.0)
     to_all = np.concatenate(
         [
-            _distances(flat[first : first + _TOGETHER], flat).mean(axis=1)
-            for first in range(0, len(flat), _TOGETHER)
+            _distances(scaled[first : first + _TOGETHER], scaled).mean(axis=1)
+            for first in range(0, len(scaled), _TOGETHER)
         ]
     )
-    to_chosen, chosen = np.zeros(len(flat)), np.zeros(len(flat), dtype=bool)
-    for step in range(kept * chains):
-        chain = slice(step % chains * draws, (step % chains + 1) * draws)
-        gain = np.where(chosen[chain], np.inf, to_all[chain] - to_chosen[chain] / (step + 1))
-        best = chain.start + int(gain.argmin())
+    to_chosen, chosen = np.zeros(len(scaled)), np.zeros(len(scaled), dtype=bool)
+    for step in range(count):
+        best = np.where(chosen, np.inf, to_all - to_chosen / (step + 1)).argmin()
         chosen[best] = True
-        to_chosen += _distances(flat[best : best + 1], flat)[0]
-    return np.nonzero(chosen.reshape(chains, draws))[1].reshape(chains, kept)
+        to_chosen += _distances(scaled[best : best + 1], scaled)[0]
+    return np.flatnonzero(chosen)
 
 
 def _distances(some: FloatArray, points: FloatArray) -> FloatArray:

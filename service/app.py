@@ -159,6 +159,25 @@ async def add_headers(message: Message, _scope: Scope) -> None:
         headers[logs.HEADER] = logs.asked()
 
 
+def answering_heads(handler: ASGIApp) -> ASGIApp:
+    """Let HEAD be answered as GET is, without the body (RFC 9110, section 9.3.2)."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+            await handler(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        # A copy, so that the server goes on to know that it was HEAD.
+        await handler({**scope, "method": "GET"}, receive, without_body)
+
+    return answer
+
+
 def create_app(settings: Settings) -> Litestar:
     """Wire the service for these settings; nothing is opened before the application starts."""
 
@@ -216,7 +235,7 @@ def create_app(settings: Settings) -> Litestar:
     counted = PrometheusConfig(
         app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             accounts.doors,
             api,
@@ -265,6 +284,8 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    app.asgi_handler = answering_heads(app.asgi_handler)
+    return app
 
 
 def _openapi() -> OpenAPIConfig:

@@ -14,6 +14,7 @@ from litestar.response import Template
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
 from service import calibration, fits, trust, workers
+from service.aggregates import prior
 from service.calibration import AGGREGATE
 from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.models import LARGEST_ID
@@ -156,11 +157,11 @@ async def health(
 
 def _learned(posterior: Posterior, level: float) -> list[Learned]:
     ends = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    prior = Posterior.prior()
+    before = prior()
     found = []
     for one in PARAMETERS:
         lower, middle, upper = np.quantile(getattr(posterior, one.symbol), ends).tolist()
-        least, _, most = np.quantile(getattr(prior, one.symbol), ends).tolist()
+        least, _, most = np.quantile(getattr(before, one.symbol), ends).tolist()
         found.append(Learned(one, lower, middle, upper, (least, most)))
     return found
 

@@ -55,6 +55,30 @@ def test_a_fit_records_what_made_it(simulation: Simulation, fitted: Posterior) -
     assert Posterior.from_bytes(fitted.to_bytes()).metadata == found
 
 
+def test_the_error_of_simulation_is_what_another_seed_changes(
+    simulation: Simulation, fitted: Posterior
+) -> None:
+    panel = simulation.panel
+    asked = panel.snapshots(())
+    crowds = [Crowd.of(panel, asked, snapshot) for snapshot in range(asked.question.size)]
+
+    def answers(posterior: Posterior) -> np.ndarray:
+        return np.array(
+            [
+                aggregate(
+                    posterior, one.forecasters, one.probability, one.time, domain=one.domain
+                ).probability
+                for one in crowds
+            ]
+        )
+
+    fits = [fitted, *(fit(panel, seed=seed, **SHORT) for seed in (8, 9, 10))]
+    told = [one.metadata["diagnostics"]["monte_carlo_error"] for one in fits]
+    found = np.sqrt(np.var([answers(one) for one in fits], axis=0, ddof=1).mean())
+    assert 0.5 * found < np.mean(told) < 2.0 * found
+    assert found < 0.006
+
+
 def test_the_skilled_are_believed_more(simulation: Simulation, fitted: Posterior) -> None:
     skill = dict(zip(fitted.forecasters, fitted.omega.mean(axis=0), strict=True))
     learned = [skill[name] for name in simulation.panel.forecasters]

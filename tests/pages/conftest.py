@@ -347,6 +347,7 @@ def fit_of(resolutions: int, status: FitStatus = FitStatus.accepted, reason: str
             "min_ess_bulk": 1210.0,
             "min_ess_tail": 980.0,
             "divergences": 0,
+            "monte_carlo_error": 0.0021,
         },
         started_at=datetime.now(UTC) - timedelta(seconds=40),
         created_at=datetime.now(UTC),

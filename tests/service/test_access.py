@@ -484,11 +484,21 @@ def test_an_answer_to_a_method_that_is_not_taken_says_which_are(client, account)
         path: ann("PATCH", path).headers["allow"].split(", ") for path in ("/sets", "/account")
     }
     assert {path: set(names) for path, names in taken.items()} == {
-        "/sets": {"GET", "OPTIONS"},
-        "/account": {"GET", "OPTIONS"},
+        "/sets": {"GET", "HEAD", "OPTIONS"},
+        "/account": {"GET", "HEAD", "OPTIONS"},
     }
     page = client.patch("/questions", headers={"Sec-Fetch-Site": "same-origin"})
     assert (page.status_code, "GET" in page.headers["allow"]) == (405, True)
+
+
+def test_head_is_answered_like_get_without_the_body(client, account, question) -> None:
+    ann, rain = account("ann"), question()
+    for path in (f"/api/v1/questions/{rain}", "/healthz", "/sign-in", "/nowhere"):
+        headers = {"Authorization": f"Bearer {ann.token}"} if path.startswith("/api") else {}
+        full, head = (client.request(way, path, headers=headers) for way in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (full.status_code, b"")
+        for name in ("content-type", "content-length", "etag"):
+            assert head.headers.get(name) == full.headers.get(name), (path, name)
 
 
 def test_every_answer_carries_the_security_headers(client, account, question) -> None:
