@@ -17,7 +17,7 @@ from typing import Final
 
 from forecasting import tables
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import PanelError, located, moment
+from forecasting.tables import ISO, PanelError, Times, located, moment
 
 Row = dict[str, str]
 Forecast = tuple[str, str, float, float, float]
@@ -80,19 +80,20 @@ class Export:
     left_out: int = 0
 
 
-def read(path: Path) -> Export:
+def read(path: Path, times: Times = ISO) -> Export:
     """Read an export, or a folder in our own format.
 
     Args:
         path: a folder with forecasts.csv and questions.csv; Metaculus's ZIP, or a folder of what is
             in it; or a CSV file of Fatebook or of PredictionBook.
+        times: how times are written in a folder of our own format.
 
     Raises:
         PanelError: anything missing, malformed or contradictory, with file, line and reason.
     """
     if path.is_dir():
         if not (path / QUESTIONS).exists():
-            return Export(Panel.read(path), "a folder of forecasts")
+            return Export(Panel.read(path, times), "a folder of forecasts")
         return _metaculus(
             (str(path / QUESTIONS), tables.rows(path / QUESTIONS, _QUESTION_COLUMNS)),
             (str(path / FORECASTS), tables.rows(path / FORECASTS, _FORECAST_COLUMNS)),

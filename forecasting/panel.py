@@ -22,7 +22,7 @@ import numpy as np
 
 from forecasting import tables
 from forecasting.arrays import FloatArray, IntArray, frozen
-from forecasting.tables import EPOCH, PanelError, moment
+from forecasting.tables import EPOCH, ISO, PanelError, Times
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of a question's life at which it is shown to the model."""
@@ -238,19 +238,23 @@ class Panel:
         )
 
     @classmethod
-    def read(cls, folder: str | os.PathLike[str]) -> "Panel":
+    def read(cls, folder: str | os.PathLike[str], times: Times = ISO) -> "Panel":
         """Read ``forecasts.csv`` (or ``.csv.gz``) and ``questions.csv`` of a folder.
+
+        Args:
+            folder: where they are.
+            times: how times are written, where not as ISO 8601 alone.
 
         Raises:
             PanelError: anything missing, malformed or contradictory, with file, line and reason.
         """
         root = Path(folder)
-        questions = list(_read_questions(root / "questions.csv"))
+        questions = list(_read_questions(root / "questions.csv", times))
         plain, packed = root / "forecasts.csv", root / "forecasts.csv.gz"
         if plain.exists() and packed.exists():
             raise PanelError(f"{plain} and {packed} both exist: keep one")
         source = packed if packed.exists() else plain
-        rows, rounds = _read_forecasts(source, {question.id for question in questions})
+        rows, rounds = _read_forecasts(source, {question.id for question in questions}, times)
         return cls.of(forecasts=rows, questions=questions, rounds=rounds)
 
     def write(self, folder: str | os.PathLike[str]) -> None:
@@ -451,7 +455,7 @@ def _plain(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value) + 0.0
 
 
-def _read_questions(path: Path) -> Iterator[PanelQuestion]:
+def _read_questions(path: Path, times: Times) -> Iterator[PanelQuestion]:
     seen: dict[str, int] = {}
     for line, row in tables.rows(path, _QUESTION_COLUMNS):
         name = row["question_id"]
@@ -469,7 +473,7 @@ def _read_questions(path: Path) -> Iterator[PanelQuestion]:
         for column in (*_QUESTION_TIMES, "as_of"):
             text = row.get(column, "").strip()
             with tables.located(path, line, column):
-                found[column] = moment(text) if text else _NAN
+                found[column] = times.read(text)
         yield PanelQuestion(
             id=name,
             title=row["title"],
@@ -483,7 +487,7 @@ def _read_questions(path: Path) -> Iterator[PanelQuestion]:
 
 
 def _read_forecasts(
-    path: Path, questions: set[str]
+    path: Path, questions: set[str], times: Times
 ) -> tuple[list[tuple[str, str, float, float, float]], bool]:
     """Return the rows in the order of the file and whether their times are rounds."""
     rows = []
@@ -495,7 +499,7 @@ def _read_forecasts(
         if question not in questions:
             raise PanelError(f"{path}:{line}: question_id: {question!r} is not in questions.csv")
         with tables.located(path, line, "time"):
-            kind, time = _time(row["time"].strip())
+            kind, time = _time(row["time"].strip(), times)
         first = first or (kind, line)
         if kind != first[0]:
             raise PanelError(
@@ -503,8 +507,8 @@ def _read_forecasts(
                 "holds one kind"
             )
         with tables.located(path, line, "until_time"):
-            until = row.get("until_time", "").strip()
-            ends = moment(until) if until else math.inf
+            until = times.read(row.get("until_time", "").strip())
+            ends = math.inf if math.isnan(until) else until
         with tables.located(path, line, "probability"):
             rows.append(
                 (person, question, time, ends, tables.probability(row["probability"].strip()))
@@ -512,9 +516,8 @@ def _read_forecasts(
     return rows, first is not None and first[0] == "a round"
 
 
-def _time(text: str) -> tuple[str, float]:
-    if not text:
-        return "no time", _NAN
+def _time(text: str, times: Times) -> tuple[str, float]:
     if _ROUND.fullmatch(text):
         return "a round", float(text)
-    return "a calendar time", moment(text)
+    time = times.read(text)
+    return ("no time" if math.isnan(time) else "a calendar time"), time

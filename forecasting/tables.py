@@ -7,9 +7,11 @@ says its place.
 import contextlib
 import csv
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,6 +19,10 @@ from typing import Any, TextIO
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+(Z|[+-][0-9:]+)?)?", re.ASCII)
+_SLASHES = re.compile(
+    r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})(?: ([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?",
+    re.ASCII,
+)
 
 
 class PanelError(ValueError):
@@ -40,6 +46,46 @@ def moment(text: str) -> float:
         raise ValueError(f"{text!r} is no ISO 8601 time: {error}") from None
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return (aware - EPOCH).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How times are written: as ISO 8601, an empty cell for none, and how else.
+
+    Attributes:
+        slashes: order of a date with slashes, "mdy" or "dmy", an hour and minute behind it or not;
+            of a year of two digits those from 69 on are of the last century. "" refuses such dates.
+        missing: texts that stand for no time.
+    """
+
+    slashes: str = ""
+    missing: tuple[str, ...] = ()
+
+    def read(self, text: str) -> float:
+        """Return seconds since 1970, nan for none.
+
+        Raises:
+            ValueError: a text that is no time.
+
+        >>> Times("mdy").read("1/2/70 1:00"), Times("dmy").read("2/1/1970")
+        (90000.0, 86400.0)
+        """
+        if not text or text in self.missing:
+            return math.nan
+        found = _SLASHES.fullmatch(text) if self.slashes else None
+        if not found:
+            return moment(text)
+        first, second, year, clock = found.groups()
+        month, day = (first, second) if self.slashes == "mdy" else (second, first)
+        century = "" if len(year) > 2 else "19" if year >= "69" else "20"  # noqa: PLR2004 - digits
+        hour, _, rest = (clock or "0:00").partition(":")
+        try:
+            return moment(f"{century}{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")
+        except ValueError:
+            raise ValueError(f"{text!r} is no date in the order {self.slashes}") from None
+
+
+ISO = Times()
 
 
 def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from forecasting.tables import PanelError
+from forecasting.tables import PanelError, Times
 from questions.documents import DocumentError
 from questions.load import SetError
 from service.database import Database
@@ -73,6 +74,22 @@ class Commands(click.Group):
         """Read the options of a command below this one, and run it."""
         with _usage():
             return super().invoke(ctx)
+
+
+def reads_times(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that reads a folder its options on how times are written there, as `times`."""
+
+    @click.option(
+        "--dates",
+        type=click.Choice(["mdy", "dmy"]),
+        help="Order of dates with slashes, such as 9/30/11, which are refused otherwise.",
+    )
+    @click.option("--missing", multiple=True, help="Text that stands for no time, such as N/A.")
+    @wraps(command)
+    def reading(*args: Any, dates: str | None, missing: tuple[str, ...], **rest: Any) -> None:
+        command(*args, times=Times(dates or "", missing), **rest)
+
+    return reading
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from forecasting import elsewhere
+from forecasting.tables import Times
 from service import exchange, exports
 from service.aggregates import Aggregator
-from service.cli.command import with_database
+from service.cli.command import reads_times, with_database
 from service.database import Database
 from service.settings import Settings
 
@@ -15,7 +16,8 @@ from service.settings import Settings
 @click.command("import", epilog="Example: credence import metaculus_data.zip --set cup")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--set", "slug", help="Slug of the new set; default: the name of PATH.")
-def import_forecasts(path: Path, *, slug: str | None) -> None:
+@reads_times
+def import_forecasts(path: Path, *, slug: str | None, times: Times) -> None:
     """Import forecasts from elsewhere as a set of their own.
 
     PATH is a folder with forecasts.csv and questions.csv, a data export of Metaculus (ZIP or
@@ -25,7 +27,7 @@ def import_forecasts(path: Path, *, slug: str | None) -> None:
     """
 
     async def work(database: Database, settings: Settings) -> tuple[exchange.Imported, int]:
-        export = elsewhere.read(path)
+        export = elsewhere.read(path, times)
         name = slug or exchange.slug_of(path)
         aggregator = Aggregator(settings.interval_level)
         async with database.write() as session:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.simulate import DAY, simulate
-from forecasting.tables import PanelError, moment
+from forecasting.tables import PanelError, Times, moment
 
 FORECASTS = """forecaster_id,question_id,time,probability
 ann,q1,2026-01-01T00:00:00Z,0.2
@@ -298,3 +298,45 @@ def test_forecasts_on_unknown_questions_are_refused() -> None:
 def test_other_texts_are_no_moment(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
         moment(text)
+
+
+def test_dates_with_slashes_and_words_for_no_time_are_read_where_one_says_so(
+    tmp_path: Path,
+) -> None:
+    other = QUESTIONS.replace("2026-01-01,2026-01-11", "1/1/26,1/11/2026 0:00")
+    other = other.replace("2026-01-08", "N/A")
+    iso = Panel.read(folder(tmp_path / "iso", questions=QUESTIONS.replace("2026-01-08", "")))
+    read = folder(tmp_path / "other", questions=other)
+    assert Panel.read(read, Times("mdy", ("N/A",))).data_hash == iso.data_hash
+    for times, reason in (
+        (Times("dmy", ("N/A",)), None),
+        (Times("mdy"), "questions.csv:2: resolve_time: 'N/A' is no ISO 8601 time"),
+        (Times(missing=("N/A",)), "questions.csv:2: open_time: '1/1/26' is no ISO 8601 time"),
+    ):
+        if reason:
+            with pytest.raises(PanelError, match=reason):
+                Panel.read(read, times)
+        else:
+            assert Panel.read(read, times).closes[0] == moment("2026-11-01")
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "seconds"),
+    [
+        ("9/30/11", "mdy", "2011-09-30"),
+        ("30/9/11 7:05", "dmy", "2011-09-30T07:05"),
+        ("09/03/1999 17:05:09", "dmy", "1999-03-09T17:05:09"),
+        ("1/2/69", "mdy", "1969-01-02"),
+        ("1/2/68", "mdy", "2068-01-02"),
+        ("2011-09-30T01:00:00+01:00", "mdy", "2011-09-30"),
+    ],
+)
+def test_a_date_with_slashes_is_a_moment(text: str, order: str, seconds: str) -> None:
+    assert Times(order).read(text) == moment(seconds)
+
+
+@pytest.mark.parametrize("text", ["13/1/11", "2/30/11", "1/2/111", "1/2/11 24:61", "1/2"])
+def test_what_is_no_date_in_that_order_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no (date in the order mdy|ISO 8601 time)") as refused:
+        Times("mdy").read(text)
+    assert repr(text) in str(refused.value)

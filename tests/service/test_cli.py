@@ -378,6 +378,22 @@ def test_aggregating_a_folder_answers_every_open_question_in_its_order(
     }
 
 
+def test_a_folder_says_how_its_times_are_written(credence, fails, tmp_path: Path) -> None:
+    survey = folder(tmp_path / "survey")
+    with (survey / "questions.csv").open() as file:
+        asked = list(csv.DictReader(file))
+    asked[0] |= {"open_time": "1/31/26", "close_time": "N/A"}
+    with (survey / "questions.csv").open("w") as file:
+        writer = csv.DictWriter(file, asked[0])
+        writer.writeheader()
+        writer.writerows(asked)
+    fails("aggregate", survey, "-o", "out.csv", words="'1/31/26' is no ISO 8601 time")
+    fails("aggregate", survey, "-o", "out.csv", "--dates", "ymd", words="'mdy', 'dmy'", code=2)
+    options = ("--dates", "mdy", "--missing", "N/A")
+    assert credence("aggregate", survey, "-o", "out.csv", *options).exit_code == 0
+    assert "survey: " in credence("import", survey, *options).stdout
+
+
 def test_a_folder_that_cannot_be_aggregated_leaves_the_earlier_answer(
     fails, tmp_path: Path
 ) -> None:
