@@ -3,6 +3,9 @@
 `make faults` injects each many times (FAULT_ROUNDS) and prints what was lost.
 """
 
+import hashlib
+import io
+import math
 import os
 import random
 import resource
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -27,8 +31,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import make_url
 
 import migrations
+from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import chain, fits, scoring
+from service import chain, exchange, fits, scoring
 from service.aggregates import Aggregator
 from service.database import Database, newest_revision
 from service.fits import Sampled
@@ -348,6 +353,52 @@ def test_a_worker_killed_in_a_rebuild(
     what = f"worker killed {interrupted} times while it rebuilt scores"
     report(what, database_url, ROUNDS, [kept], gone)
     assert gone == 0
+
+
+def test_a_worker_killed_in_an_export(crew, curator, on_database, database_url) -> None:
+    """Each time another worker makes the whole file, the same as the one that is streamed."""
+    chance = random.Random(7)
+    questions = [PanelQuestion(f"q{number}") for number in range(20)]
+    at = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+    panel = Panel.of(
+        forecasts=[
+            (f"f{person}", one.id, at + person, math.inf, chance.random())
+            for one in questions
+            for person in range(300)
+        ],
+        questions=questions,
+    )
+
+    async def store(database: Database) -> None:
+        async with database.write() as session:
+            await exchange.read_in(session, Aggregator(0.8), panel, "crowd", origin="a test")
+
+    on_database(store)
+    path, interrupted = "/sets/crowd/exports/forecasts", 0
+
+    def packed(answer: Any) -> dict[str, bytes]:
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+
+    streamed = packed(curator.get(path, names="true"))
+    assert len(streamed["forecasts.csv"].splitlines()) == 6001
+    for _ in range(ROUNDS):
+        task = f"/tasks/{curator.post(f'{path}?names=true', None).json()['id']}"
+
+        def ended(task: str = task) -> bool:
+            return curator.get(task).json()["status"] == "done"
+
+        victim = crew.wait_for(lambda: crew.busy("export") or ended())
+        if victim is not True:
+            interrupted += not ended()
+            crew.kill(victim)
+        crew.wait_for(ended)
+        made = curator.get(task).json()["file"]
+        answer = curator.get(f"{task}/file")
+        assert hashlib.sha256(answer.content).hexdigest() == made["sha256"]
+        assert packed(answer) == streamed
+        curator("DELETE", f"{task}/file")
+    report(f"worker killed {interrupted} times in an export", database_url, ROUNDS, [], 0)
 
 
 def learned(on_database: Any, status: FitStatus = FitStatus.accepted) -> Fit:
