@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 BAYES: Final = "bayes"
 METHODS: Final = (BAYES, *pooling.POOLS)
 KEPT_POSTERIORS: Final = 4
+KEPT_DOMAINS: Final = 1000
 PUBLISHED: Final = Counter(
     "credence_aggregates", "Aggregates that this process computed to publish", ["cause"]
 )
@@ -77,6 +78,7 @@ class Aggregator:
     def __init__(self, level: float) -> None:
         self.level = level
         self._kept: dict[int, Posterior] = {}
+        self._of_nobody: dict[tuple[int | None, str], live.Aggregate] = {}
         self.standings = Standings()
 
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
@@ -124,14 +126,7 @@ class Aggregator:
     def _pooled(
         self, view: View, standing: Sequence[Stand], at: datetime, belief: Belief
     ) -> Reading:
-        answer = live.aggregate(
-            belief.posterior,
-            [str(one.account_id) for one in standing],
-            [one.probability for one in standing],
-            [one.start for one in standing],
-            domain=view.revision.domain,
-            level=self.level,
-        )
+        answer = self._answer(standing, belief, view.revision.domain)
         return Reading(
             method=BAYES,
             probability=answer.probability,
@@ -143,6 +138,25 @@ class Aggregator:
             fit_id=belief.fit_id,
             fingerprint=belief.posterior.fingerprint,
         )
+
+    def _answer(self, standing: Sequence[Stand], belief: Belief, domain: str) -> live.Aggregate:
+        """What a posterior says; of nobody's forecasts it says the same all over a domain."""
+        empty = (belief.fit_id, domain)
+        if not standing and empty in self._of_nobody:
+            return self._of_nobody[empty]
+        answer = live.aggregate(
+            belief.posterior,
+            [str(one.account_id) for one in standing],
+            [one.probability for one in standing],
+            [one.start for one in standing],
+            domain=domain,
+            level=self.level,
+        )
+        if not standing:
+            while len(self._of_nobody) >= KEPT_DOMAINS:
+                self._of_nobody.pop(next(iter(self._of_nobody)))
+            self._of_nobody[empty] = answer
+        return answer
 
     def published(
         self, view: View, found: Sequence[Stand], *, cause: str, at: datetime, belief: Belief

@@ -1,5 +1,6 @@
 """The aggregate: the model's closed form on the forecasts that count, now and as known at."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,11 @@ from hypothesis import strategies as st
 
 from forecasting import live, pooling
 from forecasting.posterior import Posterior
+from service import fits
+from service.aggregates import Aggregator
+from service.database import Database
+from service.fits import Sampled
+from service.models import FitStatus
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
@@ -136,3 +142,38 @@ def _answers(caller: Any, question_id: int, **params: str) -> list[Any]:
     boards = caller.get("/leaderboard", **params).json()["items"]
     history = caller.get(f"{path}/history", **params).json()["items"]
     return [figures, boards, len(history)]
+
+
+def test_questions_that_nobody_forecast_are_answered_by_the_fit_in_force(
+    account, question, on_database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = account("ann")
+    for number in range(5):
+        question(f"q{number}")
+    asked, aggregate = [], live.aggregate
+
+    def counted(*arguments: Any, **options: Any) -> live.Aggregate:
+        asked.append(arguments)
+        return aggregate(*arguments, **options)
+
+    monkeypatch.setattr(live, "aggregate", counted)
+
+    def listed() -> set[tuple[float, int | None]]:
+        items = ann.get("/questions").json()["items"]
+        return {(one["aggregate"]["probability"], one["aggregate"]["fit_id"]) for one in items}
+
+    assert listed() == listed()
+    assert [(round(probability, 9), told) for probability, told in listed()] == [(0.5, None)]
+    assert len(asked) == 1
+    bold = dataclasses.replace(Posterior.prior(), a0=Posterior.prior().a0 + 1.0)
+
+    async def accept(database: Database) -> int:
+        async with database.read() as session:
+            job = await fits.read_job(session)
+        sampled = Sampled(FitStatus.accepted, posterior=bold)
+        return (await fits.record(database, Aggregator(0.8), job, sampled, seed=1)).id
+
+    fit_id = on_database(accept)
+    ((probability, told),) = listed()
+    assert told == fit_id
+    assert probability > 0.6
