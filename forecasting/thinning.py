@@ -5,15 +5,21 @@ import numpy as np
 from forecasting.arrays import FloatArray, IntArray
 
 _TOGETHER = 500
+_HALF = 0.5
 
 
 def representative(points: FloatArray, count: int) -> IntArray:
     """Choose the draws to keep, ascending, ``(count,)``, or all where there are no more.
 
-    They are chosen one after another, each so that the energy distance from those chosen to all
-    draws becomes least: greedy support points (Mak and Joseph 2018, doi:10.1214/17-AOS1629).
-    Averages over them then lie much nearer to those over all draws than averages over as many that
-    are evenly spaced. The same points give the same choice.
+    They are chosen one after another: greedy support points (Mak and Joseph 2018,
+    doi:10.1214/17-AOS1629). Where ``step`` draws c are chosen, the next is the x for which
+
+        mean over all draws y of |x - y|  -  sum over c of |x - c| / (step + 1/2)
+
+    is least. With 1 in the place of 1/2 the energy distance from those chosen to all becomes least,
+    but 100 of 1,000 then spread 2% less than all, and with 0 up to 2% more. Averages over them lie
+    much nearer to those over all draws than averages over as many that are evenly spaced. The same
+    points give the same choice.
 
     Args:
         points: what the draws are compared by, ``(draw, parameter)``; brought to one scale.
@@ -31,7 +37,7 @@ def representative(points: FloatArray, count: int) -> IntArray:
     )
     to_chosen, chosen = np.zeros(len(scaled)), np.zeros(len(scaled), dtype=bool)
     for step in range(count):
-        best = np.where(chosen, np.inf, to_all - to_chosen / (step + 1)).argmin()
+        best = np.where(chosen, np.inf, to_all - to_chosen / (step + _HALF)).argmin()
         chosen[best] = True
         to_chosen += _distances(scaled[best : best + 1], scaled)[0]
     return np.flatnonzero(chosen)
