@@ -16,7 +16,8 @@ import numpy as np
 
 from forecasting.arrays import FloatArray
 from forecasting.diagnostics import diagnose
-from forecasting.live import Standing, aggregate_many
+from forecasting.learned import Crowd
+from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
 from forecasting.thinning import representative
@@ -29,8 +30,10 @@ MAX_R_HAT = 1.01
 MIN_ESS = 400
 TUNE = 300
 KEPT = 1000
-_ASKED = 100
 SAMPLED = 20_000
+
+_ASKED = 100
+"""Snapshots at most by which the error of simulation is told."""
 
 _TOGETHER = 256
 """Forecasters whose draws are diagnosed at once."""
@@ -324,19 +327,15 @@ def _monte_carlo_error(posterior: Posterior, panel: Panel) -> float:
     """
     shown = panel.snapshots()
     chosen = np.linspace(0, shown.question.size - 1, min(shown.question.size, _ASKED))
-    crowds = [
-        Standing(
-            [panel.forecasters[who] for who in shown.forecaster[part]],
-            shown.probability[part],
-            shown.time[part],
-            panel.domains[panel.domain[shown.question[snapshot]]],
-        )
-        for snapshot in chosen.round().astype(int).tolist()
-        for part in [slice(shown.start[snapshot], shown.end[snapshot])]
-    ]
+    crowds = [Crowd.of(panel, shown, snapshot) for snapshot in chosen.round().astype(int).tolist()]
     said = [
-        [one.probability for one in aggregate_many(posterior.chain(number), crowds)]
-        for number in range(posterior.chains)
+        [
+            aggregate(
+                chain, one.forecasters, one.probability, one.time, domain=one.domain
+            ).probability
+            for one in crowds
+        ]
+        for chain in map(posterior.chain, range(posterior.chains))
     ]
     return float(np.sqrt(np.var(said, axis=0, ddof=1).mean() / posterior.chains))
 

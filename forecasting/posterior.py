@@ -176,7 +176,8 @@ class Posterior:
         """
         if draws <= 0 or draws % 2:
             raise PosteriorError(f"{draws} prior draws: the number must be positive and even")
-        many, random = max(draws, _DRAWN) // 2, np.random.default_rng(seed)
+        half, many = draws // 2, max(draws, _DRAWN) // 2
+        random = np.random.default_rng(seed)
         drawn = {
             "t_w": np.abs(random.normal(0.0, PRIORS.t_w, many)),
             "rho": random.exponential(1.0 / PRIORS.rho, many),
@@ -186,9 +187,9 @@ class Posterior:
             "a0": random.normal(PRIORS.a0_mean, PRIORS.a0_sd, many),
         }
         points = np.column_stack(list((drawn | {"k0": np.log(drawn["k0"])}).values()))
-        kept = representative(points, draws // 2)
+        kept = representative(points, half)
         shared: dict[str, Any] = {name: np.tile(values[kept], 2) for name, values in drawn.items()}
-        shared["a0"][draws // 2 :] = 2.0 * PRIORS.a0_mean - shared["a0"][draws // 2 :]
+        shared["a0"][half:] = 2.0 * PRIORS.a0_mean - shared["a0"][half:]
         nobody = np.empty((draws, 0))
         return cls(
             **shared,

@@ -22,6 +22,7 @@ from service.clock import now
 from service.database import Database
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
+from service.keeping import keep
 from service.models import Aggregate, Fit, FitStatus, Question
 from service.questions import View
 from service.standings import Standings
@@ -114,9 +115,7 @@ class Aggregator:
         except PosteriorError as error:
             log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the sentence says it all
             return None
-        while len(self._kept) >= KEPT_POSTERIORS:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[fit_id] = posterior
+        keep(self._kept, {fit_id: posterior}, KEPT_POSTERIORS)
         return posterior
 
     def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
@@ -153,9 +152,7 @@ class Aggregator:
             level=self.level,
         )
         if not standing:
-            while len(self._of_nobody) >= KEPT_DOMAINS:
-                self._of_nobody.pop(next(iter(self._of_nobody)))
-            self._of_nobody[empty] = answer
+            keep(self._of_nobody, {empty: answer}, KEPT_DOMAINS)
         return answer
 
     def published(

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
+from service.keeping import keep
+
 KEPT_DRAWINGS: Final = 256
 PNG_SCALE: Final = 2
 
@@ -78,9 +80,7 @@ class Drawer:
         if body is None:
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(self._process, _draw, asked)
-            while len(self._kept) >= KEPT_DRAWINGS:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[tag] = body
+            keep(self._kept, {tag: body}, KEPT_DRAWINGS)
         return Drawing(body, tag)
 
     async def bundle(self) -> bytes:

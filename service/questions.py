@@ -30,6 +30,7 @@ from service import audit
 from service.accounts import Actor
 from service.clock import now
 from service.errors import NotFound
+from service.keeping import keep
 from service.models import (
     Implication,
     Outcome,
@@ -392,7 +393,7 @@ async def rows(
     if missing:
         read = await _read_views(session, missing)
         found |= read
-        event.listen(session.sync_session, "after_commit", lambda _: _keep(kept, read))
+        event.listen(session.sync_session, "after_commit", lambda _: keep(kept, read, KEPT_VIEWS))
     return [(found[key], row) for key, row in zip(keys, answer, strict=True)]
 
 
@@ -401,12 +402,6 @@ class _Key(NamedTuple):
     revision_id: int
     resolution_id: int | None
     policy_id: int | None
-
-
-def _keep(kept: dict[_Key, View], read: dict[_Key, View]) -> None:
-    kept.update(read)
-    while len(kept) > KEPT_VIEWS:
-        kept.pop(next(iter(kept)))
 
 
 async def _read_views(session: AsyncSession, keys: Sequence[_Key]) -> dict[_Key, View]:

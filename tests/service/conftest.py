@@ -26,11 +26,13 @@ from questions.load import find_sets, read_set
 from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import accounts, questions, tokens
+from service import accounts, fits, questions, tokens
 from service.accounts import Actor
+from service.aggregates import Aggregator
 from service.app import create_app
 from service.database import Database
-from service.models import Question, QuestionRevision, QuestionSet, Role
+from service.fits import Sampled
+from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings
 
 OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -174,6 +176,21 @@ def serving(settings: Settings, tmp_path: Path) -> Callable[..., AbstractContext
             served.process.wait()
 
     return serve
+
+
+@pytest.fixture
+def record(on_database) -> Any:
+    """Store a fit to what is resolved now, with what became of its sampling."""
+
+    def store(sampled: Sampled) -> Fit:
+        async def work(database: Database) -> Fit:
+            async with database.read() as session:
+                job = await fits.read_job(session)
+            return await fits.record(database, Aggregator(0.8), job, sampled, seed=1)
+
+        return on_database(work)
+
+    return store
 
 
 @pytest.fixture

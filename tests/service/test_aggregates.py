@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from forecasting import live, pooling
 from forecasting.posterior import Posterior
-from service import fits
-from service.aggregates import Aggregator
-from service.database import Database
 from service.fits import Sampled
 from service.models import FitStatus
 
@@ -145,7 +142,7 @@ def _answers(caller: Any, question_id: int, **params: str) -> list[Any]:
 
 
 def test_questions_that_nobody_forecast_are_answered_by_the_fit_in_force(
-    account, question, on_database, monkeypatch: pytest.MonkeyPatch
+    account, question, record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = account("ann")
     for number in range(5):
@@ -166,14 +163,7 @@ def test_questions_that_nobody_forecast_are_answered_by_the_fit_in_force(
     assert [(round(probability, 9), told) for probability, told in listed()] == [(0.5, None)]
     assert len(asked) == 1
     bold = dataclasses.replace(Posterior.prior(), a0=Posterior.prior().a0 + 1.0)
-
-    async def accept(database: Database) -> int:
-        async with database.read() as session:
-            job = await fits.read_job(session)
-        sampled = Sampled(FitStatus.accepted, posterior=bold)
-        return (await fits.record(database, Aggregator(0.8), job, sampled, seed=1)).id
-
-    fit_id = on_database(accept)
+    fit_id = record(Sampled(FitStatus.accepted, posterior=bold)).id
     ((probability, told),) = listed()
     assert told == fit_id
     assert probability > 0.6

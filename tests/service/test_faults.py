@@ -33,7 +33,7 @@ from sqlalchemy.engine import make_url
 import migrations
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import chain, exchange, fits, scoring
+from service import chain, exchange, scoring
 from service.aggregates import Aggregator
 from service.database import Database, newest_revision
 from service.fits import Sampled
@@ -401,20 +401,13 @@ def test_a_worker_killed_in_an_export(crew, curator, on_database, database_url) 
     report(f"worker killed {interrupted} times in an export", database_url, ROUNDS, [], 0)
 
 
-def learned(on_database: Any, status: FitStatus = FitStatus.accepted) -> Fit:
+def learned(record: Callable[[Sampled], Fit], status: FitStatus = FitStatus.accepted) -> Fit:
     """Store what would be a fit to what is resolved now."""
-
-    async def work(database: Database) -> Fit:
-        async with database.read() as session:
-            job = await fits.read_job(session)
-        posterior = Posterior.prior() if status is FitStatus.accepted else None
-        sampled = Sampled(status, "R-hat is 1.3" if posterior is None else "", posterior=posterior)
-        return await fits.record(database, Aggregator(0.8), job, sampled, seed=1)
-
-    return on_database(work)  # type: ignore[no-any-return]  # what the work gives
+    posterior = Posterior.prior() if status is FitStatus.accepted else None
+    return record(Sampled(status, "R-hat is 1.3" if posterior is None else "", posterior=posterior))
 
 
-def test_a_clock_that_jumps(account, curator, question, lost, on_database, database_url) -> None:
+def test_a_clock_that_jumps(account, curator, question, lost, record, database_url) -> None:
     chance = random.Random(4)
     people = [account(f"p{number}") for number in range(3)]
     kept = Writers("", [], [])
@@ -430,7 +423,7 @@ def test_a_clock_that_jumps(account, curator, question, lost, on_database, datab
                     assert answer.status_code == 201
                     kept.acknowledged[key] = answer.json()["forecast"]["id"]
                 if chance.random() < 0.3:
-                    learned(on_database)
+                    learned(record)
                 shown = people[0].get(f"/questions/{rain}/aggregate").json()
                 assert shown["probability"] == answer.json()["aggregate"]["probability"]
         with time_machine.travel(at - timedelta(hours=40), tick=False):
@@ -441,10 +434,12 @@ def test_a_clock_that_jumps(account, curator, question, lost, on_database, datab
     assert gone == 0
 
 
-def test_a_posterior_that_is_damaged(account, question, lost, on_database, database_url) -> None:
+def test_a_posterior_that_is_damaged(
+    account, question, lost, record, on_database, database_url
+) -> None:
     chance = random.Random(5)
     ann, rain, kept = account("ann"), question(), Writers("", [], [])
-    good = learned(on_database)
+    good = learned(record)
 
     async def damage(database: Database, fit_id: int) -> None:
         async with database.write() as session:
@@ -459,7 +454,7 @@ def test_a_posterior_that_is_damaged(account, question, lost, on_database, datab
             await session.execute(update(Fit).where(Fit.id == fit_id).values(values))
 
     for _ in range(ROUNDS):
-        fit_id = learned(on_database).id
+        fit_id = learned(record).id
         on_database(lambda database, fit_id=fit_id: damage(database, fit_id))
         key = uuid4().hex
         answer = ann.forecast(rain, 0.3, rationale=key)
@@ -528,7 +523,7 @@ def test_a_migration_that_is_interrupted(
 
 
 def test_an_accepted_fit_comes_into_force_in_every_web_process(
-    serving, account, question, on_database
+    serving, account, question, record
 ) -> None:
     ann, rain, snow = account("ann"), question("rain"), question("snow")
     with serving() as one, serving() as other:
@@ -545,9 +540,9 @@ def test_an_accepted_fit_comes_into_force_in_every_web_process(
             return answer.json()["aggregate"]["fit_id"]
 
         for _ in range(2):
-            fit = learned(on_database).id
+            fit = learned(record).id
             for served in (one, other):
                 assert submitted(served) == shown(served, rain) == shown(served, snow) == fit
-        refused = learned(on_database, FitStatus.refused)
+        refused = learned(record, FitStatus.refused)
         assert refused.status == FitStatus.refused
         assert submitted(one) == submitted(other) == fit

@@ -18,7 +18,6 @@ from sqlalchemy import update
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service import fits
-from service.aggregates import Aggregator
 from service.database import Database
 from service.fits import Need, Sampled
 from service.jobs import Sampler, Stopped
@@ -40,21 +39,6 @@ def need(on_database) -> Any:
         return on_database(work)
 
     return ask
-
-
-@pytest.fixture
-def record(on_database) -> Any:
-    """Store a fit to what is resolved now, with what became of its sampling."""
-
-    def store(sampled: Sampled) -> Fit:
-        async def work(database: Database) -> Fit:
-            async with database.read() as session:
-                job = await fits.read_job(session)
-            return await fits.record(database, Aggregator(0.8), job, sampled, seed=1)
-
-        return on_database(work)
-
-    return store
 
 
 def learned(trusted: int) -> Posterior:
