@@ -1,12 +1,11 @@
-"""What every command shares: one sentence for an error, and work on the database."""
+"""What the commands share: one sentence for an error, and work on the database."""
 
 import asyncio
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from forecasting.tables import PanelError, Times
 from questions.documents import DocumentError
 from questions.load import SetError
+from service.cli.group import Sentence
 from service.database import Database
 from service.errors import Problem
 from service.settings import Settings, SettingsError
@@ -23,57 +23,6 @@ from service.settings import Settings, SettingsError
 Result = TypeVar("Result")
 
 EXPECTED: Final = (Problem, SetError, DocumentError, PanelError, SettingsError, OSError)
-
-
-class Sentence(click.ClickException):
-    """An error that ends the command with one sentence on standard error."""
-
-    def show(self, file: Any = None) -> None:
-        """Write the sentence alone."""
-        del file
-        click.echo(f"credence: {self.message}", err=True)
-
-
-class Misuse(Sentence):
-    """The command was called in a way that it does not know."""
-
-    exit_code = 2
-
-
-class Commands(click.Group):
-    """The whole command: a wrong use of it also ends with one sentence.
-
-    `where` has the module and the name of each command below it, "module:name". Only what is
-    called is imported: each web process and its keeper would else hold what none of them uses.
-    """
-
-    def __init__(self, *args: Any, where: Mapping[str, str], **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.where = where
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in order."""
-        del ctx
-        return sorted(self.where)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name; None if there is none."""
-        del ctx
-        if cmd_name not in self.where:
-            return None
-        module, _, name = self.where[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def make_context(self, *args: Any, **more: Any) -> click.Context:
-        """Read the command's own options."""
-        with _usage():
-            return super().make_context(*args, **more)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Read the options of a command below this one, and run it."""
-        with _usage():
-            return super().invoke(ctx)
 
 
 def reads_times(command: Callable[..., None]) -> Callable[..., None]:
@@ -90,18 +39,6 @@ def reads_times(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, times=Times(dates or "", missing), **rest)
 
     return reading
-
-
-@contextmanager
-def _usage() -> Iterator[None]:
-    try:
-        yield
-    except click.exceptions.NoArgsIsHelpError:
-        raise
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "credence"
-        said = " ".join(error.format_message().split()).rstrip(".")
-        raise Misuse(f"{said}; see `{path} --help`") from error
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from forecasting.panel import Panel
 from forecasting.posterior import Posterior
 from forecasting.tables import Times
 from service import batch
-from service.cli.command import Sentence, reads_times, require_folder_of, sentences, with_database
+from service.cli.command import reads_times, require_folder_of, sentences, with_database
+from service.cli.group import Sentence
 from service.database import Database
 from service.settings import Settings
 

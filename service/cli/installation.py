@@ -16,7 +16,8 @@ import click
 from litestar import Litestar
 
 from service import accounts, logs, questions, tokens
-from service.cli.command import Sentence, sentences, with_database
+from service.cli.command import sentences, with_database
+from service.cli.group import Sentence
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
@@ -70,7 +71,7 @@ def init(*, only_token: bool) -> None:
     help="Web processes that share the port; more than one pays on PostgreSQL.",
 )
 def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
-    """Serve the API, with a worker as a child process."""
+    """Serve the API and the pages, with a worker as a child process."""
     import uvicorn  # noqa: PLC0415  # only the server needs it
 
     with sentences():

@@ -6,7 +6,8 @@ from datetime import timedelta
 import click
 
 from service import tasks
-from service.cli.command import Sentence, with_database
+from service.cli.command import with_database
+from service.cli.group import Sentence
 from service.database import Database
 from service.models import Task
 from service.settings import Settings

@@ -12,7 +12,8 @@ import msgspec
 from service import chain
 from service.aggregates import Aggregator
 from service.chain import Head
-from service.cli.command import Sentence, require_folder_of, sentences, with_database
+from service.cli.command import require_folder_of, sentences, with_database
+from service.cli.group import Sentence
 from service.database import Database
 from service.errors import Invalid
 from service.schemas.chain import ReceiptOut

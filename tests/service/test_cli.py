@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
 from service import audit
-from service.cli import main
+from service.cli import COMMANDS, main
 from service.database import Database
 from service.models import Account, Forecast, Question, QuestionRevision, Score
 
@@ -424,6 +424,29 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) ->
     done = CliRunner().invoke(main, [*path, "--help"])
     assert done.exit_code == 0
     assert f"Example: credence {' '.join(path)}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert (command.help or "").splitlines()[0] == COMMANDS[name][1]
+
+
+def test_listing_the_commands_imports_nothing_that_they_need() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "service.cli", "--help"],
+        env=plain_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert all(name in done.stdout for name in COMMANDS)
+    assert "click" in imported
+    assert imported.isdisjoint({"forecasting", "litestar", "numpy", "questions", "sqlalchemy"})
 
 
 @pytest.mark.parametrize("wrong", [["nonsense"], ["--nonsense"], ["serve", "--port", "70000"]])
