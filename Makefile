@@ -76,9 +76,11 @@ clean: ## Remove what make made, but no database
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
 # The virtual environment of an earlier checkout is brought up to date when a lock file changes.
+# Bytecode is compiled here: a service that may not write to its folder would compile at every start.
 .venv/serve.stamp: requirements.lock pyproject.toml | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q service forecasting questions migrations
 	@touch $@
 
 .venv/test.stamp: requirements-dev.lock .venv/serve.stamp | .venv/bin/uv
