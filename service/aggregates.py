@@ -23,7 +23,7 @@ from service.database import Database
 from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.keeping import keep
-from service.models import Aggregate, Fit, FitStatus, Question
+from service.models import Aggregate, Cause, Fit, FitStatus, Question
 from service.questions import View
 from service.standings import Standings
 from service.visibility import Hidden
@@ -156,7 +156,7 @@ class Aggregator:
         return answer
 
     def published(
-        self, view: View, found: Sequence[Stand], *, cause: str, at: datetime, belief: Belief
+        self, view: View, found: Sequence[Stand], *, cause: Cause, at: datetime, belief: Belief
     ) -> tuple[Reading, dict[str, Any]]:
         """What is published of a question as of a moment, from its stands, and its row."""
         standing = forecasts.standing_at(found, view, at)
@@ -168,7 +168,7 @@ class Aggregator:
         session: AsyncSession,
         views: Sequence[View],
         *,
-        cause: str,
+        cause: Cause,
         at: datetime,
         found: Mapping[int, Sequence[Stand]] | None = None,
     ) -> list[Reading]:
@@ -188,7 +188,7 @@ class Aggregator:
         return [reading for reading, _ in made]
 
     async def publish_one(
-        self, session: AsyncSession, actor: Actor, view: View, *, cause: str, at: datetime
+        self, session: AsyncSession, actor: Actor, view: View, *, cause: Cause, at: datetime
     ) -> Reading:
         """Publish the aggregate of one locked question as of a moment, and read it as the actor."""
         (reading,) = await self.publish(session, [view], cause=cause, at=at)
@@ -434,7 +434,7 @@ async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> No
     await connection.execute(query, rows)
 
 
-def _row(view: View, reading: Reading, cause: str, standing: Sequence[Stand]) -> dict[str, Any]:
+def _row(view: View, reading: Reading, cause: Cause, standing: Sequence[Stand]) -> dict[str, Any]:
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
     moment = reading.as_of.timestamp()

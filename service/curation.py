@@ -25,6 +25,7 @@ from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import (
     Account,
+    Cause,
     Forecast,
     Implication,
     Question,
@@ -310,7 +311,7 @@ async def _append(
     await questions.add_revision(session, row)
     revised = await questions.get(session, view.id)
     if has_forecasts:
-        await aggregator.publish(session, [revised], cause="revision", at=at)
+        await aggregator.publish(session, [revised], cause=Cause.revision, at=at)
     return revised
 
 

@@ -21,6 +21,7 @@ from service.clock import TICK, now
 from service.errors import Conflict, Invalid
 from service.models import (
     Account,
+    Cause,
     Forecast,
     Outcome,
     Question,
@@ -299,7 +300,9 @@ async def _publish(
                 belief = await aggregator.belief(session, moment) if moment >= first_fit else prior
                 stands = found[view.id]
                 rows.append(
-                    aggregator.published(view, stands, cause="import", at=moment, belief=belief)[1]
+                    aggregator.published(
+                        view, stands, cause=Cause.imported, at=moment, belief=belief
+                    )[1]
                 )
         await aggregates.append(session, rows)
 

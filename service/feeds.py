@@ -31,6 +31,7 @@ TITLES: Final = {
     Event.closed: "Closed",
     Event.resolved: "Resolved",
     Event.unresolved: "Resolution taken back",
+    Event.moved: "Moved",
 }
 Fact: TypeAlias = QuestionRevision | Resolution
 FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -21,6 +21,7 @@ from service.database import Database
 from service.errors import NotFound
 from service.forecasts import Stand
 from service.models import (
+    Cause,
     Fit,
     FitStatus,
     Forecast,
@@ -206,7 +207,7 @@ async def renew(database: Database, aggregator: Aggregator) -> int:
             views = await questions.views(session, query)
             views = [view for view in views if view.resolved is None]
             at = await chain.present(session, ids, now())
-            await aggregator.publish(session, views, cause="fit", at=at)
+            await aggregator.publish(session, views, cause=Cause.fit, at=at)
     return len(pending)
 
 

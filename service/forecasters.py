@@ -13,7 +13,7 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.errors import Forbidden, NotFound
-from service.models import Account, Aggregate, Forecast, ForecasterSummary, Question, Role
+from service.models import Account, Aggregate, Cause, Forecast, ForecasterSummary, Question, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ async def movements(
             after,
             (after.question_id == Forecast.question_id)
             & (after.created_at == Forecast.created_at)
-            & (after.cause == "forecast"),
+            & (after.cause == Cause.forecast),
         )
         .outerjoin(earlier, earlier.id == last)
         .where(Forecast.account_id == account.id)

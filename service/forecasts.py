@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import compress
-from typing import Final, NamedTuple, TypeVarTuple
+from typing import Final, NamedTuple, TypeVarTuple, assert_never
 
 import numpy as np
 from sqlalchemy import Select, func, insert, select
@@ -168,15 +168,19 @@ async def withdraw(
 
 def require_open(view: View, at: datetime) -> None:
     """Raise Conflict, which says why, unless forecasts are taken at a moment."""
-    state = view.state(at)
-    if state is State.open:
-        return
-    said = {
-        State.draft: "is a draft",
-        State.upcoming: f"opens at {view.revision.opens_at.isoformat()}",
-        State.closed: f"closed at {_iso(view.revision.closes_at)}",
-        State.resolved: f"is resolved: {view.resolved.outcome if view.resolved else ''}",
-    }[state]
+    match state := view.state(at):
+        case State.open:
+            return
+        case State.draft:
+            said = "is a draft"
+        case State.upcoming:
+            said = f"opens at {view.revision.opens_at.isoformat()}"
+        case State.closed:
+            said = f"closed at {_iso(view.revision.closes_at)}"
+        case State.resolved:
+            said = f"is resolved: {view.resolved.outcome if view.resolved else ''}"
+        case _:
+            assert_never(state)
     raise Conflict(
         f"question {view.id} {said}; forecasts are taken while a question is open",
         current={"state": state},

@@ -14,7 +14,7 @@ from service import forecasts, visibility
 from service.accounts import Actor
 from service.clock import now
 from service.forecasts import Stand
-from service.models import Account, Aggregate, Forecast
+from service.models import Account, Aggregate, Cause, Forecast
 from service.questions import View
 from service.visibility import Hidden
 
@@ -73,7 +73,7 @@ class Move:
     """
 
     at: datetime
-    cause: str
+    cause: Cause
     before: float | None
     after: float
     by: str | None
@@ -226,7 +226,7 @@ async def _moves(session: AsyncSession, view: View) -> list[Move]:
             .outerjoin(
                 Forecast,
                 and_(
-                    Aggregate.cause == "forecast",
+                    Aggregate.cause == Cause.forecast,
                     Forecast.question_id == Aggregate.question_id,
                     Forecast.created_at == Aggregate.created_at,
                 ),
@@ -240,7 +240,7 @@ async def _moves(session: AsyncSession, view: View) -> list[Move]:
     return [
         Move(
             at=row.created_at,
-            cause=row.cause,
+            cause=Cause(row.cause),
             before=rows[place + 1][0].probability if place + 1 < len(rows) else None,
             after=row.probability,
             by=name,

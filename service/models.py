@@ -111,6 +111,18 @@ class Visibility(StrEnum):
     reveal_at = "reveal_at"
 
 
+class Cause(StrEnum):
+    """Why an aggregate was published."""
+
+    forecast = "forecast"
+    withdrawal = "withdrawal"
+    fit = "fit"
+    revision = "revision"
+    resolution = "resolution"
+    unresolution = "unresolution"
+    imported = "import"
+
+
 class FitStatus(StrEnum):
     """What became of a fit."""
 
@@ -505,7 +517,7 @@ class Aggregate(Base):
     """An aggregate as it was published, with what made it."""
 
     __tablename__ = "aggregate"
-    __table_args__ = (Index(None, "question_id", "id"),)
+    __table_args__ = (Index(None, "question_id", "id"), _one_of("cause", Cause))
 
     question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
     cause: Mapped[str] = mapped_column(String(20))

@@ -12,7 +12,7 @@ from service.aggregates import Aggregator
 from service.chain import Head
 from service.clock import now
 from service.errors import Conflict, Invalid
-from service.models import Account, Outcome, Resolution, Role
+from service.models import Account, Cause, Outcome, Resolution, Role
 from service.questions import State, View
 
 LONGEST_NOTE: Final = 20_000
@@ -62,7 +62,7 @@ async def resolve(
     await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
     found = await scoring.score(session, [view])
-    await aggregator.publish(session, [view], cause="resolution", at=at, found=found)
+    await aggregator.publish(session, [view], cause=Cause.resolution, at=at, found=found)
     return view
 
 
@@ -91,7 +91,7 @@ async def unresolve(
     held = view.resolved
     await _append(session, head, view, actor, Outcome.unresolved, held.occurred_at, "", reason, at)
     view = await questions.get(session, question_id)
-    await aggregator.publish(session, [view], cause="unresolution", at=at)
+    await aggregator.publish(session, [view], cause=Cause.unresolution, at=at)
     return view
 
 

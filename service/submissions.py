@@ -24,7 +24,7 @@ from service.database import Database
 from service.errors import Problem
 from service.forecasts import Draft
 from service.idempotency import Key
-from service.models import Forecast, Role
+from service.models import Cause, Forecast, Role
 from service.questions import View
 from service.standings import Latest
 
@@ -172,7 +172,7 @@ class Submissions:
             readings[question_id, moment], row = self._aggregator.published(
                 views[question_id],
                 latest[question_id].listed(),
-                cause="forecast",
+                cause=Cause.forecast,
                 at=moment,
                 belief=belief,
             )

@@ -15,6 +15,7 @@ from service.api.questions import QuestionId
 from service.api.repetition import IdempotencyKey, asked, once, told
 from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.forecasts import Draft
+from service.models import Cause
 from service.schemas.aggregates import AggregateOut, SeenPage
 from service.schemas.chain import ReceiptOut
 from service.schemas.forecasts import (
@@ -90,7 +91,7 @@ class QuestionForecasts(Controller):
         async def work() -> WithdrawnOut:
             view, row, receipt = await forecasts.withdraw(writing, actor, question_id)
             reading = await aggregator.publish_one(
-                writing, actor, view, cause="withdrawal", at=row.created_at
+                writing, actor, view, cause=Cause.withdrawal, at=row.created_at
             )
             return WithdrawnOut(
                 question_id,

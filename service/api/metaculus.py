@@ -21,7 +21,7 @@ from service.catalogue import Order
 from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.errors import Conflict, Invalid, translate
 from service.forecasts import Draft, NothingStands
-from service.models import LARGEST_ID
+from service.models import LARGEST_ID, Cause
 from service.posts import Span, Wanted
 from service.questions import State
 from service.schemas.metaculus import (
@@ -236,7 +236,7 @@ class Forecasts(Controller):
             except NothingStands:
                 continue
             await aggregator.publish_one(
-                writing, actor, view, cause="withdrawal", at=row.created_at
+                writing, actor, view, cause=Cause.withdrawal, at=row.created_at
             )
         return Done()
 

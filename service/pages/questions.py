@@ -23,7 +23,7 @@ from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, 
 from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
 from service.histories import Story
-from service.models import LARGEST_ID, Forecast, Implication, QuestionSet, Role
+from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import page
@@ -39,11 +39,13 @@ EMBEDDABLE: Final = "default-src 'none'; style-src 'self'; img-src 'self'; frame
 """The content policy of a card: any site may frame it, and it runs nothing."""
 
 CAUSES: Final = {
-    "withdrawal": "a forecast was withdrawn",
-    "fit": "the model learned from new resolutions",
-    "revision": "the question was revised",
-    "resolution": "the question was resolved",
-    "unresolution": "its resolution was taken back",
+    Cause.forecast: "a new forecast",
+    Cause.withdrawal: "a forecast was withdrawn",
+    Cause.fit: "the model learned from new resolutions",
+    Cause.revision: "the question was revised",
+    Cause.resolution: "the question was resolved",
+    Cause.unresolution: "its resolution was taken back",
+    Cause.imported: "imported forecasts",
 }
 SAID: Final = {
     "forecast": "Your forecast stands, and the crowd below includes it.",
@@ -195,7 +197,9 @@ class Questions(Controller):
     ) -> Redirect:
         """End one's standing forecast."""
         view, row, _ = await forecasts.withdraw(writing, actor, question_id)
-        await aggregator.publish_one(writing, actor, view, cause="withdrawal", at=row.created_at)
+        await aggregator.publish_one(
+            writing, actor, view, cause=Cause.withdrawal, at=row.created_at
+        )
         return Redirect(f"/questions/{question_id}?done=withdrawn#forecast", status_code=303)
 
 

@@ -6,7 +6,7 @@ from typing import Generic
 import msgspec
 
 from service.aggregates import Reading
-from service.models import Aggregate
+from service.models import Aggregate, Cause
 from service.schemas.common import Item, Page
 from service.visibility import Hidden
 
@@ -48,7 +48,7 @@ class AggregatePoint(msgspec.Struct):
 
     id: int
     as_of: datetime
-    cause: str
+    cause: Cause
     probability: float
     lower: float
     upper: float

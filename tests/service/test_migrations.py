@@ -74,22 +74,27 @@ def differences(connection: Connection) -> list[Any]:
     )
 
 
-def checks(connection: Connection) -> set[str | None]:
+def checks(connection: Connection) -> set[tuple[str, frozenset[str]]]:
+    """Every CHECK by its name, with the texts that it allows."""
     inspector = inspect(connection)
     return {
-        check["name"]
+        (str(check["name"]), allowed(str(check["sqltext"])))
         for table in inspector.get_table_names()
         for check in inspector.get_check_constraints(table)
     }
 
 
-def checks_of_the_models() -> set[str | None]:
+def checks_of_the_models() -> set[tuple[str, frozenset[str]]]:
     return {
-        str(constraint.name)
+        (str(constraint.name), allowed(str(constraint.sqltext)))
         for table in Base.metadata.tables.values()
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
+
+
+def allowed(condition: str) -> frozenset[str]:
+    return frozenset(re.findall(r"'([^']+)'", condition))
 
 
 def forecasts(connection: Connection) -> list[float]:
