@@ -156,4 +156,4 @@ def probability(text: str) -> float:
     value = float(text)
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{text} is outside [0, 1]")
-    return value
+    return abs(value)  # a zero without its sign

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import altair as alt
 
+from service.formatting import percent, stated_percent
+
 Spec = dict[str, Any]
 Rows = Sequence[dict[str, Any]]
 
@@ -85,10 +87,10 @@ def history(data: dict[str, Any], look: Look) -> Spec:
     )
     value = _probability("probability:Q")
     said = [alt.Tooltip("at:T", title="from", format="%d %B %Y, %H:%M"), _shown("probability")]
-    whole = f"{data['level']:.0%} interval"
+    whole = f"{stated_percent(data['level'])} interval"
     layers: list[alt.Chart] = []
     if data["points"]:
-        points = alt.Chart(_values(data["points"]))
+        points = alt.Chart(_values(_texts(data["points"], "probability", "lower", "upper")))
         layers += [
             points.mark_area(interpolate=STEP, opacity=0.18, color=colours.crowd).encode(
                 x=time,
@@ -108,7 +110,7 @@ def history(data: dict[str, Any], look: Look) -> Spec:
     if data["pools"]:
         names = sorted({row["method"] for row in data["pools"]})
         layers.append(
-            alt.Chart(_values(data["pools"]))
+            alt.Chart(_values(_texts(data["pools"], "probability")))
             .mark_line(interpolate=STEP, strokeWidth=1.4)
             .encode(
                 x=time,
@@ -123,7 +125,7 @@ def history(data: dict[str, Any], look: Look) -> Spec:
             )
         )
     if data["mine"]:
-        mine = alt.Chart(_values(data["mine"]))
+        mine = alt.Chart(_values(_texts(data["mine"], "probability", written=stated_percent)))
         layers += [
             mine.mark_line(
                 interpolate=STEP, strokeWidth=1.4, strokeDash=[4, 3], color=colours.mine
@@ -164,7 +166,7 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
     )
     most = max((one["forecasters"] for one in data["bins"]), default=0)
     bars = (
-        alt.Chart(_values(data["bins"]))
+        alt.Chart(_values(_texts(data["bins"], "lower", "upper")))
         .mark_bar(color=colours.crowd, opacity=0.55, binSpacing=1.5)
         .encode(
             x=across,
@@ -179,13 +181,16 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
         )
     )
     layers = [bars]
-    marks = (("aggregate", colours.crowd, [1, 0]), ("mine", colours.mine, [4, 3]))
-    for said, colour, dash in marks:
-        if data[said] is not None:
+    marks = (
+        ("aggregate", colours.crowd, [1, 0], percent),
+        ("mine", colours.mine, [4, 3], stated_percent),
+    )
+    for name, colour, dash, written in marks:
+        if data[name] is not None:
             layers.append(
-                alt.Chart(_values([{"lower": data[said]}]))
+                alt.Chart(_values(_texts([{"lower": data[name]}], "lower", written=written)))
                 .mark_rule(color=colour, strokeWidth=2.2, strokeDash=dash)
-                .encode(x="lower:Q", tooltip=[_shown("lower", said)])
+                .encode(x="lower:Q", tooltip=[_shown("lower", name)])
             )
     return _finished(layers, look)
 
@@ -198,7 +203,7 @@ def reading(data: dict[str, Any], look: Look) -> Spec:
         look: theme and size.
     """
     colours = THEMES[look.theme]
-    points = alt.Chart(_values(data["points"]))
+    points = alt.Chart(_values(_texts(data["points"], "probability")))
     domain = [data["points"][0]["at"], data["points"][-1]["at"]] if data["points"] else None
     axis = alt.Axis(format=_dated(*domain)) if domain else alt.Axis()
     time = alt.X("at:T", title=None, axis=axis)
@@ -234,7 +239,7 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
     )
     up = _probability("frequency:Q", "came true")
     diagonal = alt.Chart(_values([{"forecast": end, "frequency": end} for end in (0, 1)]))
-    curve = alt.Chart(_values(data["curve"]))
+    curve = alt.Chart(_values(_texts(data["curve"], "forecast")))
     layers = [
         alt.Chart(_values(data["band"]))
         .mark_area(opacity=0.14, color=colours.quiet)
@@ -246,7 +251,7 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
         curve.mark_tick(thickness=1, size=8, yOffset=-4, color=colours.crowd, opacity=0.45).encode(
             x=across, y=alt.datum(0), tooltip=[_shown("forecast", "said")]
         ),
-        alt.Chart(_values(data["groups"]))
+        alt.Chart(_values(_texts(data["groups"], "forecast", "frequency")))
         .mark_point(filled=True, color=colours.crowd, opacity=1)
         .encode(
             x=across,
@@ -279,7 +284,13 @@ def _probability(field: str, title: str | None = None) -> alt.Y:
 
 
 def _shown(field: str, title: str | None = None) -> alt.Tooltip:
-    return alt.Tooltip(f"{field}:Q", title=title or field, format=".1%")
+    """A probability under the pointer, in the text that `_texts` gave it."""
+    return alt.Tooltip(f"{field}_text:N", title=title or field)
+
+
+def _texts(rows: Rows, *fields: str, written: Callable[[float], str] = percent) -> Rows:
+    """The rows with some probabilities as texts too: a browser would round them differently."""
+    return [row | {f"{field}_text": written(row[field]) for field in fields} for row in rows]
 
 
 def _values(rows: Rows) -> alt.Data:

@@ -101,7 +101,7 @@ async def append(
         values = {
             "question_id": question_id,
             "account_id": actor.id,
-            "probability": draft.probability,
+            "probability": abs(draft.probability),  # a zero is stored without its sign
             "rationale": draft.rationale,
             "expires_at": draft.expires_at,
             "created_at": moment,

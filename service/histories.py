@@ -90,13 +90,15 @@ class Move:
 class Story:
     """How a question's aggregate came to be what it is, as someone may see it.
 
-    Where what others believe is `hidden`, there is only what one said oneself.
+    Where what others believe is `hidden`, there is only what one said oneself. `extremes` are the
+    lowest and the highest forecast that stands, None where there is none.
     """
 
     hidden: Hidden | None
     points: list[Point]
     pools: list[PoolPoint]
     mine: list[Said]
+    extremes: tuple[float, float] | None
     bins: list[Bin]
     moves: list[Move]
 
@@ -136,13 +138,15 @@ async def tell(
     stands = found[view.id]
     mine = _said([one for one in stands if one.account_id == actor.id], last)
     if hidden:
-        return Story(hidden, [], [], mine, [], [])
+        return Story(hidden, [], [], mine, None, [], [])
+    standing = [one.probability for one in forecasts.standing_at(stands, view, at)]
     return Story(
         hidden=None,
         points=await published(session, view),
         pools=_pooled(view, stands, pools, last),
         mine=mine,
-        bins=spread(one.probability for one in forecasts.standing_at(stands, view, at)),
+        extremes=(min(standing), max(standing)) if standing else None,
+        bins=spread(standing),
         moves=await _moves(session, view),
     )
 

@@ -1,6 +1,7 @@
 """Forms: what a browser sent, kept so that it can be shown again beside what was wrong with it."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 
 from service.dependencies import AppRequest
 from service.errors import Invalid, Problem
@@ -51,9 +52,9 @@ def chance(text: str, *, field: str = "probability") -> float:
     """A probability typed in per cent, such as `37`, `37.5 %` or `37,5`; raises Invalid."""
     cleaned = text.strip().removesuffix("%").strip().replace(",", ".")
     try:
-        given = float(cleaned) / 100
-    except ValueError:
-        given = -1.0
-    if not 0 <= given <= 1:
+        given = Decimal(cleaned)
+    except InvalidOperation:
+        given = Decimal("NaN")
+    if not given.is_finite() or not 0 <= given <= 100:  # noqa: PLR2004  # per cent
         raise Invalid("write a number from 0 to 100", field=field)
-    return round(given, 9)
+    return float(abs(given).scaleb(-2))

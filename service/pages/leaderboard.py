@@ -13,12 +13,13 @@ from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
 from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.errors import Invalid
+from service.formatting import percent, stated_percent
 from service.leaderboards import LOWER_IS_BETTER, Criteria, Standing
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
 from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.rendering import page
-from service.pages.words import count, percent
+from service.pages.words import count
 from service.scoring import HORIZONS, SPOT_KINDS, Scope
 
 LISTED: Final = 50
@@ -171,7 +172,7 @@ def calibration_said(measured: Calibration) -> str:
     return (
         f"Over {count(measured.questions, 'question')} the mean distance between what was said "
         f"and what came true is {percent(told.expected_calibration_error)}. {bold} "
-        f"(slope {told.slope:.2f}, {percent(told.level)} interval {low:.2f} to {high:.2f}; "
+        f"(slope {told.slope:.2f}, {stated_percent(told.level)} interval {low:.2f} to {high:.2f}; "
         f"1 is right).{readily}"
     )
 

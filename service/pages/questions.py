@@ -22,12 +22,13 @@ from service.clock import now
 from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
+from service.formatting import percent, percent_number, stated_percent
 from service.histories import Story
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import page
-from service.pages.words import count, day, exact_percent, percent
+from service.pages.words import count, day
 from service.questions import State, View
 
 WEEK: Final = timedelta(days=7)
@@ -226,7 +227,7 @@ async def _page(
     mine = await _mine(session, actor, view) if actor.id else None
     before = story.at(at - WEEK)
     if "probability" not in form.given:
-        form.given["probability"] = exact_percent(mine.probability) if mine else ""
+        form.given["probability"] = percent_number(mine.probability) if mine else ""
     implication_id = view.revision.implication_id
     return page(
         request,
@@ -309,14 +310,15 @@ def history_said(story: Story, reading: Aggregate) -> str:
 
 def spread_said(story: Story) -> str:
     """The histogram in words."""
-    filled = [one for one in story.bins if one.forecasters]
-    if not filled:
+    if story.extremes is None:
         return ""
-    fullest = max(filled, key=lambda one: one.forecasters)
+    least, most = (stated_percent(one) for one in story.extremes)
+    if least == most:
+        return f"{count(story.forecasters, 'forecast')} of {least}."
+    fullest = max(story.bins, key=lambda one: one.forecasters)
     return (
-        f"{count(story.forecasters, 'forecast')} from {percent(filled[0].lower)} to "
-        f"{percent(filled[-1].upper)}, most often between {percent(fullest.lower)} and "
-        f"{percent(fullest.upper)}."
+        f"{count(story.forecasters, 'forecast')} from {least} to {most}, most often between "
+        f"{percent(fullest.lower)} and {percent(fullest.upper)}."
     )
 
 

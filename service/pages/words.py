@@ -10,13 +10,11 @@ from markupsafe import Markup
 
 from service.aggregates import Reading
 from service.clock import now
+from service.formatting import odds, percent, percent_number, points, stated_percent
 from service.leaderboards import LOWER_IS_BETTER
 from service.scoreboard import Bound, Line, Point
 
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
-SURE: Final = 0.01
-EVEN: Final = 0.01
-TENTHS_UNTIL: Final = 10
 LONGEST_SHOWN: Final = 200
 HEADING_SHIFT: Final = 3
 BROWSERS: Final = {
@@ -41,34 +39,6 @@ UNITS: Final = (
     (timedelta(hours=1), "hour"),
     (timedelta(minutes=1), "minute"),
 )
-
-
-def percent(chance: float | None) -> str:
-    """A probability in per cent; tenths only where they matter, near 0 and 1."""
-    if chance is None:
-        return "?"
-    near = min(chance, 1 - chance)
-    if 0 < near < SURE / 10:
-        return "<0.1%" if chance < SURE else ">99.9%"
-    if 0 < near < SURE:
-        return f"{chance:.1%}"
-    return f"{chance:.0%}"
-
-
-def exact_percent(chance: float) -> str:
-    """A probability in per cent as someone gave it, to four decimals and without a sign."""
-    return f"{chance * 100:.4f}".rstrip("0").rstrip(".")
-
-
-def odds(chance: float) -> str:
-    """A probability as odds, such as `odds of 3 to 1 against`."""
-    if chance <= 0 or chance >= 1:
-        return "impossible" if chance <= 0 else "certain"
-    if abs(chance - 0.5) < EVEN:
-        return "even odds"
-    ratio = max(chance, 1 - chance) / min(chance, 1 - chance)
-    shown = f"{ratio:.1f}".removesuffix(".0") if ratio < TENTHS_UNTIL else f"{ratio:,.0f}"
-    return f"odds of {shown} to 1 {'on' if chance > 0.5 else 'against'}"  # noqa: PLR2004  # even
 
 
 def said(bound: Bound | Reading) -> str:
@@ -206,7 +176,9 @@ def shortened(value: object) -> str:
 
 FILTERS: Final = {
     "percent": percent,
-    "exact_percent": exact_percent,
+    "stated_percent": stated_percent,
+    "percent_number": percent_number,
+    "points": points,
     "odds": odds,
     "said": said,
     "x": place,

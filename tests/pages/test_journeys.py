@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.formatting import odds
+from service.pages.forms import chance
+
 QUESTION = "/questions/2"
 
 
@@ -33,6 +36,26 @@ def test_a_forecaster_looks_ahead_submits_changes_and_withdraws(
     page.get_by_role("button", name="Withdraw my forecast").click()
     expect(page.get_by_role("status")).to_contain_text("stands no more")
     expect(page.get_by_role("heading", name="Your forecast", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "typed", ["0", "0.7", "12.5", "30", "49.5", "57.5", "68.97", "90", "99.99", "100"]
+)
+def test_the_browser_gives_the_odds_that_the_server_gives(visit, typed: str) -> None:
+    page: Page = visit(QUESTION, as_="Chen Li")
+    page.get_by_label("Probability of yes, in per cent").fill(typed)
+    expect(page.locator("#odds")).to_have_text(odds(chance(typed)))
+
+
+def test_the_arrow_keys_keep_the_decimals_of_a_forecast(visit) -> None:
+    page: Page = visit(QUESTION, as_="Chen Li")
+    number = page.get_by_label("Probability of yes, in per cent")
+    number.fill("12.34")
+    number.press("ArrowUp")
+    expect(number).to_have_value("13.34")
+    number.press("PageDown")
+    number.press("PageDown")
+    expect(number).to_have_value("0")
 
 
 def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, check) -> None:

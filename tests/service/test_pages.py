@@ -238,6 +238,37 @@ def test_no_page_nor_chart_gives_away_what_is_hidden(
     assert "0.71734" in opened("GET", f"/questions/{rain}", "curator").text
 
 
+def test_a_forecast_in_tenths_is_read_back_in_tenths(opened, question) -> None:
+    rain = question()
+    form = {"probability": "12.5", "rationale": "Clouds."}
+    assert (
+        opened("POST", f"/questions/{rain}/forecasts", "forecaster", data=form).status_code == 303
+    )
+    page = opened("GET", f"/questions/{rain}", "forecaster").text
+    assert "Your forecast: 12.5%" in page
+    assert 'value="12.5"' in page
+    assert "said 12.5%" in page  # what moved the aggregate
+    assert "1 forecast of 12.5%." in page  # the histogram in words
+    assert "· 12.5% ·" in page  # beside the rationale
+
+
+def test_forecasts_near_certainty_are_never_shown_as_certain(opened, account, question) -> None:
+    rain = question()
+    account("ann").forecast(rain, 0.0004)
+    account("ben").forecast(rain, 0.99996)
+    page = opened("GET", f"/questions/{rain}", "viewer").text
+    assert "2 forecasts from 0.04% to 99.996%" in page
+
+
+def test_a_zero_is_kept_without_its_sign(account, question) -> None:
+    rain, ann = question(), account("ann")
+    ann.forecast(rain, -0.0)
+    ann.post("/forecasts", [{"question_id": rain, "probability": -0.0}])
+    told = ann.get(f"/questions/{rain}/forecasts", mine=True)
+    assert [one["probability"] for one in told.json()["items"]] == [0.0, 0.0]
+    assert "-0.0" not in told.text
+
+
 def test_an_error_of_the_pages_is_a_page_and_one_of_the_api_is_not(opened, client) -> None:
     page = opened("GET", "/nowhere", "viewer")
     assert page.status_code == 404

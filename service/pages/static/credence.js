@@ -4,19 +4,25 @@
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 600px)");
 
+// Half up on the decimal digits, as service/formatting.py rounds.
+function rounded(value, places) {
+  return Number(`${Math.round(Number(`${value.toFixed(12)}e${places}`))}e-${places}`);
+}
+
 function odds(chance) {
   if (chance <= 0 || chance >= 1) return chance <= 0 ? "impossible" : "certain";
   if (Math.abs(chance - 0.5) < 0.01) return "even odds";
-  const ratio = chance > 0.5 ? chance / (1 - chance) : (1 - chance) / chance;
-  const shown = ratio < 10 ? Number(ratio.toFixed(1)) : Math.round(ratio);
-  return `odds of ${shown} to 1 ${chance > 0.5 ? "on" : "against"}`;
+  const likely = Math.max(chance, 1 - chance);
+  const ratio = likely / (1 - likely);
+  const shown = ratio < 10 ? rounded(ratio, 1) : Math.round(ratio);
+  return `odds of ${shown.toLocaleString("en-US")} to 1 ${chance > 0.5 ? "on" : "against"}`;
 }
 
 function typed(text) {
   const cleaned = text.trim().replace("%", "").replace(",", ".").trim();
   if (cleaned === "" || !Number.isFinite(Number(cleaned))) return null;
   const percent = Number(cleaned);
-  return percent < 0 || percent > 100 ? null : percent / 100;
+  return percent < 0 || percent > 100 ? null : Number(`${percent}e-2`);
 }
 
 function dial(form) {
@@ -26,11 +32,11 @@ function dial(form) {
   const preview = form.querySelector(".preview");
   let waiting = 0;
   let asked = null;
-  async function ask(chance) {
+  async function ask(percent) {
     asked?.abort();
     asked = new AbortController();
     try {
-      const answer = await fetch(`${form.dataset.preview}?probability=${(chance * 100).toFixed(4)}`, {
+      const answer = await fetch(`${form.dataset.preview}?probability=${encodeURIComponent(percent)}`, {
         signal: asked.signal,
         headers: { Accept: "text/html" },
       });
@@ -43,7 +49,7 @@ function dial(form) {
     const chance = typed(number.value);
     said.textContent = chance === null ? "from 0 to 100; tenths are fine" : odds(chance);
     clearTimeout(waiting);
-    if (chance !== null && preview) waiting = setTimeout(ask, 180, chance);
+    if (chance !== null && preview) waiting = setTimeout(ask, 180, number.value);
   }
   slider.addEventListener("input", () => {
     number.value = slider.value;
@@ -59,7 +65,7 @@ function dial(form) {
     if (!step) return;
     event.preventDefault();
     const percent = (typed(number.value) ?? 0.5) * 100 + step;
-    number.value = Number(Math.min(100, Math.max(0, percent)).toFixed(1));
+    number.value = rounded(Math.min(100, Math.max(0, percent)), 4);
     number.dispatchEvent(new Event("input"));
   });
   if (number.value) changed();
