@@ -22,16 +22,17 @@ import numpy as np
 
 from forecasting import tables
 from forecasting.arrays import FloatArray, IntArray, frozen
-from forecasting.tables import EPOCH, ISO, PanelError, Times
+from forecasting.tables import EPOCH, Dialect, PanelError, Row
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of a question's life at which it is shown to the model."""
 
 _NAN = float("nan")
 _ROUND = re.compile(r"[0-9]{1,15}", re.ASCII)
-_FORECAST_COLUMNS = ("forecaster_id", "question_id", "time", "probability")
+_ROUNDS_BELOW = 10_000
+FORECAST_COLUMNS = ("forecaster_id", "question_id", "time", "probability")
 _QUESTION_TIMES = ("open_time", "close_time", "resolve_time")
-_QUESTION_COLUMNS = ("question_id", "title", "outcome", *_QUESTION_TIMES, "domain")
+QUESTION_COLUMNS = ("question_id", "title", "outcome", *_QUESTION_TIMES, "domain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,24 +239,36 @@ class Panel:
         )
 
     @classmethod
-    def read(cls, folder: str | os.PathLike[str], times: Times = ISO) -> "Panel":
+    def read(cls, folder: str | os.PathLike[str], dialect: Dialect | None = None) -> "Panel":
         """Read ``forecasts.csv`` (or ``.csv.gz``) and ``questions.csv`` of a folder.
 
         Args:
             folder: where they are.
-            times: how times are written, where not as ISO 8601 alone.
+            dialect: how they are written, where that differs from the default.
 
         Raises:
             PanelError: anything missing, malformed or contradictory, with file, line and reason.
         """
         root = Path(folder)
-        questions = list(_read_questions(root / "questions.csv", times))
         plain, packed = root / "forecasts.csv", root / "forecasts.csv.gz"
         if plain.exists() and packed.exists():
             raise PanelError(f"{plain} and {packed} both exist: keep one")
         source = packed if packed.exists() else plain
-        rows, rounds = _read_forecasts(source, {question.id for question in questions}, times)
-        return cls.of(forecasts=rows, questions=questions, rounds=rounds)
+        return cls.of_rows(
+            tables.rows(root / "questions.csv", QUESTION_COLUMNS, dialect),
+            tables.rows(source, FORECAST_COLUMNS, dialect),
+        )
+
+    @classmethod
+    def of_rows(cls, questions: Iterable[Row], forecasts: Iterable[Row]) -> "Panel":
+        """Build a panel from the rows of ``questions.csv`` and of ``forecasts.csv``.
+
+        Raises:
+            PanelError: anything malformed or contradictory, with file, line and reason.
+        """
+        asked = list(_read_questions(questions))
+        made, rounds = _read_forecasts(forecasts, {question.id for question in asked})
+        return cls.of(forecasts=made, questions=asked, rounds=rounds)
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write ``forecasts.csv`` and ``questions.csv``; on an error, neither.
@@ -271,20 +284,20 @@ class Panel:
             raise PanelError(f"{root / 'forecasts.csv.gz'} exists: write to another folder")
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".writing-") as temporary:
-            tables = (
+            written = (
                 ("forecasts.csv", self._forecast_rows()),
                 ("questions.csv", self._question_rows()),
             )
-            for name, rows in tables:
+            for name, rows in written:
                 path = Path(temporary) / name
                 with path.open("w", encoding="utf-8", newline="") as file:
                     csv.writer(file, lineterminator="\n").writerows(rows)
-            for name, _ in tables:
+            for name, _ in written:
                 (Path(temporary) / name).replace(root / name)
 
     def _forecast_rows(self) -> Iterator[Sequence[str]]:
         taken_back = bool(np.isfinite(self.until).any())
-        yield (*_FORECAST_COLUMNS, *(("until_time",) if taken_back else ()))
+        yield (*FORECAST_COLUMNS, *(("until_time",) if taken_back else ()))
         for row in range(self.forecaster.size):
             moment = float(self.time[row])
             cells = (
@@ -296,7 +309,7 @@ class Panel:
             yield (*cells, *((_written(float(self.until[row])),) if taken_back else ()))
 
     def _question_rows(self) -> Iterator[Sequence[str]]:
-        yield (*_QUESTION_COLUMNS, "as_of")
+        yield (*QUESTION_COLUMNS, "as_of")
         for index, name in enumerate(self.questions):
             outcome = self.outcome[index]
             yield (
@@ -455,69 +468,61 @@ def _plain(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value) + 0.0
 
 
-def _read_questions(path: Path, times: Times) -> Iterator[PanelQuestion]:
+def _read_questions(rows: Iterable[Row]) -> Iterator[PanelQuestion]:
     seen: dict[str, int] = {}
-    for line, row in tables.rows(path, _QUESTION_COLUMNS):
-        name = row["question_id"]
-        if not name.strip():
-            raise PanelError(f"{path}:{line}: question_id: empty, every question needs one")
+    for row in rows:
+        name = row.text("question_id", required=True)
         if name in seen:
-            raise PanelError(
-                f"{path}:{line}: question_id: {name!r} is already on line {seen[name]}"
-            )
-        seen[name] = line
-        outcome = row["outcome"].strip()
-        if outcome not in {"", "0", "1", "0.0", "1.0"}:
-            raise PanelError(f"{path}:{line}: outcome: {outcome!r} is neither 0, 1 nor empty")
-        found = {}
-        for column in (*_QUESTION_TIMES, "as_of"):
-            text = row.get(column, "").strip()
-            with tables.located(path, line, column):
-                found[column] = times.read(text)
+            raise row.error("question_id", f"{name!r} is already on line {seen[name]}")
+        seen[name] = row.line
         yield PanelQuestion(
             id=name,
-            title=row["title"],
-            outcome=float(outcome) if outcome else _NAN,
-            opens=found["open_time"],
-            closes=found["close_time"],
-            resolved=found["resolve_time"],
-            as_of=found["as_of"],
-            domain=row["domain"],
+            title=row.text("title"),
+            outcome=row.choice("outcome", _OUTCOMES),
+            opens=row.time("open_time"),
+            closes=row.time("close_time"),
+            resolved=row.time("resolve_time"),
+            as_of=row.time("as_of"),
+            domain=row.text("domain"),
         )
 
 
+_OUTCOMES = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "": _NAN}
+
+
 def _read_forecasts(
-    path: Path, questions: set[str], times: Times
+    rows: Iterable[Row], questions: set[str]
 ) -> tuple[list[tuple[str, str, float, float, float]], bool]:
     """Return the rows in the order of the file and whether their times are rounds."""
-    rows = []
+    made = []
     first: tuple[str, int] | None = None
-    for line, row in tables.rows(path, _FORECAST_COLUMNS):
-        person, question = row["forecaster_id"], row["question_id"]
-        if not person.strip():
-            raise PanelError(f"{path}:{line}: forecaster_id: empty, every forecast needs one")
+    for row in rows:
+        person = row.text("forecaster_id", required=True)
+        question = row.text("question_id", required=True)
         if question not in questions:
-            raise PanelError(f"{path}:{line}: question_id: {question!r} is not in questions.csv")
-        with tables.located(path, line, "time"):
-            kind, time = _time(row["time"].strip(), times)
-        first = first or (kind, line)
+            raise row.error("question_id", f"{question!r} is not in questions.csv")
+        kind, time = _time(row)
+        first = first or (kind, row.line)
         if kind != first[0]:
-            raise PanelError(
-                f"{path}:{line}: time: {kind} here but {first[0]} on line {first[1]}; one file "
-                "holds one kind"
+            raise row.error(
+                "time", f"{kind} here but {first[0]} on line {first[1]}; one file holds one kind"
             )
-        with tables.located(path, line, "until_time"):
-            until = times.read(row.get("until_time", "").strip())
-            ends = math.inf if math.isnan(until) else until
-        with tables.located(path, line, "probability"):
-            rows.append(
-                (person, question, time, ends, tables.probability(row["probability"].strip()))
-            )
-    return rows, first is not None and first[0] == "a round"
+        until = row.time("until_time")
+        ends = math.inf if math.isnan(until) else until
+        made.append((person, question, time, ends, row.probability("probability")))
+    return made, first is not None and first[0] == "a round"
 
 
-def _time(text: str, times: Times) -> tuple[str, float]:
-    if _ROUND.fullmatch(text):
+def _time(row: Row) -> tuple[str, float]:
+    text = row.text("time")
+    if row.dialect.times in {"", "rounds"} and _ROUND.fullmatch(text):
+        if row.dialect.times == "" and float(text) >= _ROUNDS_BELOW:
+            raise row.error(
+                "time",
+                f"{text} may be a Unix time; whole numbers below {_ROUNDS_BELOW:,} are rounds. "
+                "--times unix-s or --times unix-ms reads seconds or milliseconds since 1970, "
+                "--times rounds any whole number as a round",
+            )
         return "a round", float(text)
-    time = times.read(text)
+    time = row.time("time")
     return ("no time" if math.isnan(time) else "a calendar time"), time

@@ -1,28 +1,42 @@
 """Tables of forecasts as text: rows of CSV files, times and probabilities.
 
-What reads forecasts from files reads them with these, whatever the columns are called; each error
-says its place.
+Everything that reads forecasts from files reads them here, whatever the columns are called. Each
+error names the file, the line, the column and what is allowed. `Notes` counts what a reader left
+out or adjusted.
 """
 
+import codecs
 import contextlib
 import csv
 import gzip
+import io
 import math
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, Final, Protocol, TypeVar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST_FILE: Final = 2**30
+"""Bytes that are read of one file, after decompression."""
+_LONGEST_LINE: Final = 2**22
+_DELIMITERS: Final = ",;\t"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+(Z|[+-][0-9:]+)?)?", re.ASCII)
+_OFFSET = re.compile(r"(Z|[+-][0-9:]+)$", re.ASCII)
 _SLASHES = re.compile(
     r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})(?: ([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?",
     re.ASCII,
 )
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SHOWN = 60
+
+Value = TypeVar("Value")
 
 
 class PanelError(ValueError):
@@ -39,121 +53,381 @@ def moment(text: str) -> float:
     (86400.0, 0.0)
     """
     if not _MOMENT.fullmatch(text):
-        raise ValueError(f"{text!r} is no ISO 8601 time such as 2026-03-31T12:00:00Z")
+        raise ValueError(f"{shown(text)} is not an ISO 8601 time such as 2026-03-31T12:00:00Z")
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no ISO 8601 time: {error}") from None
+        raise ValueError(f"{shown(text)} is not an ISO 8601 time: {error}") from None
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return (aware - EPOCH).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """How times are written: as ISO 8601, an empty cell for none, and how else.
+class Dialect:
+    """How files are written, where the files themselves do not say it.
+
+    Delimiters (comma, semicolon, tab), line ends and a byte order mark are recognised.
 
     Attributes:
-        slashes: order of a date with slashes, "mdy" or "dmy", an hour and minute behind it or not;
-            of a year of two digits those from 69 on are of the last century. "" refuses such dates.
-        missing: texts that stand for no time.
+        encoding: of the text.
+        dates: order of a date with slashes, "mdy" or "dmy", with or without a time of day; years of
+            two digits from 69 on are of the last century. "" refuses such dates.
+        times: meaning of numbers as times: "unix-s" or "unix-ms", seconds or milliseconds since
+            1970, or "rounds". "" takes small whole numbers for rounds where rounds are possible and
+            refuses all others.
+        missing: texts that stand for no time, besides an empty cell.
     """
 
-    slashes: str = ""
+    encoding: str = "utf-8"
+    dates: str = ""
+    times: str = ""
     missing: tuple[str, ...] = ()
 
-    def read(self, text: str) -> float:
-        """Return seconds since 1970, nan for none.
+    def __post_init__(self) -> None:
+        try:
+            "".encode(self.encoding)
+        except (LookupError, UnicodeError):
+            raise PanelError(
+                f"{self.encoding!r} is not a text encoding; utf-8, utf-16, cp1252 and latin-1 are"
+            ) from None
+
+    def time(self, text: str) -> tuple[float, str]:
+        """Return seconds since 1970, nan for none, and the rule if the text had to be interpreted.
 
         Raises:
-            ValueError: a text that is no time.
+            ValueError: a text that is not a time.
 
-        >>> Times("mdy").read("1/2/70 1:00"), Times("dmy").read("2/1/1970")
-        (90000.0, 86400.0)
+        >>> Dialect(dates="mdy").time("1/2/70 1:00")
+        (90000.0, 'dates read as month/day/year, UTC')
+        >>> Dialect(times="unix-ms").time("86400000")
+        (86400.0, 'numbers read as Unix times in milliseconds')
         """
         if not text or text in self.missing:
-            return math.nan
-        found = _SLASHES.fullmatch(text) if self.slashes else None
-        if not found:
-            return moment(text)
-        first, second, year, clock = found.groups()
-        month, day = (first, second) if self.slashes == "mdy" else (second, first)
+            return math.nan, ""
+        if _NUMBER.fullmatch(text):
+            return self._number(text)
+        if found := _SLASHES.fullmatch(text):
+            return self._slashes(text, *found.groups())
+        value = moment(text)
+        return value, "" if _OFFSET.search(text[10:]) else "times without an offset read as UTC"
+
+    def _number(self, text: str) -> tuple[float, str]:
+        if self.times not in _UNITS:
+            raise ValueError(
+                f"{shown(text)} is a number, not an ISO 8601 time such as 2026-03-31T12:00:00Z; "
+                "--times unix-s or --times unix-ms reads seconds or milliseconds since 1970"
+            )
+        unit, name = _UNITS[self.times]
+        value = float(text) / unit
+        if not 0 <= value < _END_OF_TIME:
+            raise ValueError(
+                f"{shown(text)} {name} since 1970 is not between the years 1970 and 9999"
+            )
+        return value, f"numbers read as Unix times in {name}"
+
+    def _slashes(
+        self, text: str, first: str, second: str, year: str, clock: str | None
+    ) -> tuple[float, str]:
+        if not self.dates:
+            raise ValueError(
+                f"{shown(text)} is not an ISO 8601 time; --dates mdy or --dates dmy reads dates "
+                "with slashes"
+            )
+        month, day = (first, second) if self.dates == "mdy" else (second, first)
         century = "" if len(year) > 2 else "19" if year >= "69" else "20"  # noqa: PLR2004 - digits
         hour, _, rest = (clock or "0:00").partition(":")
         try:
-            return moment(f"{century}{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")
+            value = moment(f"{century}{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")
         except ValueError:
-            raise ValueError(f"{text!r} is no date in the order {self.slashes}") from None
+            raise ValueError(f"{shown(text)} is not a date in the order {self.dates}") from None
+        order = "month/day/year" if self.dates == "mdy" else "day/month/year"
+        return value, f"dates read as {order}, UTC"
 
 
-ISO = Times()
+_UNITS: Final = {"unix-s": (1.0, "seconds"), "unix-ms": (1000.0, "milliseconds")}
+_END_OF_TIME: Final = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds()
 
 
-def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line, cells by column) of a CSV file that has the required columns.
+@dataclass(slots=True)
+class Note:
+    """How often something happened, and where first."""
+
+    count: int
+    first: str
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a reader left out, by reason, and what it adjusted, by rule."""
+
+    left_out: dict[str, Note] = field(default_factory=dict)
+    adjusted: dict[str, Note] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, place: str) -> None:
+        """Count something that is not in the result, for example "questions of type numeric"."""
+        self.left_out.setdefault(reason, Note(0, place)).count += 1
+
+    def adjust(self, rule: str, place: str) -> None:
+        """Count something that is in the result in another form, and say in which."""
+        self.adjusted.setdefault(rule, Note(0, place)).count += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: cells by column, read with the file's dialect.
+
+    A column that the file does not have is an empty cell.
+    """
+
+    file: str
+    line: int
+    cells: Mapping[str, str]
+    dialect: Dialect
+    notes: Notes
+
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        return f"{self.file}:{self.line}"
+
+    def error(self, column: str, message: object) -> PanelError:
+        """An error of a cell, with its place."""
+        return PanelError(f"{self.place}: {column}: {message}")
+
+    def text(self, *columns: str, required: bool = False) -> str:
+        """Return the first text in the columns, without blanks at its ends."""
+        for column in columns:
+            found = self.cells.get(column, "").strip()
+            if control := _CONTROL.search(found):
+                raise self.error(
+                    column,
+                    f"{shown(found)} holds the control character U+{ord(control[0]):04X}; text has "
+                    "none but tabs and line ends",
+                )
+            if found:
+                return found
+        if required:
+            raise self.error(" or ".join(columns), "empty, every row needs one")
+        return ""
+
+    def time(self, column: str, *, required: bool = False) -> float:
+        """Return seconds since 1970, nan for an empty cell."""
+        with self._located(column):
+            value, rule = self.dialect.time(self.cells.get(column, "").strip())
+            if required and math.isnan(value):
+                raise ValueError("empty, every row needs a time")
+        if rule:
+            self.notes.adjust(rule, self.place)
+        return value
+
+    def probability(self, column: str) -> float:
+        """Return a number from 0 to 1."""
+        with self._located(column):
+            return probability(self.cells.get(column, "").strip())
+
+    def choice(self, column: str, values: Mapping[str, Value]) -> Value:
+        """Return the value that a text stands for."""
+        found = self.cells.get(column, "").strip()
+        if found not in values:
+            allowed = ", ".join(text or "empty" for text in values)
+            raise self.error(column, f"{shown(found)} is none of: {allowed}")
+        return values[found]
+
+    @contextlib.contextmanager
+    def _located(self, column: str) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise self.error(column, error) from None
+
+
+def rows(
+    path: Path, required: Sequence[str], dialect: Dialect | None = None, notes: Notes | None = None
+) -> Iterator[Row]:
+    """Yield the rows of a CSV file, or a ``.csv.gz``, that has the required columns.
 
     Raises:
         PanelError: what is wrong, with the file and the line.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            yield from rows_of(str(path), file, required)
-    except FileNotFoundError:
-        raise PanelError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise PanelError(f"{path}: {error}") from error
+    with opened(path) as file:
+        yield from rows_of(str(path), file, required, dialect, notes)
 
 
 def rows_of(
-    place: str, file: TextIO, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the same of an open file, which errors call by a name.
+    name: str,
+    file: IO[bytes],
+    required: Sequence[str],
+    dialect: Dialect | None = None,
+    notes: Notes | None = None,
+) -> Iterator[Row]:
+    """Yield the rows of an open file, which errors call by a name.
 
     Raises:
         PanelError: what is wrong, with the name and the line.
     """
-    reader = csv.reader(file, strict=True)
-    try:
-        yield from _cells(place, reader, required)
-    except (csv.Error, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise PanelError(f"{place}:{max(reader.line_num, 1)}: {error}") from error
+    dialect, notes = dialect or Dialect(), notes or Notes()
+    records = _records(name, file, dialect.encoding)
+    line, cells = next(records)
+    header = [cell.strip() for cell in cells]
+    _check_header(f"{name}:{line}", header, required)
+    for line, cells in records:
+        if any(cells[len(header) :]):
+            raise PanelError(
+                f"{name}:{line}: {len(cells)} cells where the header has {len(header)}; a cell "
+                "with the delimiter in it needs quotes"
+            )
+        full = [*cells, *[""] * (len(header) - len(cells))]
+        yield Row(name, line, dict(zip(header, full, strict=False)), dialect, notes)
 
 
-def _cells(
-    place: str, reader: Any, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    header = next(reader, None) or []
+def header_of(name: str, file: IO[bytes], encoding: str) -> tuple[str, ...]:
+    """Return the columns of an open file; none for an empty file."""
+    _, cells = next(_records(name, file, encoding), (1, []))
+    return tuple(cell.strip() for cell in cells)
+
+
+def _check_header(place: str, header: Sequence[str], required: Sequence[str]) -> None:
     missing = [name for name in required if name not in header]
     if missing:
-        raise PanelError(f"{place}:1: the header lacks {', '.join(missing)}")
+        raise PanelError(
+            f"{place}: the header lacks {', '.join(missing)}; it has {shown(', '.join(header))}"
+        )
     repeated = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
     if repeated:
-        raise PanelError(f"{place}:1: the header names {', '.join(repeated)} twice")
-    for cells in reader:
-        if len(cells) not in {0, len(header)}:
-            raise PanelError(
-                f"{place}:{reader.line_num}: {len(cells)} cells where the header has {len(header)}"
+        raise PanelError(f"{place}: the header names {', '.join(repeated)} twice")
+
+
+def _records(name: str, file: IO[bytes], encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the cells of each record that has a cell with text."""
+    lines = _lines(name, file, encoding)
+    skipped = 0
+    start = next(lines, "")
+    if declared := re.fullmatch(r"sep=(.)\s*", start):  # Excel's
+        delimiter, skipped, start = declared[1], 1, next(lines, "")
+    else:
+        delimiter = max(
+            _DELIMITERS, key=lambda mark: len(next(csv.reader([start], delimiter=mark), []))
+        )
+
+    def everything() -> Iterator[str]:
+        yield start
+        yield from lines
+
+    reader = csv.reader(everything(), delimiter=delimiter, strict=True)
+    found = False
+    while True:
+        line = skipped + reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            text = (
+                f"a cell is longer than {csv.field_size_limit():,} characters; is a quote open?"
+                if "field limit" in str(error)
+                else f"not a valid CSV row: {error}"
             )
-        if cells:
-            yield reader.line_num, dict(zip(header, cells, strict=True))
+            raise PanelError(f"{name}:{line}: {text}") from error
+        if cells is None:
+            break
+        if any(cell.strip() for cell in cells):
+            found = True
+            yield line, cells
+    if not found:
+        raise PanelError(f"{name}:1: the file is empty; its first line names the columns")
+
+
+def _lines(name: str, file: IO[bytes], encoding: str) -> Iterator[str]:
+    """Yield the lines of a file as they end, without a byte order mark."""
+    utf8 = codecs.lookup(encoding).name == "utf-8"
+    text = io.TextIOWrapper(
+        file, "utf-8-sig" if utf8 else encoding, errors="surrogateescape", newline=""
+    )
+    number = 0
+    try:
+        while line := text.readline(_LONGEST_LINE):
+            number += 1
+            if bad := _UNDECODED.search(line):
+                raise PanelError(_undecoded(f"{name}:{number}", line, bad.start(), encoding))
+            if len(line) == _LONGEST_LINE:
+                raise PanelError(
+                    f"{name}:{number}: the line is longer than {_LONGEST_LINE:,} characters"
+                )
+            yield line.removeprefix("\ufeff") if number == 1 else line
+    except UnicodeError as error:
+        raise PanelError(
+            f"{name}:{number + 1}: not {encoding}: {error}; state the encoding with --encoding"
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise PanelError(f"{name}:{number + 1}: {error}") from error
+
+
+def _undecoded(place: str, line: str, position: int, encoding: str) -> str:
+    byte = ord(line[position]) - 0xDC00
+    mark = line[:2].encode(errors="surrogateescape")
+    wide = position == 0 and mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    return (
+        f"{place}: byte 0x{byte:02x} at character {position + 1} is not {encoding}; state the "
+        f"file's encoding, for example --encoding {'utf-16' if wide else 'cp1252'}"
+    )
 
 
 @contextlib.contextmanager
-def located(place: Path | str, line: int, column: str) -> Iterator[None]:
-    """Say of any ValueError in the block where it was."""
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, decompressed if its name ends in .gz, of which a limited size can be read.
+
+    Raises:
+        PanelError: a file that is not there or cannot be read.
+    """
     try:
-        yield
-    except PanelError:
-        raise
-    except ValueError as error:
-        raise PanelError(f"{place}:{line}: {column}: {error}") from None
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield bounded(str(path), file)
+    except FileNotFoundError:
+        raise PanelError(f"{path}: there is no such file") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise PanelError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, name: str, file: _Readable) -> None:
+        self._name, self._file, self._left = name, file, LARGEST_FILE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._file.read(len(buffer))
+        self._left -= len(found)
+        if self._left < 0:
+            raise PanelError(f"{self._name}: holds more than {LARGEST_FILE:,} bytes")
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def bounded(name: str, file: _Readable) -> IO[bytes]:
+    """Return a file of which no more than LARGEST_FILE bytes can be read."""
+    return io.BufferedReader(_Bounded(name, file))
 
 
 def probability(text: str) -> float:
-    """Return the number in [0, 1] that a text says; ValueError for any other text."""
+    """Return the number from 0 to 1 that a text holds; ValueError for any other text."""
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no number in [0, 1]")
+        hint = ""
+        if text.endswith("%"):
+            hint = ", without a percent sign"
+        elif _DECIMAL_COMMA.fullmatch(text):
+            hint = ", with a decimal point"
+        raise ValueError(f"{shown(text)} is not a number from 0 to 1{hint}, such as 0.3")
     value = float(text)
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{text} is outside [0, 1]")
+        raise ValueError(
+            f"{text[:_SHOWN]} is outside [0, 1]; a probability is a number from 0 to 1"
+        )
     return abs(value)  # a zero without its sign
+
+
+def shown(text: str) -> str:
+    """Return a text as an error quotes it: escaped, and not at length."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")

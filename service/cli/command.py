@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from forecasting.tables import PanelError, Times
+from forecasting.tables import Dialect, PanelError
 from questions.documents import DocumentError
 from questions.load import SetError
 from service.cli.group import Sentence
@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 EXPECTED: Final = (Problem, SetError, DocumentError, PanelError, SettingsError, OSError)
 
 
-def reads_times(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that reads a folder its options on how times are written there, as `times`."""
+def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that reads tables the options on how they are written, as `dialect`."""
 
     @click.option(
         "--dates",
@@ -34,9 +34,26 @@ def reads_times(command: Callable[..., None]) -> Callable[..., None]:
         help="Order of dates with slashes, such as 9/30/11, which are refused otherwise.",
     )
     @click.option("--missing", multiple=True, help="Text that stands for no time, such as N/A.")
+    @click.option(
+        "--times",
+        type=click.Choice(["unix-s", "unix-ms", "rounds"]),
+        help="Numbers as times: seconds or milliseconds since 1970, or rounds.",
+    )
+    @click.option(
+        "--encoding", default="utf-8", show_default=True, help="Of the text, such as cp1252."
+    )
     @wraps(command)
-    def reading(*args: Any, dates: str | None, missing: tuple[str, ...], **rest: Any) -> None:
-        command(*args, times=Times(dates or "", missing), **rest)
+    def reading(
+        *args: Any,
+        dates: str | None,
+        missing: tuple[str, ...],
+        times: str | None,
+        encoding: str,
+        **rest: Any,
+    ) -> None:
+        with sentences():
+            dialect = Dialect(encoding, dates or "", times or "", missing)
+        command(*args, dialect=dialect, **rest)
 
     return reading
 

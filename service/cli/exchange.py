@@ -4,20 +4,20 @@ from pathlib import Path
 
 import click
 
-from forecasting import elsewhere
-from forecasting.tables import Times
-from service import exchange, exports
+from forecasting.tables import Dialect, Notes
+from service import exports
 from service.aggregates import Aggregator
-from service.cli.command import reads_times, with_database
+from service.cli.command import reads_tables, sentences, with_database
 from service.database import Database
+from service.exchange import imports, platforms
 from service.settings import Settings
 
 
 @click.command("import", epilog="Example: credence import metaculus_data.zip --set cup")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--set", "slug", help="Slug of the new set; default: the name of PATH.")
-@reads_times
-def import_forecasts(path: Path, *, slug: str | None, times: Times) -> None:
+@reads_tables
+def import_forecasts(path: Path, *, slug: str | None, dialect: Dialect) -> None:
     """Import forecasts from elsewhere as a set of their own.
 
     PATH is a folder with forecasts.csv and questions.csv, a data export of Metaculus (ZIP or
@@ -25,24 +25,32 @@ def import_forecasts(path: Path, *, slug: str | None, times: Times) -> None:
     forecasters become accounts named SET:FORECASTER. It is one transaction: on SQLite nobody else
     can write until it is done, on PostgreSQL everybody can.
     """
+    with sentences():
+        export = platforms.read(path, dialect)
+        name = slug or imports.slug_of(path)
 
-    async def work(database: Database, settings: Settings) -> tuple[exchange.Imported, int]:
-        export = elsewhere.read(path, times)
-        name = slug or exchange.slug_of(path)
+    async def work(database: Database, settings: Settings) -> imports.Imported:
         aggregator = Aggregator(settings.interval_level)
         async with database.write() as session:
-            done = await exchange.read_in(
+            return await imports.import_panel(
                 session, aggregator, export.panel, name, origin=export.origin
             )
-        return done, export.left_out
 
-    done, left_out = with_database(work)
+    done = with_database(work)
     click.echo(
         f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
         f"{done.forecasts} forecasts of {done.forecasters} forecasters imported"
     )
-    if left_out:
-        click.echo(f"left out: {left_out} questions that have no yes or no for an answer")
+    _echo(export.notes)
+
+
+def _echo(notes: Notes) -> None:
+    """Print what was left out and adjusted, by reason, with the first place of each."""
+    for title, found in (("left out", notes.left_out), ("adjusted", notes.adjusted)):
+        if found:
+            click.echo(f"{title}:")
+        for rule, note in found.items():
+            click.echo(f"  {note.count} {rule} (first: {note.first})")
 
 
 @click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")

@@ -8,9 +8,9 @@ import numpy as np
 
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
-from forecasting.tables import Times
+from forecasting.tables import Dialect
 from service import batch
-from service.cli.command import reads_times, require_folder_of, sentences, with_database
+from service.cli.command import reads_tables, require_folder_of, sentences, with_database
 from service.cli.group import Sentence
 from service.database import Database
 from service.settings import Settings
@@ -43,8 +43,8 @@ def fit() -> None:
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The CSV to write."
 )
 @click.option("--all-methods", is_flag=True, help="A row a method instead of `bayes` alone.")
-@reads_times
-def aggregate(folder: Path, *, output: Path, all_methods: bool, times: Times) -> None:
+@reads_tables
+def aggregate(folder: Path, *, output: Path, all_methods: bool, dialect: Dialect) -> None:
     """Aggregate a folder of forecasts: a row for every question without an outcome.
 
     The model learns from the questions of the folder that have one.
@@ -52,7 +52,7 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool, times: Times) ->
     with sentences():
         settings = Settings.from_environment()
         require_folder_of(output)
-        panel = Panel.read(folder, times)
+        panel = Panel.read(folder, dialect)
         posterior = _posterior(panel, settings)
         rows = batch.aggregate(
             panel, posterior, level=settings.interval_level, all_methods=all_methods
@@ -98,7 +98,7 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
 )
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
 @click.option("--seed", default=0, show_default=True, help="Of the folds, fits and resampling.")
-@reads_times
+@reads_tables
 def backtest(
     folder: Path,
     *,
@@ -107,7 +107,7 @@ def backtest(
     kind: str | None,
     folds: int,
     seed: int,
-    times: Times,
+    dialect: Dialect,
 ) -> None:
     """Compare the model with every pool on a folder's resolved questions, without leaks.
 
@@ -122,7 +122,7 @@ def backtest(
                 require_folder_of(path)
         if plot is not None and plot.suffix.lower() not in charts.KINDS:
             raise Sentence(f"{plot}: a plot ends in {' or '.join(charts.KINDS)}")
-        panel = Panel.read(folder, times)
+        panel = Panel.read(folder, dialect)
         try:
             done = backtesting.backtest(
                 panel,

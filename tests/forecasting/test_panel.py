@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.simulate import DAY, simulate
-from forecasting.tables import PanelError, Times, moment
+from forecasting.tables import Dialect, PanelError, moment
 
 FORECASTS = """forecaster_id,question_id,time,probability
 ann,q1,2026-01-01T00:00:00Z,0.2
@@ -73,9 +73,9 @@ def test_arrays_cannot_be_changed_and_are_copies() -> None:
     [
         (("ann,q2,2026-01-04T00:00:00.5Z,1", "ann,q9,,0.5"), "forecasts", 5, "not in questions"),
         (("0.29", "1.2"), "forecasts", 3, "outside"),
-        (("0.29", "nan"), "forecasts", 3, "no number"),
-        (("0.29", "0_29"), "forecasts", 3, "no number"),
-        (("0.29", ""), "forecasts", 3, "no number"),
+        (("0.29", "nan"), "forecasts", 3, "not a number"),
+        (("0.29", "0_29"), "forecasts", 3, "not a number"),
+        (("0.29", ""), "forecasts", 3, "not a number"),
         (("0.29", "0.29,7"), "forecasts", 3, "cells"),
         (("2026-01-03,", "2,"), "forecasts", 4, "a round here but a calendar time on line 2"),
         (("2026-01-03,", ","), "forecasts", 4, "no time here but a calendar time on line 2"),
@@ -84,11 +84,11 @@ def test_arrays_cannot_be_changed_and_are_copies() -> None:
         (("bob,", ","), "forecasts", 3, "forecaster_id"),
         (("probability", "chance"), "forecasts", 1, "lacks probability"),
         (("q2,,", "q1,,"), "questions", 3, "already on line 2"),
-        (('rain?",1', 'rain?",2'), "questions", 2, "neither 0, 1 nor empty"),
-        (('rain?",1', 'rain?",yes'), "questions", 2, "neither 0, 1 nor empty"),
+        (('rain?",1', 'rain?",2'), "questions", 2, "none of: 0, 1, 0.0, 1.0, empty"),
+        (('rain?",1', 'rain?",yes'), "questions", 2, "none of: 0, 1, 0.0, 1.0, empty"),
         (("2026-01-11", "1/11/26"), "questions", 2, "close_time"),
         (("2026-01-11", "N/A"), "questions", 2, "close_time"),
-        (("q2,,", ",,"), "questions", 3, "question_id"),
+        (("q2,,", ",Snow?,"), "questions", 3, "question_id"),
         (('"Will it, rain?"', '"Will it, rain?"x'), "questions", 2, ""),
     ],
 )
@@ -307,16 +307,18 @@ def test_dates_with_slashes_and_words_for_no_time_are_read_where_one_says_so(
     other = other.replace("2026-01-08", "N/A")
     iso = Panel.read(folder(tmp_path / "iso", questions=QUESTIONS.replace("2026-01-08", "")))
     read = folder(tmp_path / "other", questions=other)
-    assert Panel.read(read, Times("mdy", ("N/A",))).data_hash == iso.data_hash
-    assert Panel.read(read, Times("dmy", ("N/A",))).closes[0] == moment("2026-11-01")
+    assert Panel.read(read, Dialect(dates="mdy", missing=("N/A",))).data_hash == iso.data_hash
+    assert Panel.read(read, Dialect(dates="dmy", missing=("N/A",))).closes[0] == moment(
+        "2026-11-01"
+    )
     with pytest.raises(
-        PanelError, match=r"questions\.csv:2: resolve_time: 'N/A' is no ISO 8601 time"
+        PanelError, match=r"questions\.csv:2: resolve_time: 'N/A' is not an ISO 8601 time"
     ):
-        Panel.read(read, Times("mdy"))
+        Panel.read(read, Dialect(dates="mdy"))
     with pytest.raises(
-        PanelError, match=r"questions\.csv:2: open_time: '1/1/26' is no ISO 8601 time"
+        PanelError, match=r"questions\.csv:2: open_time: '1/1/26' is not an ISO 8601 time"
     ):
-        Panel.read(read, Times(missing=("N/A",)))
+        Panel.read(read, Dialect(missing=("N/A",)))
 
 
 @pytest.mark.parametrize(
@@ -331,11 +333,13 @@ def test_dates_with_slashes_and_words_for_no_time_are_read_where_one_says_so(
     ],
 )
 def test_a_date_with_slashes_is_a_moment(text: str, order: str, seconds: str) -> None:
-    assert Times(order).read(text) == moment(seconds)
+    assert Dialect(dates=order).time(text)[0] == moment(seconds)
 
 
 @pytest.mark.parametrize("text", ["13/1/11", "2/30/11", "1/2/111", "1/2/11 24:61", "1/2"])
 def test_what_is_no_date_in_that_order_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no (date in the order mdy|ISO 8601 time)") as refused:
-        Times("mdy").read(text)
+    with pytest.raises(
+        ValueError, match=r"not an? (date in the order mdy|ISO 8601 time)"
+    ) as refused:
+        Dialect(dates="mdy").time(text)
     assert repr(text) in str(refused.value)

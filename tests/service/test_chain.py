@@ -14,10 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel, PanelQuestion
-from service import chain, exchange
+from service import chain
 from service.aggregates import Aggregator
 from service.cli import main
 from service.database import Database, migration_config
+from service.exchange import imports
 from service.models import Role
 
 BEFORE_THE_CHAIN = "20261124_02"
@@ -209,7 +210,7 @@ def test_what_is_imported_backdated_and_in_bulk_is_chained(
 
     async def store(database: Database) -> None:
         async with database.write() as session:
-            await exchange.read_in(session, Aggregator(0.8), panel, "old")
+            await imports.import_panel(session, Aggregator(0.8), panel, "old")
 
     on_database(store)
     rain, snow = question("rain"), question("snow")

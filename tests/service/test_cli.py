@@ -332,11 +332,11 @@ def test_an_export_from_elsewhere_is_imported_whole_or_not_at_all(
     credence("account", "create", "root", "--role", "administrator")
     export = tmp_path / "Fatebook forecasts.csv"
     export.write_text(FATEBOOK + "more\n")
-    fails("import", export, words="Fatebook forecasts.csv:4: 1 cells where the header has 10")
+    fails("import", export, words="Fatebook forecasts.csv:4: Question created at: empty")
     assert (count(Question), count(Forecast)) == (0, 0)
     export.write_text(FATEBOOK)
     said = "1 questions (1 resolved), 2 forecasts of 2 forecasters imported\n"
-    assert credence("import", export).stdout == f"set fatebook-forecasts: {said}"
+    assert credence("import", export).stdout.startswith(f"set fatebook-forecasts: {said}")
     again = credence("import", export)
     assert again.stdout.startswith("set fatebook-forecasts: 0 questions (0 resolved), 0 forecasts")
     assert (count(Question), count(Forecast)) == (1, 2)
@@ -387,7 +387,7 @@ def test_a_folder_says_how_its_times_are_written(credence, fails, tmp_path: Path
         writer = csv.DictWriter(file, asked[0])
         writer.writeheader()
         writer.writerows(asked)
-    fails("aggregate", survey, "-o", "out.csv", words="'1/31/26' is no ISO 8601 time")
+    fails("aggregate", survey, "-o", "out.csv", words="'1/31/26' is not an ISO 8601 time")
     fails("aggregate", survey, "-o", "out.csv", "--dates", "ymd", words="'mdy', 'dmy'", code=2)
     options = ("--dates", "mdy", "--missing", "N/A")
     assert credence("aggregate", survey, "-o", "out.csv", *options).exit_code == 0

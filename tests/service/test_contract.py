@@ -35,12 +35,13 @@ from sqlalchemy import select
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import accounts, exchange, questions, sessions, tasks, tokens, webhooks
+from service import accounts, questions, sessions, tasks, tokens, webhooks
 from service.aggregates import Aggregator
 from service.api.examples import PASSWORD
 from service.app import create_app
 from service.clock import now
 from service.database import Database
+from service.exchange import imports
 from service.models import Fit, FitStatus, Role, WebhookDelivery
 from service.passwords import digest
 from service.settings import SHIPPED_SETS, Settings
@@ -144,7 +145,7 @@ async def fill(database: Database) -> dict[str, str]:
             hashed = await digest(PASSWORD)
             actor = await accounts.create(session, name, Role(role), password_hash=hashed)
             made[name] = (await tokens.issue(session, actor.id, "first"))[1]
-        await exchange.read_in(session, Aggregator(0.8), panel, "settled")
+        await imports.import_panel(session, Aggregator(0.8), panel, "settled")
         session.add(
             Fit(
                 status=FitStatus.accepted,

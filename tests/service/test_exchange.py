@@ -10,10 +10,11 @@ import time_machine
 from sqlalchemy import func, select
 
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts, exchange, exports
+from service import accounts, exports
 from service.aggregates import Aggregator
 from service.database import Database
 from service.errors import Conflict, Invalid
+from service.exchange import imports
 from service.models import Account, Aggregate, Base, Forecast, Question, QuestionSet, Role
 
 NEVER = math.inf
@@ -62,15 +63,15 @@ ROUNDS = Panel.of(
 
 
 @pytest.fixture
-def read_in(on_database) -> Callable[..., exchange.Imported]:
-    def read(panel: Panel, slug: str = "survey") -> exchange.Imported:
-        async def work(database: Database) -> exchange.Imported:
+def read_in(on_database) -> Callable[..., imports.Imported]:
+    def read(panel: Panel, slug: str = "survey") -> imports.Imported:
+        async def work(database: Database) -> imports.Imported:
             async with database.write() as session:
                 if not await accounts.administrator_exists(session):
                     await accounts.create(session, "root", Role.administrator)
-                return await exchange.read_in(session, Aggregator(0.8), panel, slug)
+                return await imports.import_panel(session, Aggregator(0.8), panel, slug)
 
-        done: exchange.Imported = on_database(work)
+        done: imports.Imported = on_database(work)
         return done
 
     return read
@@ -309,7 +310,7 @@ def test_an_import_with_outcomes_shows_how_calibrated_its_crowd_was(on_database,
 
     async def read_in(database: Database) -> None:
         async with database.write() as session:
-            await exchange.read_in(session, Aggregator(0.8), panel, "weather")
+            await imports.import_panel(session, Aggregator(0.8), panel, "weather")
 
     on_database(read_in)
     found = reader.get("/calibration", set="weather").json()

@@ -33,9 +33,10 @@ from sqlalchemy.engine import make_url
 import migrations
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import chain, exchange, scoring
+from service import chain, scoring
 from service.aggregates import Aggregator
 from service.database import Database, newest_revision
+from service.exchange import imports
 from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
 from service.verification import differences
@@ -371,7 +372,7 @@ def test_a_worker_killed_in_an_export(crew, curator, on_database, database_url) 
 
     async def store(database: Database) -> None:
         async with database.write() as session:
-            await exchange.read_in(session, Aggregator(0.8), panel, "crowd", origin="a test")
+            await imports.import_panel(session, Aggregator(0.8), panel, "crowd", origin="a test")
 
     on_database(store)
     path, interrupted = "/sets/crowd/exports/forecasts", 0

@@ -15,10 +15,11 @@ from litestar.testing import TestClient
 
 from forecasting.panel import Panel
 from questions.load import find_sets, read_set
-from service import accounts, exchange, questions, tokens
+from service import accounts, questions, tokens
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.database import Database
+from service.exchange import imports
 from service.models import Role
 
 DATA = Path(__file__).parents[1] / "data" / "metaculus"
@@ -69,7 +70,7 @@ def cup(client: TestClient[Any], on_database: Any) -> dict[str, str]:
                 await questions.load(session, read_set(path))
             first = await accounts.create(session, "administrator", Role.administrator)
             told = {"administrator": (await tokens.issue(session, first.id, "first"))[1]}
-            await exchange.read_in(session, Aggregator(0.8), Panel.read(DATA / "cup"), "cup")
+            await imports.import_panel(session, Aggregator(0.8), Panel.read(DATA / "cup"), "cup")
             for name in ("wren", "lark", "robin", "sceptic", "guest"):
                 role = Role.viewer if name == "guest" else Role.forecaster
                 made = await accounts.create(session, name, role, bot=name in {"robin", "sceptic"})

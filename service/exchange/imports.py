@@ -1,4 +1,4 @@
-"""Panels of forecasts, read in as sets of their own."""
+"""Storing a panel of forecasts as a set of its own."""
 
 import math
 import re
@@ -70,7 +70,7 @@ def slug_of(path: Path) -> str:
     return slug
 
 
-async def read_in(
+async def import_panel(
     session: AsyncSession,
     aggregator: Aggregator,
     panel: Panel,

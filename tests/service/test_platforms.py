@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecasting import elsewhere
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import PanelError, moment
+from service.exchange import platforms
 
 QUESTION_DATA = """\
 Question ID,Question URL,Question Title,Post ID,Label,Question Type,Open Time,Scheduled Close Time,\
@@ -108,8 +108,13 @@ def test_a_data_export_of_metaculus(metaculus, tmp_path: Path, packed: bool) -> 
                 into.write(path / file, f"data/{file}")
             into.writestr("data/README.md", "What is what.")
         path = archive
-    found = elsewhere.read(path)
-    assert (found.origin, found.left_out) == ("Metaculus", 1)
+    found = platforms.read(path)
+    assert found.origin == "Metaculus"
+    assert {reason: note.count for reason, note in found.notes.left_out.items()} == {
+        "questions of type numeric": 1,
+        "forecasts on questions that are left out": 1,
+        "aggregates of Metaculus, which are not forecasts": 1,
+    }
     panel = found.panel
     assert outcomes(panel) == {
         "Will it rain?": 1.0,
@@ -137,13 +142,13 @@ def test_anonymous_forecasters_of_metaculus_are_told_apart(metaculus) -> None:
         for row in rows
     ]
     changed[-1] = changed[-1].replace("_weighted,False", "_weighted")
-    found = elsewhere.read(metaculus(forecasts="\n".join([header, *changed])))
+    found = platforms.read(metaculus(forecasts="\n".join([header, *changed])))
     assert found.panel.forecasters == (ann[:16], bob[:16])
 
 
 def test_an_export_of_fatebook(given) -> None:
-    found = elsewhere.read(given("forecasts.csv", FATEBOOK))
-    assert (found.origin, found.left_out) == ("Fatebook", 0)
+    found = platforms.read(given("forecasts.csv", FATEBOOK))
+    assert (found.origin, found.notes.left_out) == ("Fatebook", {})
     assert outcomes(found.panel) == {
         "Will we ship, at last?": 1.0,
         "Who wins? (Red)": 0.0,
@@ -163,11 +168,11 @@ def test_an_export_of_fatebook(given) -> None:
 
 def test_a_table_of_predictionbook(given) -> None:
     path = given("public.csv", PREDICTIONBOOK)
-    titled = dict(zip(("12", "13", "14"), elsewhere.read(path).panel.titles, strict=True))
+    titled = dict(zip(("12", "13", "14"), platforms.read(path).panel.titles, strict=True))
     assert titled["12"] == "PredictionBook, prediction 12"
     given("questions.csv", "question_id,q_title\n12,Will it rain?\n13,Will it snow?\n")
-    found = elsewhere.read(path)
-    assert (found.origin, found.left_out) == ("PredictionBook", 0)
+    found = platforms.read(path)
+    assert (found.origin, found.notes.left_out) == ("PredictionBook", {})
     assert outcomes(found.panel) == {
         "Will it rain?": 1.0,
         "Will it snow?": None,
@@ -182,22 +187,22 @@ def test_a_folder_of_our_own_is_read_as_before(tmp_path: Path) -> None:
         questions=[PanelQuestion("rain", "Rain?", 1)],
     )
     panel.write(tmp_path)
-    assert elsewhere.read(tmp_path).panel.data_hash == panel.data_hash
+    assert platforms.read(tmp_path).panel.data_hash == panel.data_hash
 
 
 @pytest.mark.parametrize(
     ("table", "old", "new", "said"),
     [
         ("question", "yes,2026", "maybe,2026", r"question_data.csv:2: Resolution: 'maybe'"),
-        ("question", "\n43,", "\n41,", r"question_data.csv:3: Question ID: '41'"),
+        ("question", "\n43,", "\n41,", r"question_data.csv:3: another title"),
         ("question", "2026-03-01", "soon", r"question_data.csv:2: Scheduled Close Time: 'soon"),
         ("question", "Question Type", "Kind", r"question_data.csv:1: .* lacks Question Type"),
         ("forecast", "0.3,,", "1.3,,", r"forecast_data.csv:2: Probability Yes: 1.3 is outside"),
-        ("forecast", "0.3,,", ",,", r"forecast_data.csv:2: Probability Yes: '' is no number"),
+        ("forecast", "0.3,,", ",,", r"forecast_data.csv:2: Probability Yes: '' is not a number"),
         ("forecast", "\n43,", "\n99,", r"forecast_data.csv:5: Question ID: '99' is not in"),
         ("forecast", "7,ann", ",", r"forecast_data.csv:2: Forecaster Username or .*: empty"),
         ("forecast", "2026-01-20", "2025-01-20", r"forecast_data.csv:4: End Time: before"),
-        ("forecast", ",0.6,,", ",0.6,", r"forecast_data.csv:3: 9 cells where"),
+        ("forecast", ",0.6,,", ",0.6,,,7", r"forecast_data.csv:3: 11 cells where"),
     ],
 )
 def test_what_is_wrong_in_an_export_of_metaculus(
@@ -207,29 +212,28 @@ def test_what_is_wrong_in_an_export_of_metaculus(
     assert old in texts[table]
     texts[table] = texts[table].replace(old, new, 1)
     with pytest.raises(PanelError, match=said):
-        elsewhere.read(metaculus(texts["question"], texts["forecast"]))
+        platforms.read(metaculus(texts["question"], texts["forecast"]))
 
 
 @pytest.mark.parametrize(
     ("text", "old", "new", "said"),
     [
         (FATEBOOK, '"Bob",1,', '"Bob",7,', r":4: Forecast \(scale = 0-1\): 7 is outside"),
-        (FATEBOOK, '"Bob",1,', ",1,", r":4: Forecast created by: empty"),
-        (FATEBOOK, '"NO"', '"RED"', r":5: Resolution: 'RED' is none of YES, NO"),
-        (FATEBOOK, "09:05:17", "25:05:17", r":4: Forecast created at: .* no ISO 8601"),
-        (FATEBOOK, "Resolved at", "When", "neither an export of Fatebook"),
-        (PREDICTIONBOOK, "0.01,1", "x,1", r":3: probability: 'x' is no number"),
+        (FATEBOOK, '"NO"', '"RED"', r":5: Resolution: 'RED' is none of: YES, NO"),
+        (FATEBOOK, "09:05:17", "25:05:17", r":4: Forecast created at: .* not an ISO 8601"),
+        (FATEBOOK, "Resolved at", "When", "Metaculus .*Fatebook .*PredictionBook"),
+        (PREDICTIONBOOK, "0.01,1", "x,1", r":3: probability: 'x' is not a number"),
         (PREDICTIONBOOK, "1.0,2009", "2.0,2009", r":2: outcome: '2.0' is none of"),
         (PREDICTIONBOOK, "12,alice", ",alice", r":3: question_id: empty"),
-        (PREDICTIONBOOK, "12,alice", "13,alice", r":4: another outcome or other times of"),
-        ("question\n", "", "", "neither an export of Fatebook"),
-        ("", "", "", "neither an export of Fatebook"),
+        (PREDICTIONBOOK, "12,alice", "13,alice", r":4: another title, outcome or other times of"),
+        ("question\n", "", "", "Metaculus .*Fatebook .*PredictionBook"),
+        ("", "", "", ":1: the file is empty"),
     ],
 )
 def test_what_is_wrong_in_a_table(given, text: str, old: str, new: str, said: str) -> None:
     path = given("table.csv", text.replace(old, new, 1) if old else text)
     with pytest.raises(PanelError, match=said) as raised:
-        elsewhere.read(path)
+        platforms.read(path)
     assert str(path) in str(raised.value)
 
 
@@ -237,7 +241,7 @@ def test_an_archive_of_something_else_and_no_file_at_all(tmp_path: Path) -> None
     archive = tmp_path / "data.zip"
     with zipfile.ZipFile(archive, "w") as into:
         into.writestr("readme.txt", "Nothing.")
-    with pytest.raises(PanelError, match=r"holds 0 files question_data\.csv"):
-        elsewhere.read(archive)
+    with pytest.raises(PanelError, match="not an export of a platform"):
+        platforms.read(archive)
     with pytest.raises(PanelError, match="there is no such file"):
-        elsewhere.read(tmp_path / "nowhere.csv")
+        platforms.read(tmp_path / "nowhere.csv")

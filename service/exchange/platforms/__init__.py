@@ -1,0 +1,40 @@
+"""Exports of other platforms, read as panels: one module per platform, listed here.
+
+docs/import.md describes each format and names its source. A question whose answer is neither yes
+nor no has no outcome; questions of kinds that are not supported are left out and counted.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from forecasting.tables import Dialect, PanelError
+from service.exchange.platforms import fatebook, folder, metaculus, predictionbook
+from service.exchange.platforms.platform import Export, Platform
+from service.exchange.platforms.source import Source
+
+PLATFORMS: Final[tuple[Platform, ...]] = (
+    metaculus.PLATFORM,
+    fatebook.PLATFORM,
+    predictionbook.PLATFORM,
+    folder.PLATFORM,
+)
+
+
+def read(path: Path, dialect: Dialect | None = None) -> Export:
+    """Read an export of the first platform that recognises it.
+
+    Args:
+        path: a file, a folder or a ZIP archive.
+        dialect: how its files are written, where they do not say it themselves.
+
+    Raises:
+        PanelError: anything missing, malformed or contradictory, with file, line and reason.
+    """
+    source = Source(path, dialect)
+    if not path.exists():
+        raise PanelError(f"{path}: there is no such file")
+    platform = next((one for one in PLATFORMS if one.recognises(source)), None)
+    if platform is None:
+        known = "; ".join(f"{one.name} ({one.files})" for one in PLATFORMS)
+        raise PanelError(f"{path}: not an export of a platform that can be imported: {known}")
+    return Export(platform.read(source), platform.name, source.notes)

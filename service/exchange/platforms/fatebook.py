@@ -1,0 +1,85 @@
+"""Fatebook's export: a CSV file in which each row is a forecast and repeats its question."""
+
+import math
+import re
+from dataclasses import replace
+from typing import Final
+
+from forecasting.panel import Panel, PanelQuestion
+from forecasting.tables import Row
+from service.exchange.platforms.platform import Platform, agree
+from service.exchange.platforms.source import Source
+
+_COLUMNS: Final = (
+    "Question title",
+    "Forecast created by",
+    "Forecast (scale = 0-1)",
+    "Forecast created at",
+    "Question created by",
+    "Question created at",
+    "Question resolve by",
+    "Resolution",
+    "Resolved at",
+)
+_OPTION: Final = "Multiple choice option"
+_OUTCOMES: Final = {"YES": 1.0, "NO": 0.0, "AMBIGUOUS": math.nan, "OTHER": math.nan, "": math.nan}
+_NAMELESS: Final = "nameless"
+_UNPADDED: Final = re.compile(r"([0-9-]{10}) ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})", re.ASCII)
+
+
+def _read(source: Source) -> Panel:
+    (name,) = source.tables_with(_COLUMNS)
+    asked: dict[tuple[str, ...], PanelQuestion] = {}
+    made = []
+    for row in map(_padded, source.table(name, _COLUMNS)):
+        title, option = row.text("Question title", required=True), row.text(_OPTION)
+        key = (title, option, row.text("Question created at"), row.text("Question created by"))
+        outcome = row.choice("Resolution", _OUTCOMES)
+        known = row.time("Resolved at")
+        question = PanelQuestion(
+            id=asked[key].id if key in asked else str(len(asked) + 1),
+            title=f"{title} ({option})" if option else title,
+            outcome=outcome,
+            opens=row.time("Question created at", required=True),
+            closes=row.time("Question resolve by"),
+            resolved=math.nan if math.isnan(outcome) else known,
+        )
+        agree(row.place, asked.setdefault(key, question), question)
+        person = row.text("Forecast created by")
+        if not person:
+            row.notes.adjust(
+                f"forecasters without a name, taken as one forecaster {_NAMELESS!r}", row.place
+            )
+        made.append(
+            (
+                person or _NAMELESS,
+                question.id,
+                row.time("Forecast created at", required=True),
+                math.inf,
+                row.probability("Forecast (scale = 0-1)"),
+            )
+        )
+    return Panel.of(forecasts=made, questions=asked.values())
+
+
+def _padded(row: Row) -> Row:
+    """A row whose times have two digits everywhere: Fatebook writes 9:05:7 for 09:05:07."""
+    return replace(
+        row,
+        cells={
+            column: _UNPADDED.sub(
+                lambda found: f"{found[1]} {found[2]:0>2}:{found[3]:0>2}:{found[4]:0>2}", text
+            )
+            if _UNPADDED.fullmatch(text)
+            else text
+            for column, text in row.cells.items()
+        },
+    )
+
+
+PLATFORM: Final = Platform(
+    name="Fatebook",
+    files=f"a CSV file with the columns {', '.join(_COLUMNS)}",
+    recognises=lambda source: len(source.tables_with(_COLUMNS)) == 1,
+    read=_read,
+)

@@ -1,0 +1,119 @@
+"""Metaculus's data export: question_data.csv and forecast_data.csv, in a ZIP archive or a folder.
+
+Columns have come and gone since 2024; only those that every version has are required.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from forecasting.panel import Panel, PanelQuestion
+from forecasting.tables import Notes, Row
+from service.exchange.platforms.platform import Platform, agree
+from service.exchange.platforms.source import Source
+
+Forecast = tuple[str, str, float, float, float]
+
+QUESTIONS: Final = "question_data.csv"
+FORECASTS: Final = "forecast_data.csv"
+_QUESTION_COLUMNS: Final = (
+    "Question ID",
+    "Question Title",
+    "Question Type",
+    "Open Time",
+    "Scheduled Close Time",
+    "Resolution",
+    "Resolution Known Time",
+)
+_FORECAST_COLUMNS: Final = (
+    "Question ID",
+    "Start Time",
+    "End Time",
+    "Forecaster Count",
+    "Probability Yes",
+)
+_FORECASTERS: Final = ("Forecaster Username", "Forecaster ID", "Forecaster (Anonymized)")
+_OUTCOMES: Final = {
+    "yes": 1.0,
+    "no": 0.0,
+    "ambiguous": math.nan,
+    "annulled": math.nan,
+    "": math.nan,
+    "None": math.nan,
+}
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST_SHOWN: Final = 16
+
+
+def _read(source: Source) -> Panel:
+    source.dialect = replace(source.dialect, missing=(*source.dialect.missing, "None"))
+    asked, left_out = _questions(source.table(QUESTIONS, _QUESTION_COLUMNS), source.notes)
+    made: list[Forecast] = []
+    for row in source.table(FORECASTS, _FORECAST_COLUMNS):
+        if _is_aggregate(row):
+            row.notes.leave_out("aggregates of Metaculus, which are not forecasts", row.place)
+            continue
+        question = row.text("Question ID", required=True)
+        if question in left_out:
+            row.notes.leave_out("forecasts on questions that are left out", row.place)
+            continue
+        if question not in asked:
+            raise row.error("Question ID", f"{question!r} is not in {QUESTIONS}")
+        start = row.time("Start Time", required=True)
+        ends = row.time("End Time")
+        if ends < start:
+            raise row.error("End Time", "before the Start Time")
+        until = math.inf if math.isnan(ends) else ends
+        person = row.text(*_FORECASTERS, required=True)
+        # An anonymous forecaster is a digest of 64 digits; so many are enough to tell them apart.
+        person = person[:_DIGEST_SHOWN] if _DIGEST.fullmatch(person) else person
+        made.append((person, question, start, until, row.probability("Probability Yes")))
+    begun = {one[:3] for one in made}
+    return Panel.of(
+        # A forecast that ends as the forecaster's next begins is superseded, not withdrawn.
+        forecasts=[
+            (*one[:3], math.inf if (*one[:2], one[3]) in begun else one[3], one[4]) for one in made
+        ],
+        questions=asked.values(),
+    )
+
+
+def _is_aggregate(row: Row) -> bool:
+    if row.text("Forecaster Count"):
+        return True
+    return row.cells.get("Forecaster ID") == "" and row.text("Forecaster Username") != ""
+
+
+def _questions(rows: Iterable[Row], notes: Notes) -> tuple[dict[str, PanelQuestion], set[str]]:
+    asked: dict[str, PanelQuestion] = {}
+    left_out: set[str] = set()
+    for row in rows:
+        name = row.text("Question ID", required=True)
+        kind = row.text("Question Type")
+        if kind != "binary":
+            notes.leave_out(f"questions of type {kind or 'unknown'}", row.place)
+            left_out.add(name)
+            continue
+        title, label = row.text("Question Title"), row.text("Label")
+        outcome = row.choice("Resolution", _OUTCOMES)
+        known = row.time("Resolution Known Time")
+        question = PanelQuestion(
+            id=name,
+            title=f"{title} ({label})" if label else title,
+            outcome=outcome,
+            opens=row.time("Open Time"),
+            closes=row.time("Scheduled Close Time"),
+            resolved=math.nan if math.isnan(outcome) else known,
+        )
+        agree(row.place, asked.setdefault(name, question), question)
+    return asked, left_out
+
+
+PLATFORM: Final = Platform(
+    name="Metaculus",
+    files=f"a ZIP archive or a folder with {QUESTIONS} and {FORECASTS}",
+    recognises=lambda source: {QUESTIONS, FORECASTS} <= set(source.names),
+    read=_read,
+)

@@ -1,0 +1,144 @@
+"""A file, a folder or a ZIP archive, read as named files."""
+
+import contextlib
+import json
+import lzma
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final
+
+from forecasting import tables
+from forecasting.tables import Dialect, Notes, PanelError, Row
+
+_TABLES: Final = (".csv", ".csv.gz", ".tsv", ".txt")
+
+
+class Source:
+    """What `credence import` was given: one or more files, called by their names without folders.
+
+    In an archive, folders are passed over, and so are hidden files and those that macOS adds.
+    Reading fails with a PanelError that names the file, the line and what is allowed.
+
+    Attributes:
+        path: the file, the folder or the archive.
+        dialect: how tables are written.
+        notes: what is left out and adjusted; whoever reads a row adds to it.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect | None = None) -> None:
+        self.path = path
+        self.dialect = dialect or Dialect()
+        self.notes = Notes()
+        self._headers: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the files, in order."""
+        return tuple(sorted(self._members))
+
+    @cached_property
+    def _archive(self) -> bool:
+        return self.path.is_file() and zipfile.is_zipfile(self.path)
+
+    @cached_property
+    def _members(self) -> dict[str, list[str]]:
+        """Where the files are, by name: paths within the archive or on disk."""
+        if self.path.is_dir():
+            try:
+                files = [one for one in self.path.iterdir() if one.is_file()]
+            except OSError as error:
+                raise PanelError(f"{self.path}: {error.strerror}") from error
+            return {one.name: [str(one)] for one in files if not one.name.startswith(".")}
+        if not self._archive:
+            return {self.path.name: [str(self.path)]}
+        found: dict[str, list[str]] = defaultdict(list)
+        with self._errors(str(self.path)), zipfile.ZipFile(self.path) as archive:
+            for member in archive.namelist():
+                parts = PurePosixPath(member).parts
+                hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+                if parts and not hidden and not member.endswith("/"):
+                    found[parts[-1]].append(member)
+        return dict(found)
+
+    def place(self, name: str) -> str:
+        """A file as errors call it."""
+        alone = not self._archive and not self.path.is_dir()
+        return str(self.path) if alone else f"{self.path}/{name}"
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file, of which a limited size can be read."""
+        members = self._members.get(name, [])
+        if len(members) > 1:
+            raise PanelError(f"{self.path}: holds {len(members)} files {name}; keep one")
+        if not self._archive or not members:
+            with tables.opened(Path(members[0]) if members else self.path / name) as file:
+                yield file
+            return
+        place = self.place(name)
+        with self._errors(place), zipfile.ZipFile(self.path) as archive:
+            if archive.getinfo(members[0]).file_size > tables.LARGEST_FILE:
+                raise PanelError(f"{place}: holds more than {tables.LARGEST_FILE:,} bytes")
+            with archive.open(members[0]) as file:
+                yield tables.bounded(place, file)
+
+    def table(self, name: str, required: Sequence[str]) -> Iterator[Row]:
+        """Yield the rows of a CSV file that has the required columns."""
+        with self.open(name) as file:
+            yield from tables.rows_of(self.place(name), file, required, self.dialect, self.notes)
+
+    def tables_with(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The names of the CSV files whose header has all these columns."""
+        return tuple(name for name in self.names if set(columns) <= self.header(name))
+
+    def header(self, name: str) -> frozenset[str]:
+        """The columns of a CSV file; none for a file of another form."""
+        if name not in self._headers:
+            self._headers[name] = self._read_header(name)
+        return self._headers[name]
+
+    def _read_header(self, name: str) -> frozenset[str]:
+        alone = len(self.names) == 1
+        if not alone and not name.lower().endswith(_TABLES):
+            return frozenset()
+        try:
+            with self.open(name) as file:
+                return frozenset(tables.header_of(self.place(name), file, self.dialect.encoding))
+        except PanelError:
+            if alone:
+                raise
+            return frozenset()
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file."""
+        place = self.place(name)
+        with self.open(name) as file:
+            data = file.read()
+        try:
+            return json.loads(data.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise PanelError(f"{place}:{line}: JSON is UTF-8: {error.reason}") from error
+        except json.JSONDecodeError as error:
+            raise PanelError(f"{place}:{error.lineno}: not valid JSON: {error.msg}") from error
+        except (RecursionError, ValueError) as error:
+            raise PanelError(f"{place}: not valid JSON: {error}") from error
+
+    @contextlib.contextmanager
+    def _errors(self, place: str) -> Iterator[None]:
+        try:
+            yield
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            EOFError,
+            NotImplementedError,
+            OSError,
+            RuntimeError,
+        ) as error:
+            raise PanelError(f"{place}: {getattr(error, 'strerror', None) or error}") from error
