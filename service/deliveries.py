@@ -1,5 +1,9 @@
 """Deliveries: telling a webhook's address what its row says, signed, guarded and retried.
 
+The workers deliver account by account, at most one run of an account at a time. A run takes the
+deliveries of each of the account's webhooks in turn, several webhooks at once, for a bounded time.
+So neither many deliveries nor slow receivers of one account delay those of another.
+
 The signature is that of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 under the
 secret's bytes over `ID.TIMESTAMP.BODY`, in Base64, after `v1,`.
 """
@@ -9,22 +13,25 @@ import base64
 import hashlib
 import hmac
 import logging
-import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 import httpx
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from service.addresses import BlockedAddress, check_url, resolve_allowed_address
+from service.clock import now
 from service.database import Database
+from service.errors import Invalid
 from service.models import Account, Webhook, WebhookAttempt, WebhookDelivery
 from service.settings import Network
-from service.webhooks import SECRET_PREFIX
+from service.webhooks import SECRET_PREFIX, record_failure
 
 log = logging.getLogger(__name__)
 
@@ -33,42 +40,111 @@ PAUSES: Final = tuple(
 )
 """How long to wait after each attempt that failed; after the last one a delivery is given up."""
 
-FAILURES_BEFORE_REST: Final = 30
 PATIENCE_SECONDS: Final = 15.0
-BATCH: Final = 100
-NAT64: Final = tuple(IPv6Address("64:ff9b::").packed[:12])
-
-
-class Refused(Exception):  # noqa: N818  # what the door does, not a fault of ours
-    """An address that is not told, with the reason for its owner."""
+RUN_SECONDS: Final = 20.0
+"""No delivery of a run begins later; what is left waits for the account's next run."""
+BATCH: Final = 50
+"""How many deliveries of one webhook a run takes at most."""
 
 
 async def due(session: AsyncSession, at: datetime) -> Sequence[int]:
-    """The deliveries to try now, those that have waited longest first."""
+    """The accounts that have deliveries to try now, those that have waited longest first.
+
+    Deliveries of webhooks that are removed or disabled are given up.
+    """
+    stopped = (
+        select(Webhook.id)
+        .join(Account, Account.id == Webhook.account_id)
+        .where(
+            or_(
+                Webhook.removed_at.is_not(None),
+                Webhook.disabled_at.is_not(None),
+                Account.deactivated_at.is_not(None),
+            )
+        )
+    )
+    waits = WebhookDelivery.due_at <= at
+    await session.execute(
+        update(WebhookDelivery)
+        .where(waits, WebhookDelivery.webhook_id.in_(stopped))
+        .values(due_at=None)
+        .execution_options(synchronize_session=False)
+    )
     rows = await session.scalars(
-        select(WebhookDelivery.id)
-        .where(WebhookDelivery.due_at <= at)
-        .order_by(WebhookDelivery.due_at, WebhookDelivery.id)
-        .limit(BATCH)
+        select(Webhook.account_id)
+        .join(WebhookDelivery, WebhookDelivery.webhook_id == Webhook.id)
+        .where(waits)
+        .group_by(Webhook.account_id)
+        .order_by(func.min(WebhookDelivery.due_at), Webhook.account_id)
     )
     return rows.all()
+
+
+async def run(
+    database: Database,
+    account_id: int,
+    *,
+    private: Sequence[Network] = (),
+    clock: Callable[[], datetime] = now,
+) -> None:
+    """Try the deliveries of an account that are due: one after the other for each webhook.
+
+    Its webhooks do not wait for each other. What cannot begin within `RUN_SECONDS` is left.
+    """
+    async with database.read() as session:
+        waiting = await _due_by_webhook(session, account_id, clock())
+    loop = asyncio.get_running_loop()
+    until = loop.time() + RUN_SECONDS
+
+    async def work_off(ids: Sequence[int]) -> None:
+        for delivery_id in ids:
+            if loop.time() >= until:
+                return
+            try:
+                await attempt(database, delivery_id, at=clock(), private=private)
+            except Exception:
+                log.exception("what came of delivery %d could not be recorded", delivery_id)
+
+    await asyncio.gather(*(work_off(ids) for ids in waiting))
+
+
+async def _due_by_webhook(
+    session: AsyncSession, account_id: int, at: datetime
+) -> list[Sequence[int]]:
+    """The deliveries to try now of each webhook, those that have waited longest first."""
+    webhook_ids = await session.scalars(
+        select(Webhook.id).where(Webhook.account_id == account_id).order_by(Webhook.id)
+    )
+    found = [
+        await session.scalars(
+            select(WebhookDelivery.id)
+            .where(WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.due_at <= at)
+            .order_by(WebhookDelivery.due_at, WebhookDelivery.id)
+            .limit(BATCH)
+        )
+        for webhook_id in webhook_ids
+    ]
+    return [ids for rows in found if (ids := rows.all())]
 
 
 async def attempt(
     database: Database, delivery_id: int, *, at: datetime, private: Sequence[Network] = ()
 ) -> None:
-    """Try one delivery, and record what came of it.
+    """Try one delivery, and record what came of it; any exception of it is a failed attempt.
 
     It arrives at least once: a process that dies between sending and recording sends again, under
     the same `webhook-id`. After `FAILURES_BEFORE_REST` failures without a success, or when the
     address says that it is gone, the webhook is disabled.
     """
-    async with database.write() as session:
-        found = await _read(session, delivery_id, at)
-    if found is None:
-        return
-    webhook, row = found
-    status, error = await send(webhook, row, at=at, private=private)
+    try:
+        async with database.read() as session:
+            found = await _read(session, delivery_id, at)
+        if found is None:
+            return
+        status, error = await send(*found, at=at, private=private)
+    except Exception:
+        log.exception("delivery %d could not be made", delivery_id)
+        status, error = None, "the delivery could not be made"
     async with database.write() as session:
         await _record(session, delivery_id, status, error, at)
     log.info("delivery %d: %s", delivery_id, status or error)
@@ -77,35 +153,46 @@ async def attempt(
 async def _read(
     session: AsyncSession, delivery_id: int, at: datetime
 ) -> tuple[Webhook, WebhookDelivery] | None:
-    """A delivery that is due; one that nobody is to be told of any more is given up."""
-    webhook, row, account = (
+    """A delivery that is due still, and its webhook."""
+    row = (
         await session.execute(
-            select(Webhook, WebhookDelivery, Account)
+            select(Webhook, WebhookDelivery)
             .join(WebhookDelivery, WebhookDelivery.webhook_id == Webhook.id)
             .join(Account, Account.id == Webhook.account_id)
-            .where(WebhookDelivery.id == delivery_id)
+            .where(
+                WebhookDelivery.id == delivery_id,
+                WebhookDelivery.due_at <= at,
+                Webhook.removed_at.is_(None),
+                Webhook.disabled_at.is_(None),
+                Account.deactivated_at.is_(None),
+            )
         )
-    ).one()
-    if webhook.removed_at or webhook.disabled_at or account.deactivated_at:
-        row.due_at = None
-    return None if row.due_at is None or row.due_at > at else (webhook, row)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 async def _record(
     session: AsyncSession, delivery_id: int, status: int | None, error: str, at: datetime
 ) -> None:
-    row = await session.get_one(WebhookDelivery, delivery_id)
-    webhook = await session.get_one(Webhook, row.webhook_id, with_for_update=True)
+    # What is in the columns that are left out may be why the attempt failed.
+    row = await session.get_one(
+        WebhookDelivery, delivery_id, options=[defer(WebhookDelivery.payload)]
+    )
+    webhook = await session.get_one(
+        Webhook, row.webhook_id, with_for_update=True, options=[defer(Webhook.events)]
+    )
     session.add(WebhookAttempt(delivery_id=delivery_id, status=status, error=error, created_at=at))
     row.attempts += 1
     if status is not None and status // 100 == HTTPStatus.OK // 100:
         row.due_at, webhook.failures = None, 0
         return
-    webhook.failures += 1
+    record_failure(webhook, at)
     given_up = row.attempts > len(PAUSES)
     row.due_at = None if given_up else at + PAUSES[row.attempts - 1]
-    if webhook.failures >= FAILURES_BEFORE_REST or status == HTTPStatus.GONE:
-        webhook.disabled_at, row.due_at = at, None
+    if status == HTTPStatus.GONE:
+        webhook.disabled_at = at
+    if webhook.disabled_at is not None:
+        row.due_at = None
 
 
 async def send(
@@ -114,19 +201,21 @@ async def send(
     """Post a delivery; the status that was answered, or None and why there was none.
 
     Redirects are not followed, proxies of the environment not used, and the answer's body is not
-    read. The address that the name stands for is looked up once, checked, and connected to.
+    read. The address that the name stands for is looked up once, checked, and connected to. The
+    reason is one sentence for the webhook's owner, which tells nothing of addresses and names
+    within the network; the log has the details.
     """
-    url = httpx.URL(webhook.url)
-    body = msgspec.json.encode(row.payload)
-    headers = {
-        "Host": url.netloc.decode(),
-        "Content-Type": "application/json",
-        "User-Agent": "Credence",
-        **signed(webhook.secret, row.id, at, body),
-    }
     try:
+        url = check_url(webhook.url, private)
+        body = msgspec.json.encode(row.payload)
+        headers = {
+            "Host": url.netloc.decode(),
+            "Content-Type": "application/json",
+            "User-Agent": "Credence",
+            **signed(webhook.secret, row.id, at, body),
+        }
         async with asyncio.timeout(PATIENCE_SECONDS):
-            address = await admitted(url, private)
+            address = await resolve_allowed_address(url, private)
             async with (
                 httpx.AsyncClient(
                     trust_env=False, follow_redirects=False, timeout=PATIENCE_SECONDS
@@ -136,16 +225,40 @@ async def send(
                     url.copy_with(host=address),
                     content=body,
                     headers=headers,
-                    extensions={"sni_hostname": url.host},
+                    extensions={"sni_hostname": url.raw_host.decode("ascii")},
                 ) as answer,
             ):
                 return answer.status_code, ""
-    except TimeoutError:
-        return None, f"no answer within {PATIENCE_SECONDS:g} s"
-    except Refused as refusal:
-        return None, str(refusal)
-    except (httpx.HTTPError, OSError) as error:
-        return None, f"{type(error).__name__}: {error}"
+    except Invalid:
+        return None, "the webhook's URL is not one that deliveries may go to"
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is this delivery's alone
+        log.info("delivery %d: %s: %s", row.id, type(error).__name__, error)
+        return None, _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Why nothing was answered, in one sentence that names neither addresses nor hosts."""
+    match error:
+        case TimeoutError() | httpx.TimeoutException():
+            return f"no answer within {PATIENCE_SECONDS:g} s"
+        case BlockedAddress():
+            return "the host does not resolve to a public address"
+        case httpx.ConnectError() if _caused_by_tls(error):
+            return "the TLS certificate or version of the host was not accepted"
+        case httpx.ConnectError() | OSError():
+            return "the host accepts no connection"
+        case httpx.HTTPError():
+            return "the connection broke off, or the answer was not HTTP"
+        case _:
+            return "the delivery could not be made"
+
+
+def _caused_by_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def signed(secret: str, delivery_id: int, at: datetime, body: bytes) -> dict[str, str]:
@@ -158,32 +271,3 @@ def signed(secret: str, delivery_id: int, at: datetime, body: bytes) -> dict[str
         "webhook-timestamp": moment,
         "webhook-signature": f"v1,{base64.b64encode(mark).decode()}",
     }
-
-
-async def admitted(url: httpx.URL, private: Sequence[Network]) -> str:
-    """An address to connect to; Refused if any that the name stands for is not public.
-
-    Those in `private` networks are let through.
-    """
-    port = url.port or {"http": 80, "https": 443}[url.scheme]
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise Refused(f"the name {url.host!r} stands for no address") from None
-    addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
-    for address in addresses:
-        if not public(address) and not any(address in network for network in private):
-            raise Refused(f"{address} is not a public address")
-    return str(addresses[0])
-
-
-def public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is anyone's to reach, looking inside those that carry another."""
-    if isinstance(address, IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if tuple(address.packed[:12]) == NAT64:
-            inside = IPv4Address(address.packed[12:])
-        if inside is not None:
-            return public(inside)
-    return address.is_global and not address.is_multicast

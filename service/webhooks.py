@@ -7,6 +7,7 @@ next one finds the same facts, and the same keys.
 """
 
 import base64
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import func, or_, select, union
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, visibility
 from service.accounts import Actor, actor_of
+from service.addresses import check_url
 from service.clock import now
 from service.errors import Conflict, Invalid, NotFound
 from service.models import (
@@ -35,14 +38,18 @@ from service.models import (
     WebhookDelivery,
 )
 from service.questions import State, View
+from service.settings import Network
+
+log = logging.getLogger(__name__)
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what every secret starts with, not a secret
 MOST: Final = 10
-LONGEST_URL: Final = 2_000
 SOON: Final = timedelta(hours=24)
 OVERLAP: Final = timedelta(minutes=5)
 """A look goes back so far behind the last one: a slow transaction may have brought older facts."""
 LONGEST_UNMOVED: Final = timedelta(minutes=1)
+FAILURES_BEFORE_REST: Final = 30
+"""After so many failures without a success a webhook is disabled."""
 
 
 class Event(StrEnum):
@@ -75,11 +82,12 @@ async def register(
     events: Sequence[Event],
     set_slug: str | None = None,
     moved_by: float = 0.05,
+    private: Sequence[Network] = (),
 ) -> Webhook:
     """Tell an address of events from now on; its secret is shown by its `secret`, once.
 
     Args:
-        url: http or https, without credentials.
+        url: http or https, without credentials; see `addresses.check_url`.
         events: at least one.
         set_slug: only of this set's questions.
         moved_by: an aggregate has moved once it is farther than this, in probability, from where
@@ -90,12 +98,16 @@ async def register(
         Conflict: the account has `MOST` webhooks already.
     """
     actor.require(Role.forecaster, "register a webhook")
-    _check_url(url)
+    check_url(url, private)
     if not events:
         raise Invalid("events must name at least one event", field="events")
     if not 0 < moved_by < 1:
         raise Invalid("moved_by must be between 0 and 1", field="moved_by")
     set_id = None if set_slug is None else (await questions.find_set(session, set_slug)).id
+    # Locked, so that two requests at once cannot both register the last one allowed.
+    await session.execute(
+        select(Account.id).where(Account.id == actor.id).with_for_update(key_share=True)
+    )
     held = await session.scalar(
         select(func.count()).where(Webhook.account_id == actor.id, Webhook.removed_at.is_(None))
     )
@@ -118,25 +130,6 @@ async def register(
     session.add(row)
     await session.flush()
     return row
-
-
-def _check_url(url: str) -> None:
-    import httpx  # noqa: PLC0415  # six megabytes of every web process
-
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if (
-        len(url) > LONGEST_URL
-        or parsed.scheme not in {"http", "https"}
-        or not parsed.host
-        or parsed.userinfo
-    ):
-        raise Invalid(
-            f"url must be an http or https address without credentials, at most {LONGEST_URL} long",
-            field="url",
-        )
 
 
 async def get(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
@@ -231,7 +224,8 @@ async def note(session: AsyncSession, at: datetime) -> int:
     """Append the deliveries that the facts since the last look ask for; how many.
 
     Where there is nothing to tell, the moment of the look is recorded once a minute only, so that
-    looking costs no write.
+    looking costs no write. An exception for one webhook counts as a failure of that webhook alone,
+    and is tried again at the next look; so often, and it is disabled.
     """
     told = await active(session)
     if not told:
@@ -241,14 +235,40 @@ async def note(session: AsyncSession, at: datetime) -> int:
     moved = await _published_since(session, since, at)
     count = 0
     for webhook, owner in told:
-        fresh = [one for one in happened if one.event in webhook.events]
-        if Event.moved in webhook.events:
-            fresh += await _moved(session, webhook, owner, moved, at)
-        count += await _append(session, webhook, fresh, at)
+        try:
+            async with session.begin_nested():
+                count += await _note_one(session, webhook, owner, happened, moved, at)
+        except (OperationalError, InterfaceError):  # the database's fault, not the webhook's
+            raise
+        except Exception:
+            log.exception("the events of webhook %d could not be noted", webhook.id)
+            record_failure(webhook, at)
+            continue
         if count or at - webhook.looked_at > LONGEST_UNMOVED:
             webhook.looked_at = at
     await session.flush()
     return count
+
+
+def record_failure(webhook: Webhook, at: datetime) -> None:
+    """Count a failure, and disable a webhook that has had too many in a row."""
+    webhook.failures += 1
+    if webhook.failures >= FAILURES_BEFORE_REST:
+        webhook.disabled_at = at
+
+
+async def _note_one(
+    session: AsyncSession,
+    webhook: Webhook,
+    owner: Actor,
+    happened: Sequence[Happening],
+    moved: Sequence[tuple[View, Aggregate]],
+    at: datetime,
+) -> int:
+    fresh = [one for one in happened if one.event in webhook.events]
+    if Event.moved in webhook.events:
+        fresh += await _moved(session, webhook, owner, moved, at)
+    return await _append(session, webhook, fresh, at) if fresh else 0
 
 
 async def _append(
@@ -318,9 +338,14 @@ async def _happened(session: AsyncSession, since: datetime, at: datetime) -> lis
         .order_by(Resolution.id)
     )
     views = {view.id: view for view in after}
-    return [
-        *(one for view in after for one in _differences(before.get(view.id), view, since, at)),
-        *(_judged(views[row.question_id], row) for row in made),
+    found: list[Happening] = []
+    for view in after:
+        try:
+            found += _differences(before.get(view.id), view, since, at)
+        except Exception:
+            log.exception("what happened to question %d cannot be told", view.id)
+    return found + [
+        _judged(views[row.question_id], row) for row in made if row.question_id in views
     ]
 
 
@@ -363,7 +388,7 @@ async def _published_since(
     rows = (await session.scalars(select(Aggregate).where(Aggregate.id.in_(latest)))).all()
     query = questions.views_query(None).where(Question.id.in_([row.question_id for row in rows]))
     views = {view.id: view for view in await questions.views(session, query)}
-    return [(views[row.question_id], row) for row in rows]
+    return [(views[row.question_id], row) for row in rows if row.question_id in views]
 
 
 async def _moved(

@@ -39,6 +39,7 @@ class Webhooks(Controller):
             events=data.events,
             set_slug=data.set,
             moved_by=data.moved_by,
+            private=request.app.state.settings.private_networks,
         )
         return WebhookMade.of(row)
 

@@ -68,6 +68,7 @@ class Webhooks(Controller):
                     events=[event for event in Event if form.text(event)],
                     set_slug=form.text("set") or None,
                     moved_by=chance(form.text("moved_by"), field="moved_by"),
+                    private=request.app.state.settings.private_networks,
                 )
         except Problem as problem:
             form.refuse(problem)

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
@@ -13,13 +15,15 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from service import deliveries, webhooks
+from service import addresses, deliveries, webhooks
 from service.database import Database
-from service.deliveries import FAILURES_BEFORE_REST, PAUSES
-from service.models import Role, WebhookDelivery
-from service.webhooks import MOST, Event
+from service.deliveries import PAUSES
+from service.errors import Invalid
+from service.models import Role, Webhook, WebhookDelivery
+from service.settings import Settings
+from service.webhooks import FAILURES_BEFORE_REST, MOST, Event
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -32,21 +36,28 @@ class Receiver:
 
     def __init__(self) -> None:
         self.told: list[tuple[dict[str, str], bytes]] = []
+        self.paths: list[str] = []
         self.answers: list[int] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.paths.append(self.path)
                 receiver.told.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
 
-            def log_message(self, *_: Any) -> None: ...
+            def log_message(self, *_: object) -> None: ...
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://localhost:{self.server.server_port}/hook?a=1"
+
+
+@pytest.fixture
+def settings(settings) -> Settings:
+    return replace(settings, webhooks_private="127.0.0.0/8")
 
 
 @pytest.fixture
@@ -69,8 +80,8 @@ def work(on_database) -> Any:
             async with database.write() as session:
                 await webhooks.note(session, at)
                 due = await deliveries.due(session, at)
-            for delivery_id in due:
-                await deliveries.attempt(database, delivery_id, at=at, private=private)
+            for account_id in due:
+                await deliveries.run(database, account_id, private=private, clock=lambda: at)
 
         on_database(run)
 
@@ -264,7 +275,7 @@ def test_no_private_address_is_reached_unless_a_setting_says_so(
     assert receiver.told == []
     (delivery,) = ann.get(f"/webhooks/{hook['id']}/deliveries").json()["items"]
     assert delivery["attempts"][0]["status"] is None
-    assert "is not a public address" in delivery["attempts"][0]["error"]
+    assert "is not one that deliveries may go to" in delivery["attempts"][0]["error"]
 
 
 @pytest.mark.parametrize(
@@ -285,10 +296,96 @@ def test_no_private_address_is_reached_unless_a_setting_says_so(
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::808:808", True),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("64:ff9b:1::808:808", False),
+        ("::127.0.0.1", False),
+        ("::8.8.8.8", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("::ffff:8.8.8.8", False),
+        ("2002:808:808::", False),
+        ("2001::1", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("3fff:1000::1", True),
+        ("5f00::1", False),
+        ("4000::1", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("100::1", False),
+        ("192.0.0.170", False),
+        ("192.0.2.1", False),
+        ("192.88.99.1", False),
+        ("192.88.100.1", True),
+        ("198.19.0.1", False),
+        ("203.0.113.1", False),
+        ("255.255.255.255", False),
+        ("223.255.255.255", True),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert deliveries.public(ip_address(address)) is public
+    assert addresses.is_public(ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://xn--/",
+        "http://xn--a/",
+        "http://1.1.1.1:0/",
+        "http://1.1.1.1:99999/",
+        f"http://example.org:{'9' * 5_000}/",
+        "http://example.org:http/",
+        "http://0x7f.1/",
+        "http://0x7f000001/",
+        "http://2130706433/",
+        "http://0177.0.0.1/",
+        "http://127.1/",
+        "http://10.0.0.2./",
+        "http://10.0.0.1/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[fe80::1%25eth0]/",
+        "http://[2606:4700::1111%25eth0]/",
+        "http://exa mple.org/",
+        "http://exam\nple.org/",
+        "http://example..org/",
+        f"http://{'a' * 64}.org/",
+        f"http://{'a.' * 130}org/",
+        "http://\uff11\uff12\uff17.0.0.1/",
+        "http://\u202eexample.org/",
+        "http://%31%32%37.0.0.1/",
+        "http:example.org",
+        "example.org",
+        "http://ann@example.org/",
+    ],
+)
+def test_an_address_that_no_delivery_could_go_to_is_refused(url: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        addresses.check_url(url, LOOPBACK)
+    assert [one.field for one in refusal.value.errors] == ["url"]
+
+
+@pytest.mark.parametrize("url", ["http://localhost/", "http://a.localhost./", "http://127.0.0.1/"])
+def test_the_machine_itself_is_refused_unless_a_setting_says_so(url: str) -> None:
+    with pytest.raises(Invalid, match="not a public address"):
+        addresses.check_url(url)
+    assert addresses.check_url(url, LOOPBACK).port is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org",
+        "https://example.org.:8443/hook?a=1",
+        "http://b\u00fccher.example/",
+        "http://under_score.example.org/",
+        "http://8.8.8.8:65535/",
+        "http://[2606:4700::1111]:8080/",
+    ],
+)
+def test_an_address_of_the_internet_is_taken(url: str) -> None:
+    assert addresses.check_url(url).host
 
 
 @pytest.mark.parametrize(
@@ -298,6 +395,9 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
         ({"url": "http://"}, "url"),
         ({"url": "http://ann:secret@example.org"}, "url"),
         ({"url": "http://[::1"}, "url"),
+        ({"url": "http://xn--/"}, "url"),
+        ({"url": "http://1.1.1.1:99999/"}, "url"),
+        ({"url": "http://10.0.0.1/"}, "url"),
         ({"url": "https://example.org/" + "x" * 2_000}, "url"),
         ({"events": []}, "events"),
         ({"events": ["question.deleted"]}, "events[0]"),
@@ -339,3 +439,166 @@ def test_a_webhook_is_its_owners_alone(account, on_database, refused) -> None:
             return list(await session.scalars(select(WebhookDelivery.id)))
 
     assert on_database(stored) == []
+
+
+@pytest.fixture
+def stored(on_database) -> Any:
+    """Store what an earlier version, or a fault, may have left in a row."""
+
+    def store(table: Any, row_id: int, **values: Any) -> None:
+        async def work(database: Database) -> None:
+            async with database.write() as session:
+                await session.execute(update(table).where(table.id == row_id).values(**values))
+
+        on_database(work)
+
+    return store
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        (
+            {"url": "http://1.1.1.1:99999/"},
+            "the webhook's URL is not one that deliveries may go to",
+        ),
+        ({"url": "http://xn--/"}, "the webhook's URL is not one that deliveries may go to"),
+        ({"secret": "\u00fc"}, "the delivery could not be made"),
+    ],
+)
+def test_whatever_fails_in_a_delivery_is_an_attempt_and_stops_nobody_elses(
+    account, question, receiver, work, stored, values, error
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    with time_machine.travel(START, tick=False):
+        bad = made(ann, receiver.url, ["question.opened"])["id"]
+        made(ann, receiver.url + "&by=ann", ["question.opened"])
+        made(bob, receiver.url + "&by=bob", ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    stored(Webhook, bad, **values)
+    work(START + DAY + SECOND)
+    work(START + DAY + 2 * SECOND)
+    assert sorted(receiver.paths) == ["/hook?a=1&by=ann", "/hook?a=1&by=bob"]
+    (delivery,) = ann.get(f"/webhooks/{bad}/deliveries").json()["items"]
+    assert [(one["status"], one["error"]) for one in delivery["attempts"]] == [(None, error)]
+    assert datetime.fromisoformat(delivery["due_at"]) == START + DAY + SECOND + PAUSES[0]
+    assert ann.get(f"/webhooks/{bad}").json()["failures"] == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"aggregate": {"probability": "high"}}, ["nonsense"]],
+)
+def test_what_fails_for_one_webhook_is_told_to_the_others_all_the_same(
+    account, question, receiver, work, stored, on_database, payload
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    with time_machine.travel(START, tick=False):
+        rain = question(created_at=START - DAY, opens_at=START - DAY)
+        bob.forecast(rain, 0.5)
+    with time_machine.travel(START + SECOND, tick=False):
+        bad = made(ann, receiver.url, ["aggregate.moved"], moved_by=0.01)["id"]
+        made(bob, receiver.url + "&by=bob", ["aggregate.moved"], moved_by=0.01)
+    with time_machine.travel(START + DAY, tick=False):
+        bob.forecast(rain, 0.6)
+    work(START + DAY + SECOND)
+    assert len(receiver.paths) == 2
+    (delivery,) = ann.get(f"/webhooks/{bad}/deliveries").json()["items"]
+    stored(WebhookDelivery, delivery["id"], payload=payload)
+    with time_machine.travel(START + 2 * DAY, tick=False):
+        bob.forecast(rain, 0.9)
+    work(START + 2 * DAY + SECOND)
+    assert receiver.paths[2:] == ["/hook?a=1&by=bob"]
+    for _ in range(FAILURES_BEFORE_REST):
+        work(START + 2 * DAY + SECOND)
+    assert ann.get(f"/webhooks/{bad}").json()["disabled_at"] is not None
+    assert receiver.paths[2:] == ["/hook?a=1&by=bob"]
+
+
+def test_thousands_of_deliveries_of_one_account_do_not_delay_those_of_another(
+    account, question, receiver, on_database
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    at = START + 2 * DAY
+    with time_machine.travel(START, tick=False):
+        many = [made(ann, f"{receiver.url}&by={n}", ["question.opened"])["id"] for n in range(2)]
+        made(bob, receiver.url + "&by=bob", ["question.opened"])
+        rain = question(opens_at=START + DAY, created_at=START - DAY)
+
+    async def work(database: Database) -> list[int]:
+        async with database.write() as session:
+            session.add_all(
+                WebhookDelivery(
+                    webhook_id=webhook_id,
+                    key=f"old:{number}",
+                    event=Event.opened,
+                    question_id=rain,
+                    payload={"type": "old"},
+                    attempts=0,
+                    due_at=START,
+                    created_at=START,
+                )
+                for webhook_id in many
+                for number in range(1_000)
+            )
+            await webhooks.note(session, at)
+            accounts = list(await deliveries.due(session, at))
+        await deliveries.run(database, bob.id, private=LOOPBACK, clock=lambda: at)
+        assert receiver.paths == ["/hook?a=1&by=bob"]
+        await deliveries.run(database, ann.id, private=LOOPBACK, clock=lambda: at)
+        return accounts
+
+    assert on_database(work) == [ann.id, bob.id], "each is handed out once, whatever it has"
+    told = [path.rpartition("=")[2] for path in receiver.paths[1:]]
+    assert told.count("0") == told.count("1") == deliveries.BATCH
+
+
+def test_what_waits_for_a_webhook_that_is_removed_or_disabled_is_given_up(
+    account, question, receiver, work, stored, on_database
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    with time_machine.travel(START, tick=False):
+        removed, disabled = (made(ann, receiver.url, ["question.opened"])["id"] for _ in range(2))
+        made(bob, receiver.url + "&by=bob", ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+
+    async def look(database: Database) -> None:
+        async with database.write() as session:
+            await webhooks.note(session, START + DAY + SECOND)
+
+    on_database(look)
+    assert ann("DELETE", f"/webhooks/{removed}").status_code == 204
+    stored(Webhook, disabled, disabled_at=START)
+    work(START + DAY + 2 * SECOND)
+    assert receiver.paths == ["/hook?a=1&by=bob"]
+    (delivery,) = ann.get(f"/webhooks/{disabled}/deliveries").json()["items"]
+    assert delivery["due_at"] is None
+
+
+@pytest.mark.parametrize("name", [socket.gethostname(), "nowhere.invalid"])
+def test_an_error_does_not_tell_what_a_name_within_the_network_stands_for(
+    account, question, receiver, work, name: str
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        url = receiver.url.replace("localhost", name)
+        hook = made(ann, url, ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND, private=[ip_network("10.0.0.0/8")])
+    (delivery,) = ann.get(f"/webhooks/{hook['id']}/deliveries").json()["items"]
+    assert [one["error"] for one in delivery["attempts"]] == [
+        "the host does not resolve to a public address"
+    ]
+
+
+def test_a_host_that_accepts_no_connection_is_told_in_one_sentence(account, question, work) -> None:
+    ann = account("ann")
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, f"http://127.0.0.1:{port}/", ["question.opened"])
+        question(opens_at=START + DAY, created_at=START - DAY)
+    work(START + DAY + SECOND)
+    (delivery,) = ann.get(f"/webhooks/{hook['id']}/deliveries").json()["items"]
+    assert [one["error"] for one in delivery["attempts"]] == ["the host accepts no connection"]
