@@ -24,7 +24,6 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions
 from dbos import error as dbos_error
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
@@ -42,8 +41,9 @@ log = logging.getLogger(__name__)
 QUEUE: Final = "refit"
 DELIVERIES: Final = "deliveries"
 TASKS: Final = "tasks"
-AT_ONCE: Final = 8
-TASKS_AT_ONCE: Final = 2
+AT_ONCE: Final = 16
+"""How many accounts are delivered to at the same time."""
+TASKS_AT_ONCE: Final = 4
 SCHEDULES: Final = frozenset({"look", "watch", "recover", "tidy"})
 TELL_SECONDS: Final = 1.0
 KEPT_RECORDS: Final = timedelta(hours=1)
@@ -238,7 +238,7 @@ class Pulse:
 
         try:
             asyncio.run(_with_database(self._settings, write))
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # the thread has to go on, whatever it is
             log.warning("the worker could not say that it is alive: %s", error)
 
 
@@ -299,7 +299,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     @DBOS.workflow(name="look")
     def look(_scheduled_at: datetime, _context: object) -> None:
-        hand_out()
+        _apart("handing out tasks", hand_out)
         if not fit_is_due():
             return
         try:
@@ -317,6 +317,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
     @DBOS.workflow(name="tidy")
     def tidy(_scheduled_at: datetime, _context: object) -> None:
+        _apart("removing what has expired", expire)
         before = (now() - KEPT_RECORDS).isoformat()
         done = DBOS.list_workflows(
             name=["look", "watch", "deliver", "tidy", "recover", "task"],
@@ -326,7 +327,6 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
             load_output=False,
         )
         DBOS.delete_workflows([record.workflow_id for record in done])
-        expire()
 
     DBOS(
         config={
@@ -376,6 +376,14 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         pulse.stop()
 
 
+def _apart(what: str, work: Callable[[], None]) -> None:
+    """Do something whose failure must not keep what follows it from being done."""
+    try:
+        work()
+    except Exception:
+        log.exception("%s failed", what)
+
+
 def _forget_old_schedules() -> None:
     """An earlier version may have had others, whose workflows are no more."""
     for known in DBOS.list_schedules():
@@ -407,32 +415,33 @@ def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
 def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
     """Define the workflows of webhooks; the one to schedule."""
 
+    def note() -> None:
+        asyncio.run(_with_database(settings, _note))
+
     @DBOS.step(name="note")
-    def deliveries_due() -> list[int]:
-        return asyncio.run(_with_database(settings, _note))
+    def accounts_with_deliveries() -> list[int]:
+        _apart("noting the events for webhooks", note)
+        return asyncio.run(_with_database(settings, _accounts_with_deliveries))
 
     @DBOS.step(name="attempt")
-    def attempt_delivery(delivery_id: int) -> None:
+    def attempt_deliveries(account_id: int) -> None:
         private = settings.private_networks
         asyncio.run(
-            _with_database(
-                settings,
-                lambda db: deliveries.attempt(db, delivery_id, at=now(), private=private),
-            )
+            _with_database(settings, lambda db: deliveries.run(db, account_id, private=private))
         )
 
     @DBOS.workflow(name="deliver")
-    def deliver(delivery_id: int) -> None:
-        attempt_delivery(delivery_id)
+    def deliver(account_id: int) -> None:
+        attempt_deliveries(account_id)
 
     @DBOS.workflow(name="watch")
     def watch(_scheduled_at: datetime, _context: object) -> None:
-        for delivery_id in deliveries_due():
+        for account_id in accounts_with_deliveries():
             try:
-                with SetEnqueueOptions(deduplication_id=f"delivery-{delivery_id}"):
-                    DBOS.enqueue_workflow(DELIVERIES, deliver, delivery_id)
+                with SetEnqueueOptions(deduplication_id=f"deliveries-{account_id}"):
+                    DBOS.enqueue_workflow(DELIVERIES, deliver, account_id)
             except dbos_error.DBOSQueueDeduplicatedError:
-                log.debug("delivery %d is already waiting or running", delivery_id)
+                log.debug("account %d is already waiting or served", account_id)
 
     return watch
 
@@ -442,8 +451,8 @@ def _tasks(settings: Settings, pulse: Pulse, stop: threading.Event) -> Callable[
     kept = timedelta(hours=settings.export_kept_hours)
 
     @DBOS.step(name="unfinished")
-    def unfinished() -> list[tuple[int, str]]:
-        return asyncio.run(_with_database(settings, _unfinished))
+    def next_tasks() -> list[tuple[int, str]]:
+        return asyncio.run(_with_database(settings, _next_tasks))
 
     @DBOS.step(name="go on")
     def go_on(task_id: int, kind: str) -> None:
@@ -459,7 +468,7 @@ def _tasks(settings: Settings, pulse: Pulse, stop: threading.Event) -> Callable[
         go_on(task_id, kind)
 
     def hand_out() -> None:
-        for task_id, kind in unfinished():
+        for task_id, kind in next_tasks():
             try:
                 with SetEnqueueOptions(deduplication_id=f"task-{task_id}"):
                     DBOS.enqueue_workflow(TASKS, task, task_id, kind)
@@ -489,9 +498,9 @@ async def _alive(database: Database, patience: timedelta) -> list[str]:
         return list(await workers.alive(session, patience))
 
 
-async def _unfinished(database: Database) -> list[tuple[int, str]]:
+async def _next_tasks(database: Database) -> list[tuple[int, str]]:
     async with database.read() as session:
-        return [(task.id, task.kind) for task in await tasks.unfinished(session)]
+        return await tasks.next_of_each(session)
 
 
 async def _expire(database: Database) -> None:
@@ -499,12 +508,14 @@ async def _expire(database: Database) -> None:
         await tasks.tidy(session)
 
 
-async def _note(database: Database) -> list[int]:
-    """Append what webhooks are to be told, and say which deliveries are due."""
-    at = now()
+async def _note(database: Database) -> None:
     async with database.write() as session:
-        await webhooks.note(session, at)
-        return list(await deliveries.due(session, at))
+        await webhooks.note(session, now())
+
+
+async def _accounts_with_deliveries(database: Database) -> list[int]:
+    async with database.write() as session:
+        return list(await deliveries.due(session, now()))
 
 
 async def _is_due(database: Database, settings: Settings) -> bool:

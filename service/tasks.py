@@ -43,6 +43,8 @@ MOST_ATTEMPTS: Final = 5
 MOST_UNDER_WAY: Final = 3
 MOST_KEPT: Final = 20
 SCORES: Final = "scores"
+SHOWN: Final = 10
+"""How many questions an error names."""
 
 
 class Status(StrEnum):
@@ -179,6 +181,18 @@ async def unfinished(session: AsyncSession) -> Sequence[Task]:
     """What is to be done, the first asked for first."""
     rows = await session.scalars(select(Task).where(Task.ended_at.is_(None)).order_by(Task.id))
     return rows.all()
+
+
+async def next_of_each(session: AsyncSession) -> list[tuple[int, str]]:
+    """The id and kind of the first unfinished task of each account, oldest first.
+
+    The others of an account wait for it, so that one who asks for much delays nobody else.
+    """
+    first = select(func.min(Task.id)).where(Task.ended_at.is_(None)).group_by(Task.account_id)
+    rows = await session.execute(
+        select(Task.id, Task.kind).where(Task.id.in_(first)).order_by(Task.id)
+    )
+    return [(task_id, kind) for task_id, kind in rows]
 
 
 async def tallies(session: AsyncSession, at: datetime, failed_within: timedelta) -> list[Tally]:
@@ -369,22 +383,48 @@ async def _rebuild_some(database: Database, task_id: int) -> Task:
     async with database.write() as session:
         task = await _held(session, task_id)
         if task.ended_at is None:
-            _end(task)
-            task.result = {"mended": 0} | task.result | {"scores": count, "sha256": digest}
+            failed = task.result.get("failed", [])
+            _end(task, error=_not_rebuilt(failed) if failed else "")
+            mended = task.result.get("mended", 0)
+            task.result = {"mended": mended, "scores": count, "sha256": digest}
         return task
 
 
 async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
-    before = {line async for line in scoring.canonical(session, ids)}
-    await scoring.rescore(session, ids)
-    after = {line async for line in scoring.canonical(session, ids)}
+    """Rebuild the scores of some questions; one that cannot be scored costs its own scores only."""
+    failed: list[int] = []
+    try:
+        mended = await _rescore(session, ids)
+    except SQLAlchemyError:
+        raise
+    except Exception:  # noqa: BLE001  # whichever question it was is found and logged below
+        mended = 0
+        for question_id in ids:
+            try:
+                mended += await _rescore(session, [question_id])
+            except SQLAlchemyError:
+                raise
+            except Exception:
+                log.exception("the scores of question %d cannot be rebuilt", question_id)
+                failed.append(question_id)
     task = await _held(session, task.id)
-    mended = max(len(before - after), len(after - before))
-    task.result = {"mended": task.result.get("mended", 0) + mended}
+    task.result = {
+        "mended": task.result.get("mended", 0) + mended,
+        "failed": task.result.get("failed", []) + failed,
+    }
     task.after, task.attempts = ids[-1], 0
     task.done += len(ids)
     task.total = max(task.total, task.done)
     return task
+
+
+async def _rescore(session: AsyncSession, ids: list[int]) -> int:
+    """Rebuild the scores of questions, all or none; how many were not what the facts lead to."""
+    async with session.begin_nested():
+        before = {line async for line in scoring.canonical(session, ids)}
+        await scoring.rescore(session, ids)
+        after = {line async for line in scoring.canonical(session, ids)}
+    return max(len(before - after), len(after - before))
 
 
 def _few(found: Sequence[tuple[int, int]]) -> list[int]:
@@ -473,6 +513,12 @@ class _Paper:
             self._number += 1
             self._gathered.clear()
         self._told_at = time.monotonic()
+
+
+def _not_rebuilt(failed: Sequence[int]) -> str:
+    named = ", ".join(str(question_id) for question_id in failed[:SHOWN])
+    more = f" and {len(failed) - SHOWN} more" if failed[SHOWN:] else ""
+    return f"the scores of these questions could not be rebuilt: {named}{more}; all others were"
 
 
 def _said(problem: Exception) -> str:

@@ -5,6 +5,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from service import scoring, tasks, workers
 from service.cli import main
 from service.clock import now
 from service.database import Database
-from service.models import Account, Role, Score, Task, TaskPiece
+from service.models import Account, Aggregate, Role, Score, Task, TaskKind, TaskPiece
 from service.workers import Progress
 
 KEPT = timedelta(hours=24)
+EXPORTS = ("forecasts", "scores", "withdrawals")
 
 
 @pytest.fixture
@@ -394,3 +396,67 @@ def test_the_metrics_tell_what_waits_runs_and_failed(
     assert (worker["stage"], worker["drawn"], worker["draws"]) == ("sampling", 3, 10)
     page = curator.get("/jobs").json()
     assert (page["tasks_queued"], page["tasks_running"]) == (1, 0)
+
+
+def test_who_asks_for_much_delays_nobody_else(account, administrator, on_database, run) -> None:
+    ann, bob = account("ann"), account("bob")
+    many = [ann.post(f"/account/exports/{what}", None).json()["id"] for what in EXPORTS]
+    (one,) = [bob.post(f"/account/exports/{what}", None).json()["id"] for what in EXPORTS[:1]]
+    scores = administrator.post("/tasks/scores", None).json()["id"]
+
+    async def next_of_each(database: Database) -> list[tuple[int, str]]:
+        async with database.read() as session:
+            return await tasks.next_of_each(session)
+
+    export = TaskKind.export
+    expected = [(many[0], export), (one, export), (scores, TaskKind.scores)]
+    assert on_database(next_of_each) == expected
+    run(many[0])
+    assert on_database(next_of_each) == [(many[1], export), *expected[1:]]
+
+
+def test_an_export_that_cannot_be_written_costs_that_export_alone(
+    account, on_database, run
+) -> None:
+    ann, bob = account("ann"), account("bob")
+    bad, good = (one.post("/account/exports/forecasts", None).json()["id"] for one in (ann, bob))
+
+    async def spoil_one(database: Database) -> None:
+        async with database.write() as session:
+            task = await session.get_one(Task, bad)
+            task.asked = task.asked | {"what": "nothing"}
+
+    on_database(spoil_one)
+    run(bad)
+    run(good)
+    assert ann.get(f"/tasks/{bad}").json()["status"] == "failed"
+    assert bob.get(f"/tasks/{good}").json()["status"] == "done"
+    assert [one["status"] for one in ann.get("/tasks").json()["items"]] == ["failed"]
+
+
+def test_a_question_that_cannot_be_scored_costs_its_own_scores_alone(
+    administrator, resolved, run, on_database
+) -> None:
+    before = on_database(stored)
+    bad = resolved[2]
+
+    async def spoil_one(database: Database) -> None:
+        await spoil(database)
+        async with database.write() as session:
+            await session.execute(
+                update(Aggregate).where(Aggregate.question_id == bad).values(probability=2.0)
+            )
+
+    on_database(spoil_one)
+    task = administrator.post("/tasks/scores", None).json()["id"]
+    run(task)
+    done = administrator.get(f"/tasks/{task}").json()
+    assert (done["status"], done["done"]) == ("failed", 5)
+    assert done["error"] == (
+        f"the scores of these questions could not be rebuilt: {bad}; all others were"
+    )
+
+    def of_others(lines: bytes) -> list[bytes]:
+        return [line for line in lines.splitlines() if json.loads(line)[0] != bad]
+
+    assert of_others(on_database(stored)) == of_others(before)
