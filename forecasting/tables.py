@@ -33,7 +33,7 @@ _SLASHES = re.compile(
     re.ASCII,
 )
 _UNDECODED = re.compile("[\udc80-\udcff]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHOWN = 60
 
 Value = TypeVar("Value")

@@ -2,10 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes, PanelError
 from service.exchange.platforms.source import Source
+
+FLAGS: Final = {
+    "": False,
+    **dict.fromkeys(("false", "False", "FALSE", "0"), False),
+    **dict.fromkeys(("true", "True", "TRUE", "1"), True),
+}
+"""True and false as JSON, Python, R and spreadsheets write them."""
 
 
 @dataclass(frozen=True, slots=True)

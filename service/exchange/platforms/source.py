@@ -1,5 +1,6 @@
 """A file, a folder or a ZIP archive, read as named files."""
 
+import codecs
 import contextlib
 import json
 import lzma
@@ -14,7 +15,10 @@ from typing import IO, Any, Final
 from forecasting import tables
 from forecasting.tables import Dialect, Notes, PanelError, Row
 
-_TABLES: Final = (".csv", ".csv.gz", ".tsv", ".txt")
+_TABLES: Final = (".csv", ".csv.gz", ".tsv", ".tab", ".txt")
+_JSON: Final = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
+_LARGEST_JSON: Final = 2**27
+"""Bytes that are read of one JSON file: read at once, it takes several times as much memory."""
 
 
 class Source:
@@ -34,6 +38,7 @@ class Source:
         self.dialect = dialect or Dialect()
         self.notes = Notes()
         self._headers: dict[str, frozenset[str]] = {}
+        self._documents: dict[str, Any] = {}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +108,7 @@ class Source:
 
     def _read_header(self, name: str) -> frozenset[str]:
         alone = len(self.names) == 1
-        if not alone and not name.lower().endswith(_TABLES):
+        if self._is_json(name) or (not alone and not name.lower().endswith(_TABLES)):
             return frozenset()
         try:
             with self.open(name) as file:
@@ -113,20 +118,63 @@ class Source:
                 raise
             return frozenset()
 
+    def keys(self, name: str) -> frozenset[str]:
+        """The keys of a JSON file's object, or of the first object in its list.
+
+        None for a file of another form.
+        """
+        if not self._is_json(name):
+            return frozenset()
+        value = self.json(name)
+        first = value[0] if isinstance(value, list) and value else value
+        return frozenset(first) if isinstance(first, dict) else frozenset()
+
+    def _is_json(self, name: str) -> bool:
+        if len(self.names) > 1:
+            return name.lower().endswith(_JSON)
+        with self.open(name) as file:
+            return file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}
+
     def json(self, name: str) -> Any:
-        """The content of a JSON file."""
+        """The content of a JSON file, or the list of the lines of one that has a value per line."""
+        if name not in self._documents:
+            self._documents[name] = self._read_json(name)
+        return self._documents[name]
+
+    def _read_json(self, name: str) -> Any:
         place = self.place(name)
         with self.open(name) as file:
-            data = file.read()
+            data = file.read(_LARGEST_JSON + 1)
+        if len(data) > _LARGEST_JSON:
+            raise PanelError(f"{place}: holds more than {_LARGEST_JSON:,} bytes of JSON; split it")
         try:
-            return json.loads(data.decode("utf-8-sig"))
+            text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise PanelError(f"{place}:{line}: JSON is UTF-8: {error.reason}") from error
+        try:
+            return json.loads(text)
         except json.JSONDecodeError as error:
+            if error.msg == "Extra data":
+                return self._read_lines(place, text)
             raise PanelError(f"{place}:{error.lineno}: not valid JSON: {error.msg}") from error
-        except (RecursionError, ValueError) as error:
+        except RecursionError as error:
+            raise PanelError(f"{place}: not valid JSON: lists within lists, too deep") from error
+        except ValueError as error:
             raise PanelError(f"{place}: not valid JSON: {error}") from error
+
+    @staticmethod
+    def _read_lines(place: str, text: str) -> list[Any]:
+        values = []
+        for number, line in enumerate(text.split("\n"), start=1):
+            try:
+                if line.strip():
+                    values.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise PanelError(f"{place}:{number}: not valid JSON: {error.msg}") from error
+            except (RecursionError, ValueError) as error:
+                raise PanelError(f"{place}:{number}: not valid JSON: {error}") from error
+        return values
 
     @contextlib.contextmanager
     def _errors(self, place: str) -> Iterator[None]:
