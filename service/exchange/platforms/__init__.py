@@ -11,6 +11,7 @@ from forecasting.tables import Dialect, Notes, PanelError
 from service.exchange.platforms import (
     fatebook,
     folder,
+    manifold,
     metaculus,
     predictionbook,
 )
@@ -22,6 +23,7 @@ PLATFORMS: Final[tuple[Platform, ...]] = (
     fatebook.PLATFORM,
     predictionbook.PLATFORM,
     folder.PLATFORM,
+    manifold.PLATFORM,
 )
 
 
