@@ -11,6 +11,7 @@ from forecasting.tables import Dialect, Notes, PanelError
 from service.exchange.platforms import (
     fatebook,
     folder,
+    good_judgment_project,
     manifold,
     metaculus,
     predictionbook,
@@ -23,6 +24,7 @@ PLATFORMS: Final[tuple[Platform, ...]] = (
     fatebook.PLATFORM,
     predictionbook.PLATFORM,
     folder.PLATFORM,
+    good_judgment_project.PLATFORM,
     manifold.PLATFORM,
 )
 
