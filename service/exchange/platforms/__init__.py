@@ -11,6 +11,7 @@ from forecasting.tables import Dialect, Notes, PanelError
 from service.exchange.platforms import (
     fatebook,
     folder,
+    good_judgment_open,
     good_judgment_project,
     manifold,
     metaculus,
@@ -25,6 +26,7 @@ PLATFORMS: Final[tuple[Platform, ...]] = (
     predictionbook.PLATFORM,
     folder.PLATFORM,
     good_judgment_project.PLATFORM,
+    good_judgment_open.PLATFORM,
     manifold.PLATFORM,
 )
 
