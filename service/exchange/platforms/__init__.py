@@ -11,6 +11,7 @@ from forecasting.tables import Dialect, Notes, PanelError
 from service.exchange.platforms import (
     fatebook,
     folder,
+    forecastbench,
     good_judgment_open,
     good_judgment_project,
     manifold,
@@ -28,6 +29,7 @@ PLATFORMS: Final[tuple[Platform, ...]] = (
     good_judgment_project.PLATFORM,
     good_judgment_open.PLATFORM,
     manifold.PLATFORM,
+    forecastbench.PLATFORM,
 )
 
 
