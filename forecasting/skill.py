@@ -45,7 +45,8 @@ class Skill:
         lower: lower end of its central credible interval, ``(n,)``.
         upper: upper end.
         rank: by ``mean``, 1 the best, ties in the order given, ``(n,)``.
-        rank_lower: the best rank of the central interval of ranks, ``(n,)``.
+        rank_lower: the best rank of the interval of ranks, ``(n,)``: the shortest that holds the
+            rank shown and has at least the mass ``level``, so the two never contradict each other.
         rank_upper: the worst.
         first: probability of being the best of all, adding up to 1, ``(n,)``.
         pseudo_questions: posterior median of k.
@@ -112,6 +113,7 @@ def skill(
     *,
     higher_is_better: bool,
     in_field: ArrayLike | None = None,
+    shown: ArrayLike | None = None,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Skill:
@@ -126,6 +128,8 @@ def skill(
         higher_is_better: whether rank 1 is the highest score.
         in_field: from whom mu, k and luck are learned, booleans ``(n,)``; all by default. Pools of
             the others' forecasts are ranked with them and yet teach nothing of how they differ.
+        shown: the ranks beside which the intervals of ranks stand, from 1 to n, such as those by
+            another estimate of the same skill; ``rank`` by default, ``(n,)``.
         level: mass of the intervals, in (0, 1).
         seed: of the draws behind ranks and intervals; ``mean`` and ``better`` are exact.
 
@@ -133,8 +137,8 @@ def skill(
 
     Raises:
         ValueError: shapes that differ, a weight that is not positive, a number of questions below
-            1, sums that are not finite, a level outside (0, 1), or some to rank but none in the
-            field.
+            1, sums that are not finite, a level outside (0, 1), a rank shown that is outside 1 to
+            n, or some to rank but none in the field.
 
     >>> found = skill([8.0, 6.0, 0.5], [20.0, 20.0, 1.0], [4.0, 3.0, 0.3], [20, 20, 1],
     ...               higher_is_better=True)
@@ -161,14 +165,18 @@ def skill(
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
     lower, upper = np.quantile(drawn, tails, axis=0) if size else np.empty((2, 0))
     places = _ranks(-found.sign * drawn)
-    best, worst = np.quantile(places, tails, axis=0, method="nearest") if size else np.empty((2, 0))
+    rank = _ranks(-found.sign * middle[None])[0]
+    beside = rank if shown is None else np.asarray(shown, dtype=np.int64)
+    if beside.shape != sums.shape or not ((beside >= 1) & (beside <= size)).all():
+        raise ValueError(f"a rank shown is outside 1 to {size}")
+    best, worst = _around(beside, places, level) if size else np.empty((2, 0), dtype=np.int64)
     return Skill(
         mean=middle,
         lower=lower,
         upper=upper,
-        rank=_ranks(-found.sign * middle[None])[0],
-        rank_lower=best.astype(np.int64),
-        rank_upper=worst.astype(np.int64),
+        rank=rank,
+        rank_lower=best,
+        rank_upper=worst,
         first=np.mean(places == 1, axis=0),
         pseudo_questions=float(_GRID[np.searchsorted(np.cumsum(found.share), 0.5)]),
         level=level,
@@ -205,6 +213,25 @@ def _conditional(
         centre=centre,
         width=1.0 / np.maximum(known, 1e-300),
         sign=sign,
+    )
+
+
+def _around(shown: IntArray, drawn: IntArray, level: float) -> tuple[IntArray, IntArray]:
+    """Return the ends of the shortest intervals of drawn ranks that hold the ranks shown.
+
+    Of equally short ones it is that which leaves out the most equal tails.
+    """
+    draws = drawn.shape[0]
+    inside = math.ceil(level * draws)
+    ordered = np.sort(drawn, axis=0)
+    lower = np.minimum(ordered[: draws - inside + 1], shown)
+    upper = np.maximum(ordered[inside - 1 :], shown)
+    below = np.arange(draws - inside + 1)[:, None]
+    unequal = np.abs(2 * below - (draws - inside)) / (2 * draws)
+    shortest = np.argmin(upper - lower + unequal, axis=0)[None]
+    return (
+        np.take_along_axis(lower, shortest, axis=0)[0],
+        np.take_along_axis(upper, shortest, axis=0)[0],
     )
 
 

@@ -70,6 +70,17 @@ def points(change: float) -> str:
     return _written(abs(Decimal(repr(float(change)))), 1)
 
 
+def ordinal(number: int) -> str:
+    """A place in an order.
+
+    >>> [ordinal(number) for number in (1, 2, 3, 4, 11, 112, 121, 1003)]
+    ['1st', '2nd', '3rd', '4th', '11th', '112th', '121st', '1,003rd']
+    """
+    teen = number % 100 // 10 == 1
+    suffix = "th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{suffix}"
+
+
 def odds(probability: float) -> str:
     """A probability as odds, such as `odds of 3 to 1 against`."""
     if probability <= 0 or probability >= 1:

@@ -25,6 +25,9 @@ AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})
 """Kinds whose terms are each a question's own average; the others are sums over its life."""
 
 PSEUDO_QUESTIONS: Final = 10.0
+EQUAL_TO_DECIMALS: Final = 9
+"""Scores that agree to so many decimals are equal: sums of the same terms differ beyond them."""
+
 LONGEST_NAME: Final = 100
 
 
@@ -72,7 +75,8 @@ class Standing:
     """An entrant's place: an account's, or a pooling method's.
 
     Attributes:
-        rank: from 1; equal scores go by the account's id, methods by name after them.
+        rank: from 1; equal scores share the best rank of theirs, and the next one follows as many
+            ranks later. Among them accounts are listed by id, then methods by name.
         account_id: empty for a method.
         method: empty for an account; `bayes` is the published aggregate.
         name: the account's, or the method's.
@@ -85,7 +89,8 @@ class Standing:
             are None where only pools are ranked. `forecasting.skill` has the model.
         skill_lower: the lower end of its credible interval.
         skill_upper: the upper end.
-        rank_lower: the best rank of the credible interval of the rank by skill.
+        rank_lower: the best rank of the credible interval of the rank by skill, the shortest that
+            holds `rank`.
         rank_upper: the worst.
         first: the probability that nobody ranked is better.
         level: the mass of both intervals.
@@ -147,8 +152,15 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
         ((one.total + mean * PSEUDO_QUESTIONS) / (one.coverage + PSEUDO_QUESTIONS), one)
         for one in entrants
     ]
-    pulled.sort(key=lambda entry: (sign * entry[0], entry[1].account_id or math.inf, entry[1].name))
-    skills = await _skills([one for _, one in pulled], higher_is_better=sign < 0)
+    pulled.sort(
+        key=lambda entry: (
+            round(sign * entry[0], EQUAL_TO_DECIMALS),
+            entry[1].account_id or math.inf,
+            entry[1].name,
+        )
+    )
+    ranks = _shared([round(ranked_by, EQUAL_TO_DECIMALS) for ranked_by, _ in pulled])
+    skills = await _skills([one for _, one in pulled], ranks, higher_is_better=sign < 0)
     return [
         Standing(
             rank=rank,
@@ -162,27 +174,38 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
             ranked_by=ranked_by,
             **found,
         )
-        for rank, ((ranked_by, one), found) in enumerate(zip(pulled, skills, strict=True), start=1)
+        for rank, (ranked_by, one), found in zip(ranks, pulled, skills, strict=True)
     ]
 
 
-async def _skills(entrants: Sequence[_Entrant], *, higher_is_better: bool) -> Sequence[Skill]:
-    """How sure each place is, in the order given, as the accounts among them teach it."""
+def _shared(ordered: Sequence[float]) -> list[int]:
+    """The ranks of values in their order, such as 1, 1, 3: equal ones share theirs."""
+    ranks: list[int] = []
+    for place, value in enumerate(ordered, start=1):
+        tied = bool(ranks) and value == ordered[place - 2]
+        ranks.append(ranks[-1] if tied else place)
+    return ranks
+
+
+async def _skills(
+    entrants: Sequence[_Entrant], ranks: Sequence[int], *, higher_is_better: bool
+) -> Sequence[Skill]:
+    """How sure each rank is, in the order given, as the accounts among them teach it."""
     if all(one.method for one in entrants):
         return [Skill() for _ in entrants]
     sums = tuple(
-        (one.total, one.coverage, one.squares, one.questions, one.method is None)
-        for one in entrants
+        (one.total, one.coverage, one.squares, one.questions, one.method is None, rank)
+        for one, rank in zip(entrants, ranks, strict=True)
     )
     return await asyncio.to_thread(_estimated, sums, higher_is_better)
 
 
 @lru_cache(maxsize=32)
 def _estimated(
-    sums: tuple[tuple[float, float, float, int, bool], ...], higher_is_better: bool
+    sums: tuple[tuple[float, float, float, int, bool, int], ...], higher_is_better: bool
 ) -> list[Skill]:
     """Skills from sums; remembered, since those of thousands take most of a second."""
-    total, coverage, squares, scored, is_account = zip(*sums, strict=True)
+    total, coverage, squares, scored, is_account, ranks = zip(*sums, strict=True)
     found = skill(
         total,
         coverage,
@@ -190,6 +213,7 @@ def _estimated(
         scored,
         higher_is_better=higher_is_better,
         in_field=is_account,
+        shown=ranks,
     )
     return [
         Skill(
@@ -275,7 +299,10 @@ async def freeze(
         await session.flush()
     except IntegrityError:
         raise Conflict(f"someone else has just frozen {name!r}; look at it first") from None
-    session.add_all(FrozenStanding(leaderboard_id=row.id, **asdict(one)) for one in standings)
+    session.add_all(
+        FrozenStanding(leaderboard_id=row.id, position=position, **asdict(one))
+        for position, one in enumerate(standings, start=1)
+    )
     await session.flush()
     return row
 
@@ -329,12 +356,25 @@ async def get(session: AsyncSession, leaderboard_id: int) -> tuple[FrozenLeaderb
 async def standings(
     session: AsyncSession, leaderboard_id: int, *, after: int, limit: int
 ) -> Sequence[FrozenStanding]:
-    """The next places of a frozen leaderboard after a rank; NotFound names the id."""
+    """The next places of a frozen leaderboard after a position; NotFound names the id."""
     await get(session, leaderboard_id)
     rows = await session.scalars(
         select(FrozenStanding)
-        .where(FrozenStanding.leaderboard_id == leaderboard_id, FrozenStanding.rank > after)
-        .order_by(FrozenStanding.rank)
+        .where(FrozenStanding.leaderboard_id == leaderboard_id, FrozenStanding.position > after)
+        .order_by(FrozenStanding.position)
         .limit(limit)
     )
     return rows.all()
+
+
+async def standing_of(
+    session: AsyncSession, leaderboard_id: int, account_id: int
+) -> FrozenStanding | None:
+    """An account's place on a frozen leaderboard, if it has one."""
+    found: FrozenStanding | None = await session.scalar(
+        select(FrozenStanding).where(
+            FrozenStanding.leaderboard_id == leaderboard_id,
+            FrozenStanding.account_id == account_id,
+        )
+    )
+    return found

@@ -585,13 +585,15 @@ class FrozenLeaderboard(Base):
 class FrozenStanding(Base):
     """A place on a frozen leaderboard; `name` is what the entrant was called then.
 
-    The columns from `skill` on are empty on those that were frozen before skills were estimated.
+    Equal scores share a `rank`; `position` counts the rows. The columns from `skill` on are empty
+    on those that were frozen before skills were estimated.
     """
 
     __tablename__ = "frozen_standing"
-    __table_args__ = (UniqueConstraint("leaderboard_id", "rank"),)
+    __table_args__ = (UniqueConstraint("leaderboard_id", "position"),)
 
     leaderboard_id: Mapped[int] = mapped_column(ForeignKey("frozen_leaderboard.id"))
+    position: Mapped[int]
     rank: Mapped[int]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     method: Mapped[str | None] = mapped_column(String(40))

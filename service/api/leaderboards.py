@@ -48,8 +48,9 @@ class Leaderboards(Controller):
     ) -> Page[StandingOut]:
         """Everyone who was scored, best first, ranked by a score pulled to the field's mean.
 
-        With each place comes how sure it is: intervals of skill and of rank, and the probability
-        of being the best.
+        Equal scores share a rank, as in 1, 1, 3. With each place comes how sure it is: the interval
+        of skill, that of the rank, which holds the rank shown, and the probability of being the
+        best.
 
         Give `as_of` to every page so that nothing moves between them.
         """
@@ -59,9 +60,8 @@ class Leaderboards(Controller):
         )
         standings = await leaderboards.ranked(reading, criteria)
         first = position(cursor) or 0
-        return page_of(
-            standings[first : first + limit + 1], limit, StandingOut.of, lambda place: place.rank
-        )
+        rows = list(enumerate(standings[first : first + limit + 1], start=first + 1))
+        return page_of(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
 
     @post("/leaderboards", summary="Freeze a leaderboard (curators)")
     async def freeze(
@@ -123,4 +123,4 @@ class Leaderboards(Controller):
         rows = await leaderboards.standings(
             reading, leaderboard_id, after=position(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, StandingOut.of, lambda place: place.rank)
+        return page_of(rows, limit, StandingOut.of, lambda place: place.position)

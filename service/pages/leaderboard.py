@@ -2,27 +2,31 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Template
 
 from service import calibration, leaderboards, questions
+from service.accounts import Actor
 from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
 from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.errors import Invalid
 from service.formatting import percent, stated_percent
-from service.leaderboards import LOWER_IS_BETTER, Criteria, Standing
+from service.leaderboards import Criteria, Standing
 from service.leaderboards import Who as Ranked
-from service.models import LARGEST_ID
+from service.models import LARGEST_ID, FrozenStanding
 from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.rendering import page
 from service.pages.words import count
 from service.scoring import HORIZONS, SPOT_KINDS, Scope
 
+Place = TypeVar("Place", Standing, FrozenStanding)
+
 LISTED: Final = 50
+AT_A_GLANCE: Final = 10
 MOST_SETS: Final = 200
 SCORES: Final = {
     "peer": "peer: against the others on the same questions, higher is better, 0 is even",
@@ -61,15 +65,17 @@ class Leaderboards(Controller):
             pools=pools,
         )
         found = await leaderboards.ranked(reading, criteria)
+        shown = found[after : after + LISTED]
+        mine = _mine(actor, found, shown)
         return page(
             request,
             actor,
             "leaderboard.html",
-            standings=found[after : after + LISTED],
+            standings=shown,
+            mine=mine,
             following=after + LISTED if found[after + LISTED :] else None,
             total=len(found),
-            scale=_scale(found[after : after + LISTED]),
-            lower_is_better=score in LOWER_IS_BETTER,
+            scale=_scale([*shown, *([mine] if mine else [])]),
             asked={"set": in_set, "tag": tag, "score": score, "who": who, "least": least},
             pools=pools,
             scores=SCORES | {kind: kind.replace("_", " ") for kind in SPOT_KINDS},
@@ -90,14 +96,19 @@ class Leaderboards(Controller):
         """A leaderboard that was frozen for good."""
         found, by = await leaderboards.get(reading, leaderboard_id)
         rows = await leaderboards.standings(reading, leaderboard_id, after=after, limit=LISTED + 1)
+        shown = rows[:LISTED]
+        own = await leaderboards.standing_of(reading, leaderboard_id, actor.id)
+        mine = _mine(actor, [own] if own else [], shown)
         return page(
             request,
             actor,
             "frozen.html",
             board=found,
             by=by,
-            standings=rows[:LISTED],
-            following=rows[LISTED - 1].rank if rows[LISTED:] else None,
+            standings=shown,
+            mine=mine,
+            scale=_scale([*shown, *([mine] if mine else [])]),
+            following=rows[LISTED - 1].position if rows[LISTED:] else None,
         )
 
     @get("/calibration")
@@ -205,7 +216,14 @@ def _flats(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return flats
 
 
-def _scale(standings: Sequence[Standing]) -> tuple[float, float]:
+def _mine(actor: Actor, board: Sequence[Place], shown: Sequence[Place]) -> Place | None:
+    """The reader's own row, to be pinned where it is not among the first rows shown."""
+    mine = next((one for one in board if actor.id and one.account_id == actor.id), None)
+    near = mine and any(one.account_id == mine.account_id for one in shown[:AT_A_GLANCE])
+    return None if near else mine
+
+
+def _scale(standings: Sequence[Standing | FrozenStanding]) -> tuple[float, float]:
     """The ends of an axis that shows 0 and every score and interval, with some room."""
     drawn = [
         value

@@ -13,6 +13,7 @@ from litestar.template import TemplateConfig
 from service.accounts import Actor
 from service.dependencies import AppRequest
 from service.drawing import bundle_version
+from service.leaderboards import LOWER_IS_BETTER
 from service.models import Role
 from service.pages.words import FILTERS
 
@@ -31,6 +32,7 @@ def template_config() -> TemplateConfig[JinjaTemplateEngine]:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
+    environment.tests["lower_is_better"] = LOWER_IS_BETTER.__contains__
     environment.filters["may"] = lambda actor, role: actor.may(Role(role))
     environment.globals.update(static=static, navigation=navigation, bundle=BUNDLE)
     return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment))

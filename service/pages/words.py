@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from service.aggregates import Reading
 from service.clock import now
-from service.formatting import odds, percent, percent_number, points, stated_percent
-from service.leaderboards import LOWER_IS_BETTER
+from service.formatting import odds, ordinal, percent, percent_number, points, stated_percent
+from service.leaderboards import LOWER_IS_BETTER, Standing
+from service.models import FrozenStanding
 from service.scoreboard import Bound, Line, Point
 
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -156,6 +157,20 @@ def score(value: float, kind: str) -> str:
     return shown.replace("-", "\N{MINUS SIGN}")
 
 
+def place_said(standing: Standing | FrozenStanding, among: int) -> str:
+    """A rank and its interval as one statement, such as `1st to 12th of 384` with a dash.
+
+    The intervals of leaderboards frozen earlier may not hold the rank: they are named apart.
+    """
+    rank, lower, upper = standing.rank, standing.rank_lower, standing.rank_upper
+    if lower is None or upper is None or lower == rank == upper:
+        return f"{ordinal(rank)} of {among:,}"
+    ends = ordinal(lower) if lower == upper else f"{ordinal(lower)}\N{EN DASH}{ordinal(upper)}"
+    if lower <= rank <= upper:
+        return f"{ends} of {among:,}"
+    return f"{ordinal(rank)} of {among:,}, by skill {ends}"
+
+
 def browser(agent: str) -> str:
     """What a browser calls itself, in short, such as `Firefox on Linux`."""
     name = next((name for mark, name in BROWSERS.items() if mark in agent), "a browser")
@@ -195,6 +210,7 @@ FILTERS: Final = {
     "web": web,
     "query": query,
     "score": score,
+    "place_said": place_said,
     "browser": browser,
     "trend_said": trend_said,
     "forest_said": forest_said,

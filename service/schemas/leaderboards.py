@@ -19,9 +19,12 @@ class StandingOut(msgspec.Struct):
 
     `skill` is the score to expect of one more question, pulled to the field's mean by as much as
     the field teaches; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the
-    rank by skill in [`rank_lower`, `rank_upper`]. `first` is the probability of being the best of
-    all that are ranked. These are null where only pools are ranked, and on leaderboards frozen
-    before they were estimated.
+    rank by skill in [`rank_lower`, `rank_upper`], the shortest such interval that holds `rank` (on
+    leaderboards frozen before November 2026 a central one, which may not hold it). `first` is the
+    probability of being the best of all that are ranked. These are null where only pools are
+    ranked, and on leaderboards frozen before they were estimated.
+
+    Equal scores share a `rank`, and the next one follows as many ranks later: 1, 1, 3.
     """
 
     rank: int

@@ -65,6 +65,25 @@ def test_intervals_of_skill_and_rank_cover_the_truth() -> None:
     assert 0.75 < np.mean(of_rank) < 0.9
 
 
+@given(seed=st.integers(0, 1000), size=st.integers(1, 12), step=st.integers(0, 11))
+@settings(max_examples=20)
+def test_the_interval_of_ranks_holds_the_rank_shown(seed: int, size: int, step: int) -> None:
+    _, scores = scored(seed, size, 0.5)
+    sums = np.array([[one.sum(), one.size, (one**2).sum(), one.size] for one in scores]).T
+    own = skill(*sums, higher_is_better=True)
+    assert ((own.rank_lower <= own.rank) & (own.rank <= own.rank_upper)).all()
+    shown = (own.rank + step - 1) % size + 1
+    other = skill(*sums, higher_is_better=True, shown=shown)
+    assert ((other.rank_lower <= shown) & (shown <= other.rank_upper)).all()
+    assert other.mean.tolist() == own.mean.tolist()
+
+
+def test_a_rank_shown_is_one_of_those_that_there_are() -> None:
+    for shown in ([0], [2], [1, 1]):
+        with pytest.raises(ValueError, match="outside 1 to 1"):
+            skill([1.0], [1.0], [1.0], [1], higher_is_better=True, shown=shown)
+
+
 @settings(max_examples=20)
 @given(seed=st.integers(0, 1000), size=st.integers(1, 8))
 def test_it_is_a_comparison_whatever_the_order_and_the_direction(seed: int, size: int) -> None:

@@ -17,7 +17,8 @@ def names(caller: Any, **params: Any) -> list[str]:
     answer = caller.get("/leaderboard", **params)
     assert answer.status_code == 200, answer.text
     items = answer.json()["items"]
-    assert [place["rank"] for place in items] == list(range(1, len(items) + 1))
+    by = [round(place["ranked_by"], 9) for place in items]
+    assert [place["rank"] for place in items] == [by.index(one) + 1 for one in by]
     return [place["forecaster"] for place in items]
 
 
@@ -152,6 +153,49 @@ def test_people_and_bots_and_pools_are_ranked_together_or_apart(seasons) -> None
         (True, False),
         (False, True),
     }
+
+
+def test_equal_scores_share_a_rank_live_and_frozen(question, account, curator) -> None:
+    asked = {"dan": 0.2, "ann": 0.9, "bob": 0.6, "cat": 0.6}
+    people = {name: account(name) for name in asked}
+    with time_machine.travel(OPENS, tick=False):
+        rains = [question(f"rain{index}", closes_at=CLOSES) for index in range(3)]
+        for one in rains:
+            for name, chance in asked.items():
+                people[name].forecast(one, chance)
+    with time_machine.travel(CLOSES, tick=False):
+        for one in rains:
+            curator.resolve(one, "yes")
+    found = curator.get("/leaderboard").json()
+    places = [(one["rank"], one["forecaster"]) for one in found["items"]]
+    assert places == [(1, "ann"), (2, "bob"), (2, "cat"), (4, "dan")]
+    frozen = curator.post("/leaderboards", {"name": "cup"}).json()["id"]
+    path = f"/leaderboards/{frozen}/standings"
+    assert curator.get(path).json()["items"] == found["items"]
+    page = curator.get(path, limit=2).json()
+    rest = curator.get(path, limit=2, cursor=page["next"]).json()
+    assert page["items"] + rest["items"] == found["items"]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize("kind", ["peer", "brier", "spot_log"])
+def test_the_interval_of_a_place_holds_the_place(question, account, curator, kind: str) -> None:
+    people = [account(f"f{index:02}") for index in range(25)]
+    with time_machine.travel(OPENS, tick=False):
+        asked = [question(f"q{index}", closes_at=CLOSES) for index in range(8)]
+        for index, one in enumerate(people):
+            drafts = [
+                {"question_id": asked[number], "probability": (7 * index + number) % 10 / 10}
+                for number in range(1 + index % 8)
+            ]
+            assert one.post("/forecasts", drafts).status_code == 201
+    with time_machine.travel(CLOSES, tick=False):
+        for number, one in enumerate(asked):
+            curator.resolve(one, "yes" if number % 2 else "no")
+    items = curator.get("/leaderboard", score=kind, pools=True).json()["items"]
+    assert len(items) > 25
+    for one in items:
+        assert 1 <= one["rank_lower"] <= one["rank"] <= one["rank_upper"] <= len(items)
 
 
 def test_equal_scores_keep_one_order_through_every_page(question, account, curator) -> None:

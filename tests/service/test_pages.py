@@ -12,8 +12,9 @@ from litestar.routes import HTTPRoute
 from service import accounts, sessions, tasks
 from service.clock import now
 from service.database import Database
-from service.models import Question, Role, SetPolicy, Visibility
+from service.models import FrozenStanding, Question, Role, SetPolicy, Visibility
 from service.pages.rendering import BUNDLE
+from service.pages.words import place_said
 
 ANYONE = {"visitor": 200, "viewer": 200, "forecaster": 200, "curator": 200}
 MEMBERS = ANYONE | {"visitor": 303}
@@ -258,6 +259,37 @@ def test_forecasts_near_certainty_are_never_shown_as_certain(opened, account, qu
     account("ben").forecast(rain, 0.99996)
     page = opened("GET", f"/questions/{rain}", "viewer").text
     assert "2 forecasts from 0.04% to 99.996%" in page
+
+
+def test_a_place_and_its_interval_are_one_statement() -> None:
+    def said(rank: int, lower: int | None, upper: int | None) -> str:
+        return place_said(FrozenStanding(rank=rank, rank_lower=lower, rank_upper=upper), 1384)
+
+    assert said(1, 1, 12) == "1st–12th of 1,384"  # noqa: RUF001
+    assert said(3, 3, 3) == "3rd of 1,384"
+    assert said(2, None, None) == "2nd of 1,384"
+    assert said(1, 3, 110) == "1st of 1,384, by skill 3rd–110th"  # noqa: RUF001
+
+
+def test_a_reader_on_the_board_sees_their_own_row_first(opened, account, question, curator) -> None:
+    day = timedelta(days=1)
+    rain = question(opens_at=now() - day, closes_at=now() + day)
+    for index in range(12):
+        account(f"f{index}").forecast(rain, 0.9)
+    form = {"probability": "10"}
+    opened("POST", f"/questions/{rain}/forecasts", "forecaster", data=form)
+    curator.resolve(rain, "yes")
+    frozen = curator.post("/leaderboards", {"name": "cup", "score": "brier"}).json()["id"]
+    for path in ("/leaderboard?score=brier", f"/leaderboards/{frozen}"):
+        page = opened("GET", path, "forecaster")
+        assert page.status_code == 200
+        rows = page.text.partition("<tbody>")[2].split("<tr")[1:]
+        assert "pinned" in rows[0]
+        assert "<strong>13</strong>" in rows[0]
+        assert "of 13</span>" in rows[0]
+        assert "<strong>1</strong>" in rows[1]
+        others = opened("GET", path, "viewer").text
+        assert "pinned" not in others
 
 
 def test_a_zero_is_kept_without_its_sign(account, question) -> None:
