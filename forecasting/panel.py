@@ -519,10 +519,10 @@ def _time(row: Row) -> tuple[str, float]:
         if row.dialect.times == "" and float(text) >= _ROUNDS_BELOW:
             raise row.error(
                 "time",
-                f"{text} may be a Unix time; whole numbers below {_ROUNDS_BELOW:,} are rounds. "
-                "--times unix-s or --times unix-ms reads seconds or milliseconds since 1970, "
-                "--times rounds any whole number as a round",
+                f"{text} may be a Unix time: --times unix-s or --times unix-ms reads seconds or "
+                f"milliseconds since 1970. Whole numbers below {_ROUNDS_BELOW:,} are rounds, with "
+                "--times rounds all of them",
             )
         return "a round", float(text)
-    time = row.time("time")
+    time = row.past("time", required=False)
     return ("no time" if math.isnan(time) else "a calendar time"), time

@@ -13,7 +13,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +28,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.AS
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+(Z|[+-][0-9:]+)?)?", re.ASCII)
 _OFFSET = re.compile(r"(Z|[+-][0-9:]+)$", re.ASCII)
-_SLASHES = re.compile(
-    r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})(?: ([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?",
+_DATE = re.compile(
+    r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
+    r"(?:,? ([0-9]{1,2}):([0-9]{2}(?::[0-9]{2})?)(?: ?([AaPp])[Mm])?)?",
     re.ASCII,
 )
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -59,7 +60,19 @@ def moment(text: str) -> float:
     except ValueError as error:
         raise ValueError(f"{shown(text)} is not an ISO 8601 time: {error}") from None
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (aware - EPOCH).total_seconds()
+    try:
+        return (aware.astimezone(UTC) - EPOCH).total_seconds()
+    except OverflowError:
+        raise ValueError(f"{shown(text)} is not between the years 1 and 9999 in UTC") from None
+
+
+def _without_controls(text: str) -> str:
+    if found := _CONTROL.search(text):
+        raise ValueError(
+            f"{shown(text)} holds the control character U+{ord(found[0]):04X}; text has none but "
+            "tabs and line ends"
+        )
+    return text.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +83,23 @@ class Dialect:
 
     Attributes:
         encoding: of the text.
-        dates: order of a date with slashes, "mdy" or "dmy", with or without a time of day; years of
-            two digits from 69 on are of the last century. "" refuses such dates.
+        dates: order of dates such as 9/30/2011, "mdy" or "dmy", with or without a time of day; of
+            years of two digits those from 69 on are of the last century. "" refuses such dates.
         times: meaning of numbers as times: "unix-s" or "unix-ms", seconds or milliseconds since
             1970, or "rounds". "" takes small whole numbers for rounds where rounds are possible and
             refuses all others.
         missing: texts that stand for no time, besides an empty cell.
+        latest: when the latest forecast may have been made, in seconds since 1970.
+        clean: returns a text as it is kept, without blanks at its ends; ValueError for one with
+            characters that no text may have.
     """
 
     encoding: str = "utf-8"
     dates: str = ""
     times: str = ""
     missing: tuple[str, ...] = ()
+    latest: float = math.inf
+    clean: Callable[[str], str] = _without_controls
 
     def __post_init__(self) -> None:
         try:
@@ -106,8 +124,8 @@ class Dialect:
             return math.nan, ""
         if _NUMBER.fullmatch(text):
             return self._number(text)
-        if found := _SLASHES.fullmatch(text):
-            return self._slashes(text, *found.groups())
+        if found := _DATE.fullmatch(text):
+            return self._date(text, found)
         value = moment(text)
         return value, "" if _OFFSET.search(text[10:]) else "times without an offset read as UTC"
 
@@ -125,19 +143,21 @@ class Dialect:
             )
         return value, f"numbers read as Unix times in {name}"
 
-    def _slashes(
-        self, text: str, first: str, second: str, year: str, clock: str | None
-    ) -> tuple[float, str]:
+    def _date(self, text: str, found: re.Match[str]) -> tuple[float, str]:
         if not self.dates:
             raise ValueError(
                 f"{shown(text)} is not an ISO 8601 time; --dates mdy or --dates dmy reads dates "
-                "with slashes"
+                "with slashes, dots or dashes"
             )
+        first, _, second, year, hour, rest, half = found.groups()
         month, day = (first, second) if self.dates == "mdy" else (second, first)
         century = "" if len(year) > 2 else "19" if year >= "69" else "20"  # noqa: PLR2004 - digits
-        hour, _, rest = (clock or "0:00").partition(":")
+        hour = hour or "0"
+        if half:
+            twelve = int(hour) in range(1, 13)
+            hour = str(int(hour) % 12 + (12 if half in "Pp" else 0)) if twelve else "x"
         try:
-            value = moment(f"{century}{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}")
+            value = moment(f"{century}{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest or '00'}")
         except ValueError:
             raise ValueError(f"{shown(text)} is not a date in the order {self.dates}") from None
         order = "month/day/year" if self.dates == "mdy" else "day/month/year"
@@ -197,15 +217,9 @@ class Row:
     def text(self, *columns: str, required: bool = False) -> str:
         """Return the first text in the columns, without blanks at its ends."""
         for column in columns:
-            found = self.cells.get(column, "").strip()
-            if control := _CONTROL.search(found):
-                raise self.error(
-                    column,
-                    f"{shown(found)} holds the control character U+{ord(control[0]):04X}; text has "
-                    "none but tabs and line ends",
-                )
-            if found:
-                return found
+            with self._located(column):
+                if found := self.dialect.clean(self.cells.get(column, "")):
+                    return found
         if required:
             raise self.error(" or ".join(columns), "empty, every row needs one")
         return ""
@@ -218,6 +232,14 @@ class Row:
                 raise ValueError("empty, every row needs a time")
         if rule:
             self.notes.adjust(rule, self.place)
+        return value
+
+    def past(self, column: str, *, required: bool = True) -> float:
+        """Return a time at which a forecast was made: as `time`, and not in the future."""
+        value = self.time(column, required=required)
+        if value > self.dialect.latest:
+            text = self.cells.get(column, "").strip()
+            raise self.error(column, f"{shown(text)} is in the future; a forecast has been made")
         return value
 
     def probability(self, column: str) -> float:

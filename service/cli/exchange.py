@@ -16,41 +16,52 @@ from service.settings import Settings
 @click.command("import", epilog="Example: credence import metaculus_data.zip --set cup")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--set", "slug", help="Slug of the new set; default: the name of PATH.")
+@click.option("--dry-run", is_flag=True, help="Say what would be imported, and store nothing.")
 @reads_tables
-def import_forecasts(path: Path, *, slug: str | None, dialect: Dialect) -> None:
+def import_forecasts(path: Path, *, slug: str | None, dry_run: bool, dialect: Dialect) -> None:
     """Import forecasts from elsewhere as a set of their own.
 
-    PATH is a folder with forecasts.csv and questions.csv, a data export of Metaculus (ZIP or
-    folder), or a CSV file of Fatebook or PredictionBook. All or nothing, and safe to repeat. The
-    forecasters become accounts named SET:FORECASTER. It is one transaction: on SQLite nobody else
-    can write until it is done, on PostgreSQL everybody can.
+    PATH is a folder with forecasts.csv and questions.csv, or an export of another platform, as
+    docs/import.md lists them: a file, a folder or a ZIP archive. All or nothing, and safe to
+    repeat. The forecasters become accounts named SET:FORECASTER. It is one transaction: on SQLite
+    nobody else can write until it is done, on PostgreSQL everybody can.
+
+    A summary says what was left out and adjusted. With --dry-run no database is needed.
     """
     with sentences():
         export = platforms.read(path, dialect)
         name = slug or imports.slug_of(path)
+        if dry_run:
+            imports.plan(export.panel, name, export.notes)
+            _echo(imports.Imported.of(export.panel, name), export.notes, "would be imported")
+            return
 
     async def work(database: Database, settings: Settings) -> imports.Imported:
         aggregator = Aggregator(settings.interval_level)
         async with database.write() as session:
             return await imports.import_panel(
-                session, aggregator, export.panel, name, origin=export.origin
+                session,
+                aggregator,
+                export.panel,
+                name,
+                origin=export.origin,
+                notes=export.notes,
             )
 
-    done = with_database(work)
+    _echo(with_database(work), export.notes, "imported")
+
+
+def _echo(done: imports.Imported, notes: Notes, verb: str) -> None:
+    """Print the summary: what is left out and adjusted, by reason, with the first place of each."""
     click.echo(
         f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
-        f"{done.forecasts} forecasts of {done.forecasters} forecasters imported"
+        f"{done.forecasts} forecasts of {done.forecasters} forecasters {verb}"
     )
-    _echo(export.notes)
-
-
-def _echo(notes: Notes) -> None:
-    """Print what was left out and adjusted, by reason, with the first place of each."""
     for title, found in (("left out", notes.left_out), ("adjusted", notes.adjusted)):
         if found:
             click.echo(f"{title}:")
         for rule, note in found.items():
-            click.echo(f"  {note.count} {rule} (first: {note.first})")
+            click.echo(f"  {rule}: {note.count} (first: {note.first})")
 
 
 @click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")

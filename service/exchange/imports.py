@@ -2,18 +2,22 @@
 
 import math
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import FRACTIONS, Panel
+from forecasting.tables import Notes
+from questions.text import LONGEST_NAME, TextError, clean_name
 from service import aggregates, chain, forecasts, questions, scoring
 from service.aggregates import Aggregator, Belief
 from service.chain import Head
@@ -33,7 +37,6 @@ from service.models import (
 
 BATCH: Final = 500
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST_NAME: Final = 100
 LONGEST_QUESTION: Final = 200
 
 
@@ -47,18 +50,35 @@ class Imported:
     forecasts: int
     resolved: int
 
+    @classmethod
+    def of(cls, panel: Panel, slug: str) -> Self:
+        """What a new set holds once a panel is imported as it."""
+        resolved = int(np.count_nonzero(~np.isnan(panel.outcome)))
+        return cls(
+            slug, len(panel.questions), len(panel.forecasters), panel.probability.size, resolved
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question of a panel with the times that it has in the service.
+class Life:
+    """The times that a question of a panel has in the service.
 
-    `settled_at` is None for a question without calendar times: it is settled by the import.
+    `settled_at` is None for a question without calendar times: the import settles it.
     """
 
     index: int
     opens_at: datetime
     closes_at: datetime | None
     settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import stores: the life of each question and when each forecast was made."""
+
+    at: datetime
+    lives: Sequence[Life]
+    made_at: Sequence[datetime]
 
 
 def slug_of(path: Path) -> str:
@@ -77,77 +97,177 @@ async def import_panel(
     slug: str,
     *,
     origin: str = "a folder of forecasts",
+    notes: Notes | None = None,
 ) -> Imported:
     """Store a panel as a set of its own, all or nothing; the same data again changes nothing.
 
     Forecasters become accounts named `slug:forecaster` that no token opens. Calendar times are
-    kept; a forecast without one, or with a round's number, is made at the moment of the import, in
-    the order of the rounds. Outcomes become resolutions, with scores. The set's description names
-    the `origin`.
+    kept; forecasts without any, or with the number of a round, are made at the moment of the
+    import, in the order of the rounds. Outcomes become resolutions, with scores. The set's
+    description names the `origin`. A panel without questions is not stored. `notes` counts what is
+    adjusted.
 
     Raises:
         Conflict: there is a set of this slug with other data.
-        Invalid: a slug or a name that no set or account can have.
+        Invalid: a slug or a name that no set or account can have, or a forecast of the future.
     """
-    _check_names(panel, slug)
+    done = plan(panel, slug, notes)
+    if not panel.questions:
+        return Imported(slug, 0, 0, 0, 0)
     held = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
     if held is not None:
         if held.document.get("data_hash") == panel.data_hash:
             return Imported(slug, 0, 0, 0, 0)
         raise Conflict(f"there is a set {slug!r} with other data; give another slug with --set")
-    at = now()
-    asked = _asked(panel, at)
-    ids = await _store_questions(session, panel, asked, slug, origin, at)
-    people = await _store_forecasters(session, panel, slug, at)
+    ids = await _store_questions(session, panel, done, slug, origin)
+    people = await _store_forecasters(session, panel, slug, done.at)
     heads: dict[int, Head] = defaultdict(Head)
-    made = await _store_forecasts(session, panel, ids, people, heads, at)
-    resolved = await _store_outcomes(session, panel, asked, ids, heads)
-    await _publish(session, aggregator, asked, ids, made)
+    made = await _store_forecasts(session, panel, done, ids, people, heads)
+    resolved = await _store_outcomes(session, panel, done.lives, ids, heads)
+    await _publish(session, aggregator, done.lives, ids, made)
     for first in range(0, len(resolved), BATCH):
         query = questions.views_query(None).where(Question.id.in_(resolved[first : first + BATCH]))
         await scoring.score(session, await questions.views(session, query))
-    return Imported(slug, len(ids), len(people), len(panel.probability), len(resolved))
+    return Imported.of(panel, slug)
+
+
+def plan(panel: Panel, slug: str, notes: Notes | None = None) -> Plan:
+    """Return what an import would store, without a database; `notes` counts what is adjusted.
+
+    Raises:
+        Invalid: a slug or a name that no set or account can have, or a forecast of the future.
+    """
+    _check_names(panel, slug)
+    at, notes = now(), notes or Notes()
+    made_at = _made_at(panel, at)
+    rows = np.split(
+        np.argsort(panel.question, kind="stable"),
+        np.cumsum(np.bincount(panel.question, minlength=len(panel.questions)))[:-1],
+    )
+    dated = not (panel.rounds or np.isnan(panel.time).any())
+    lives = []
+    for index, (name, own) in enumerate(zip(panel.questions, rows, strict=False)):
+        made = sorted(made_at[row] for row in own.tolist())
+        find = _dated_life if dated else _undated_life
+        lives.append(find(panel, index, made, at, partial(notes.adjust, place=f"question {name}")))
+    return Plan(at, lives, made_at)
+
+
+Adjust = Callable[[str], None]
+
+
+def _made_at(panel: Panel, at: datetime) -> list[datetime]:
+    """When each forecast was made; rounds follow each other closely, the last at the import."""
+    if panel.rounds:
+        _, place = np.unique(panel.time, return_inverse=True)
+        return [at - TICK * back for back in (place.max(initial=0) - place).tolist()]
+    if np.isnan(panel.time).any():
+        return [at] * panel.time.size
+    late = np.flatnonzero(panel.time > at.timestamp())
+    if late.size:
+        row = int(late[0])
+        raise Invalid(
+            f"the forecast of {panel.forecasters[panel.forecaster[row]]!r} on "
+            f"{panel.questions[panel.question[row]]!r} was made at "
+            f"{datetime.fromtimestamp(panel.time[row], UTC).isoformat()}, which is in the future"
+        )
+    return [datetime.fromtimestamp(value, UTC) for value in panel.time.tolist()]
+
+
+def _undated_life(
+    panel: Panel, index: int, made: Sequence[datetime], at: datetime, adjust: Adjust
+) -> Life:
+    """The life of a question whose forecasts have no calendar times: it opens with the import."""
+    if made:
+        adjust(
+            "questions with forecasts in rounds, all made at the moment of the import in the order "
+            "of the rounds"
+            if panel.rounds
+            else "questions with forecasts without times, all made at the moment of the import"
+        )
+    closes = _moment(panel.closes[index])
+    if np.isfinite(panel.opens[index]) or (closes and closes <= at):
+        adjust(
+            "questions whose opening or past close is not used, because their forecasts have no "
+            "calendar times"
+        )
+    return Life(index, min([*made, at]), closes if closes and closes > at else None, None)
+
+
+def _dated_life(
+    panel: Panel, index: int, made: Sequence[datetime], at: datetime, adjust: Adjust
+) -> Life:
+    """The life of a question: its times as stated, adjusted where they contradict its forecasts.
+
+    It opens before it closes, so that a score is over a span of time, and no forecast precedes it.
+    """
+    answered = not math.isnan(panel.outcome[index])
+    known = _moment(panel.resolved[index]) if answered else None
+    if known and known > at:
+        known = at
+        adjust("questions answered in the future, answered at the moment of the import")
+    opens = _opening(panel, index, made, at, adjust)
+    closes = _moment(panel.closes[index])
+    if closes and closes < opens and known and known > opens:
+        closes = known
+        adjust("questions that close before they open, closed when their answer became known")
+    if closes and closes in made and closes >= opens:
+        closes += TICK
+        adjust("questions with a forecast at their very close, closed a microsecond later")
+    if closes and closes <= opens:
+        opens = closes - TICK
+        adjust("questions that close before they open, of which no forecast counts")
+    if answered and known is None:
+        adjust("questions with an answer but not its time, answered at their close, else now")
+    settled = min(known or closes or at, at)
+    if answered and settled < opens:
+        opens = settled
+        adjust("questions answered before they open, opened at their answer")
+    ends = [end for end in (closes, settled if answered else None) if end]
+    for _ in made[bisect_left(made, min(ends)) :] if ends else ():
+        adjust("forecasts made after the close or the answer, which do not count")
+    return Life(index, opens, closes, settled)
+
+
+def _opening(
+    panel: Panel, index: int, made: Sequence[datetime], at: datetime, adjust: Adjust
+) -> datetime:
+    stated = _moment(panel.opens[index])
+    if stated is None:
+        adjust("questions without an opening, opened at their first forecast, else at their close")
+        return made[0] if made else _moment(panel.closes[index]) or at
+    if made and made[0] < stated:
+        adjust("questions with forecasts before their opening, opened at their first forecast")
+        return made[0]
+    return stated
 
 
 def _check_names(panel: Panel, slug: str) -> None:
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_NAME:
         raise Invalid(
             f"a set's slug is lower-case letters and digits in groups joined by single hyphens, "
-            f"at most {LONGEST_NAME}, not {slug!r}"
+            f"at most {LONGEST_NAME}, not {slug[:LONGEST_NAME]!r}"
         )
     for name in panel.forecasters:
-        if len(f"{slug}:{name}") > LONGEST_NAME:
-            raise Invalid(f"forecaster {name!r}: {slug}:NAME must be at most {LONGEST_NAME} long")
+        try:
+            clean_name(f"{slug}:{name}")
+        except TextError as error:
+            raise Invalid(
+                f"forecaster {name!r}: the name of the account, SET:NAME, {error}"
+            ) from None
     for name in panel.questions:
         if len(name) > LONGEST_QUESTION:
             raise Invalid(f"question {name!r}: an id must be at most {LONGEST_QUESTION} long")
 
 
-def _asked(panel: Panel, at: datetime) -> list[Asked]:
-    return [_times(panel, index, at) for index in range(len(panel.questions))]
-
-
-def _times(panel: Panel, index: int, at: datetime) -> Asked:
-    time = panel.time[panel.question == index]
-    closes = _moment(panel.closes[index])
-    if panel.rounds or np.isnan(time).any():
-        return Asked(index, at, closes if closes and closes > at else None, None)
-    made = [datetime.fromtimestamp(value, UTC) for value in time]
-    opens = _moment(panel.opens[index]) or min([*made, closes or at])
-    if closes is not None and closes in made:
-        closes += TICK
-    settled = _moment(panel.resolved[index]) or closes or at
-    return Asked(index, min(opens, settled), closes, min(settled, at))
-
-
 async def _store_questions(
     session: AsyncSession,
     panel: Panel,
-    asked: Sequence[Asked],
+    done: Plan,
     slug: str,
     origin: str,
-    at: datetime,
 ) -> list[int]:
+    at = done.at
     stored = QuestionSet(
         slug=slug,
         title=slug,
@@ -186,7 +306,7 @@ async def _store_questions(
             resolves_by=None,
             created_at=min(one.opens_at, at),
         )
-        for row, one in zip(rows, asked, strict=True)
+        for row, one in zip(rows, done.lives, strict=True)
     )
     await session.flush()
     return [row.id for row in rows]
@@ -213,10 +333,10 @@ async def _store_forecasters(
 async def _store_forecasts(
     session: AsyncSession,
     panel: Panel,
+    done: Plan,
     ids: Sequence[int],
     people: Sequence[int],
     heads: dict[int, Head],
-    at: datetime,
 ) -> dict[int, list[datetime]]:
     """Append the forecasts in the order of their times; when those of each question were made."""
     made: dict[int, list[datetime]] = defaultdict(list)
@@ -224,15 +344,14 @@ async def _store_forecasts(
     rows = []
     for row in order.tolist():
         question_id = ids[panel.question[row]]
-        created_at = _made_at(panel, float(panel.time[row]), at)
-        made[question_id].append(created_at)
+        made[question_id].append(done.made_at[row])
         values = {
             "question_id": question_id,
             "account_id": people[panel.forecaster[row]],
             "probability": float(panel.probability[row]),
             "rationale": "",
             "expires_at": _moment(panel.until[row]),
-            "created_at": created_at,
+            "created_at": done.made_at[row],
         }
         rows.append(chain.linked(Forecast, heads[question_id], values))
         heads[question_id] = Head.of(rows[-1])
@@ -241,23 +360,17 @@ async def _store_forecasts(
     return made
 
 
-def _made_at(panel: Panel, time: float, at: datetime) -> datetime:
-    if panel.rounds:
-        return at + TICK * int(time)
-    return at if math.isnan(time) else datetime.fromtimestamp(time, UTC)
-
-
 async def _store_outcomes(
     session: AsyncSession,
     panel: Panel,
-    asked: Sequence[Asked],
+    lives: Sequence[Life],
     ids: Sequence[int],
     heads: dict[int, Head],
 ) -> list[int]:
     administrator = await session.scalar(
         select(Account.id).where(Account.role == Role.administrator).order_by(Account.id).limit(1)
     )
-    known = [one for one in asked if not np.isnan(panel.outcome[one.index])]
+    known = [one for one in lives if not np.isnan(panel.outcome[one.index])]
     if not known:
         return []
     if administrator is None:
@@ -282,7 +395,7 @@ async def _store_outcomes(
 async def _publish(
     session: AsyncSession,
     aggregator: Aggregator,
-    asked: Sequence[Asked],
+    lives: Sequence[Life],
     ids: Sequence[int],
     made: dict[int, list[datetime]],
 ) -> None:
@@ -290,7 +403,7 @@ async def _publish(
     at = now()
     prior = Belief(None, aggregates.prior())
     first_fit = await aggregates.first_fit_at(session) or at + TICK
-    forecast = [one for one in asked if ids[one.index] in made]
+    forecast = [one for one in lives if ids[one.index] in made]
     for first in range(0, len(forecast), BATCH):
         batch = {ids[one.index]: one for one in forecast[first : first + BATCH]}
         found = await forecasts.stands(session, list(batch))
@@ -307,7 +420,7 @@ async def _publish(
         await aggregates.append(session, rows)
 
 
-def _moments(one: Asked, made: Sequence[datetime], at: datetime) -> list[datetime]:
+def _moments(one: Life, made: Sequence[datetime], at: datetime) -> list[datetime]:
     """Fractions of a question's life; without calendar times, when its forecasts were stored."""
     if one.closes_at is None or one.settled_at is None:
         return [made[-1]]

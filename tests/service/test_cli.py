@@ -288,6 +288,9 @@ def test_what_is_imported_can_be_exported_and_a_bad_folder_stores_nothing(
     done = credence("import", survey)
     assert done.stdout == (
         "set my-survey: 3 questions (0 resolved), 4 forecasts of 2 forecasters imported\n"
+        "adjusted:\n"
+        "  questions with forecasts without times, all made at the moment of the import: 2 "
+        "(first: question snow)\n"
     )
     again = credence("import", survey)
     assert "0 questions (0 resolved), 0 forecasts" in again.stdout

@@ -200,7 +200,6 @@ def test_a_folder_of_our_own_is_read_as_before(tmp_path: Path) -> None:
         ("forecast", "0.3,,", "1.3,,", r"forecast_data.csv:2: Probability Yes: 1.3 is outside"),
         ("forecast", "0.3,,", ",,", r"forecast_data.csv:2: Probability Yes: '' is not a number"),
         ("forecast", "\n43,", "\n99,", r"forecast_data.csv:5: Question ID: '99' is not in"),
-        ("forecast", "7,ann", ",", r"forecast_data.csv:2: Forecaster Username or .*: empty"),
         ("forecast", "2026-01-20", "2025-01-20", r"forecast_data.csv:4: End Time: before"),
         ("forecast", ",0.6,,", ",0.6,,,7", r"forecast_data.csv:3: 11 cells where"),
     ],

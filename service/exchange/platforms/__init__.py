@@ -7,7 +7,7 @@ nor no has no outcome; questions of kinds that are not supported are left out an
 from pathlib import Path
 from typing import Final
 
-from forecasting.tables import Dialect, Notes, PanelError
+from forecasting.tables import Dialect, PanelError
 from service.exchange.platforms import (
     fatebook,
     folder,
@@ -50,14 +50,4 @@ def read(path: Path, dialect: Dialect | None = None) -> Export:
     if platform is None:
         known = "; ".join(f"{one.name} ({one.files})" for one in PLATFORMS)
         raise PanelError(f"{path}: not an export of a platform that can be imported: {known}")
-    panel = platform.read(source)
-    if not panel.questions:
-        raise PanelError(f"{path}: nothing in it can be imported. {_reasons(source.notes)}")
-    return Export(panel, platform.name, source.notes)
-
-
-def _reasons(notes: Notes) -> str:
-    reasons = "; ".join(
-        f"{note.count} {reason} (first: {note.first})" for reason, note in notes.left_out.items()
-    )
-    return f"Left out: {reasons}" if reasons else "It has no questions"
+    return Export(platform.read(source), platform.name, source.notes)

@@ -7,7 +7,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Row
-from service.exchange.platforms.platform import Platform, agree
+from service.exchange.platforms.platform import Platform, agree, forecaster
 from service.exchange.platforms.source import Source
 
 _COLUMNS: Final = (
@@ -18,24 +18,23 @@ _COLUMNS: Final = (
     "Question created by",
     "Question created at",
     "Question resolve by",
-    "Resolution",
-    "Resolved at",
 )
+_ANSWER: Final = (("Resolution", "Resolved at"), ("Question resolution", "Question resolved at"))
+"""The columns of the answer; until options were introduced in 2024, the second pair."""
 _OPTION: Final = "Multiple choice option"
 _OUTCOMES: Final = {"YES": 1.0, "NO": 0.0, "AMBIGUOUS": math.nan, "OTHER": math.nan, "": math.nan}
-_NAMELESS: Final = "nameless"
 _UNPADDED: Final = re.compile(r"([0-9-]{10}) ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})", re.ASCII)
 
 
 def _read(source: Source) -> Panel:
-    (name,) = source.tables_with(_COLUMNS)
+    name, (resolution, resolved_at) = _found(source)[0]
     asked: dict[tuple[str, ...], PanelQuestion] = {}
     made = []
     for row in map(_padded, source.table(name, _COLUMNS)):
         title, option = row.text("Question title", required=True), row.text(_OPTION)
         key = (title, option, row.text("Question created at"), row.text("Question created by"))
-        outcome = row.choice("Resolution", _OUTCOMES)
-        known = row.time("Resolved at")
+        outcome = row.choice(resolution, _OUTCOMES)
+        known = row.time(resolved_at)
         question = PanelQuestion(
             id=asked[key].id if key in asked else str(len(asked) + 1),
             title=f"{title} ({option})" if option else title,
@@ -45,21 +44,23 @@ def _read(source: Source) -> Panel:
             resolved=math.nan if math.isnan(outcome) else known,
         )
         agree(row.place, asked.setdefault(key, question), question)
-        person = row.text("Forecast created by")
-        if not person:
-            row.notes.adjust(
-                f"forecasters without a name, taken as one forecaster {_NAMELESS!r}", row.place
-            )
         made.append(
             (
-                person or _NAMELESS,
+                forecaster(row, "Forecast created by"),
                 question.id,
-                row.time("Forecast created at", required=True),
+                row.past("Forecast created at"),
                 math.inf,
                 row.probability("Forecast (scale = 0-1)"),
             )
         )
     return Panel.of(forecasts=made, questions=asked.values())
+
+
+def _found(source: Source) -> list[tuple[str, tuple[str, str]]]:
+    """The files of Fatebook, each with the names of the columns of the answer."""
+    return [
+        (name, answer) for answer in _ANSWER for name in source.tables_with((*_COLUMNS, *answer))
+    ]
 
 
 def _padded(row: Row) -> Row:
@@ -79,7 +80,7 @@ def _padded(row: Row) -> Row:
 
 PLATFORM: Final = Platform(
     name="Fatebook",
-    files=f"a CSV file with the columns {', '.join(_COLUMNS)}",
-    recognises=lambda source: len(source.tables_with(_COLUMNS)) == 1,
+    files=f"a CSV file with the columns {', '.join((*_COLUMNS, *_ANSWER[0]))}",
+    recognises=lambda source: len(_found(source)) == 1,
     read=_read,
 )

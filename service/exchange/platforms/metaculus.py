@@ -11,7 +11,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes, Row
-from service.exchange.platforms.platform import Platform, agree
+from service.exchange.platforms.platform import Platform, agree, forecaster
 from service.exchange.platforms.source import Source
 
 Forecast = tuple[str, str, float, float, float]
@@ -31,7 +31,6 @@ _FORECAST_COLUMNS: Final = (
     "Question ID",
     "Start Time",
     "End Time",
-    "Forecaster Count",
     "Probability Yes",
 )
 _FORECASTERS: Final = ("Forecaster Username", "Forecaster ID", "Forecaster (Anonymized)")
@@ -61,12 +60,12 @@ def _read(source: Source) -> Panel:
             continue
         if question not in asked:
             raise row.error("Question ID", f"{question!r} is not in {QUESTIONS}")
-        start = row.time("Start Time", required=True)
+        start = row.past("Start Time")
         ends = row.time("End Time")
         if ends < start:
             raise row.error("End Time", "before the Start Time")
         until = math.inf if math.isnan(ends) else ends
-        person = row.text(*_FORECASTERS, required=True)
+        person = forecaster(row, *_FORECASTERS)
         # An anonymous forecaster is a digest of 64 digits; so many are enough to tell them apart.
         person = person[:_DIGEST_SHOWN] if _DIGEST.fullmatch(person) else person
         made.append((person, question, start, until, row.probability("Probability Yes")))
@@ -81,9 +80,13 @@ def _read(source: Source) -> Panel:
 
 
 def _is_aggregate(row: Row) -> bool:
+    """Whether a row is one of Metaculus's own: it counts forecasters, or names a method for one."""
     if row.text("Forecaster Count"):
         return True
-    return row.cells.get("Forecaster ID") == "" and row.text("Forecaster Username") != ""
+    if "Forecaster ID" in row.cells:
+        return not row.text("Forecaster ID") and row.text("Forecaster Username") != ""
+    anonymous = row.text("Forecaster (Anonymized)")
+    return anonymous != "" and not _DIGEST.fullmatch(anonymous)
 
 
 def _questions(rows: Iterable[Row], notes: Notes) -> tuple[dict[str, PanelQuestion], set[str]]:

@@ -1,11 +1,13 @@
 """What every platform's module offers: how it recognises an export, and how it reads one."""
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Notes, PanelError
+from forecasting.tables import Notes, PanelError, Row
+from questions.text import FILLERS, LONGEST_LINE, REFUSED_CATEGORIES, TextError, clean_name
 from service.exchange.platforms.source import Source
 
 FLAGS: Final = {
@@ -40,6 +42,39 @@ class Platform:
     files: str
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Panel]
+
+
+NAMELESS: Final = "(no name)"
+
+
+def forecaster(row: Row, *columns: str) -> str:
+    """Return the name in the first column that has one, and one placeholder where none has.
+
+    A display name may hold characters that a name here may not, such as a joined emoji. They are
+    left out: no participant's name can refuse everybody's forecasts.
+    """
+    found = row.text(*columns)
+    name = _plain_name(found)
+    if name and name != found:
+        row.notes.adjust("forecasts whose forecaster's name is stored in another form", row.place)
+    if not name:
+        row.notes.adjust(
+            f"forecasts without a forecaster's name, all taken for one, {NAMELESS}", row.place
+        )
+    return name or NAMELESS
+
+
+def _plain_name(text: str) -> str:
+    """A text with the characters that a name may hold; "" for one without any."""
+    plain = "".join(
+        character
+        for character in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(character) not in REFUSED_CATEGORIES and character not in FILLERS
+    )
+    try:
+        return clean_name(" ".join(plain.split()), longest=LONGEST_LINE)
+    except TextError:
+        return ""
 
 
 def agree(place: str, first: PanelQuestion, found: PanelQuestion) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
-from service.exchange.platforms.platform import Platform, agree
+from service.exchange.platforms.platform import Platform, agree, forecaster
 from service.exchange.platforms.source import Source
 
 _COLUMNS: Final = (
@@ -51,9 +51,9 @@ def _read(source: Source) -> Panel:
         agree(row.place, asked.setdefault(question_id, question), question)
         made.append(
             (
-                row.text("user_id", required=True),
+                forecaster(row, "user_id"),
                 question_id,
-                row.time("timestamp", required=True),
+                row.past("timestamp"),
                 math.inf,
                 row.probability("probability"),
             )

@@ -4,21 +4,32 @@ import codecs
 import contextlib
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from forecasting import tables
 from forecasting.tables import Dialect, Notes, PanelError, Row
+from questions.text import clean_line
+from service.clock import now
 
+_LONGEST_TEXT: Final = 2_000
+_BLANKS: Final = re.compile(r"[ \t\r\n]+")
 _TABLES: Final = (".csv", ".csv.gz", ".tsv", ".tab", ".txt")
 _JSON: Final = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
 _LARGEST_JSON: Final = 2**27
 """Bytes that are read of one JSON file: read at once, it takes several times as much memory."""
+
+
+def _clean(text: str) -> str:
+    """A text of an import as it is stored: on one line, with the characters that every text has."""
+    return clean_line(_BLANKS.sub(" ", text), longest=_LONGEST_TEXT, optional=True)
 
 
 class Source:
@@ -35,7 +46,7 @@ class Source:
 
     def __init__(self, path: Path, dialect: Dialect | None = None) -> None:
         self.path = path
-        self.dialect = dialect or Dialect()
+        self.dialect = replace(dialect or Dialect(), latest=now().timestamp(), clean=_clean)
         self.notes = Notes()
         self._headers: dict[str, frozenset[str]] = {}
         self._documents: dict[str, Any] = {}

@@ -209,7 +209,7 @@ def test_a_resolution_set_alone_is_refused(read) -> None:
         (forecast("GDP", 0.5, "soon"), r"forecast 2: resolution_date: 'soon' is not an ISO 8601"),
         (forecast("", 0.5), r"forecast 2: id: empty"),
         (forecast("x", 0.5, source=None), r"forecast 2: source: empty"),
-        (forecast("x\x01", 0.5), r"forecast 2: id: .* holds the control character U\+0001"),
+        (forecast("x\x01", 0.5), r"forecast 2: id: must not hold U\+0001"),
     ],
 )
 def test_errors_name_the_forecast_and_the_field(read, broken: dict[str, Any], message: str) -> None:
