@@ -104,7 +104,7 @@ class Dialect:
     def __post_init__(self) -> None:
         try:
             "".encode(self.encoding)
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             raise PanelError(
                 f"{self.encoding!r} is not a text encoding; utf-8, utf-16, cp1252 and latin-1 are"
             ) from None

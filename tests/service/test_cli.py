@@ -311,7 +311,7 @@ def test_what_is_imported_can_be_exported_and_a_bad_folder_stores_nothing(
     fails("import", survey, words="there is a set 'my-survey' with other data")
     fails("import", survey, "--set", "My Survey", words="a set's slug is")
     folder(survey, FORECASTS.replace("bob", "b" * 95))
-    fails("import", survey, "--set", "long-names", words="must be at most 100 long")
+    fails("import", survey, "--set", "long-names", words="must be at most 100 characters long")
     settled = folder(tmp_path / "settled", questions=QUESTIONS.replace("Hail?,", "Hail?,1"))
     fails("import", settled, words="run `credence init`")
     assert not (tmp_path / "nothing").exists()
@@ -347,6 +347,46 @@ def test_an_export_from_elsewhere_is_imported_whole_or_not_at_all(
     with (tmp_path / "out" / "forecasts.csv").open() as file:
         names = {row["forecaster_id"] for row in csv.DictReader(file)}
     assert names == {"fatebook-forecasts:Ann", "fatebook-forecasts:Bob"}
+
+
+EXPORT = """\
+adjusted:
+  times without an offset read as UTC: 8 (first: {path}:2)
+  forecasts without a forecaster's name, all taken for one, (no name): 1 (first: {path}:3)
+  forecasts made after the close or the answer, which do not count: 1 (first: question 1)
+"""
+
+
+def test_a_dry_run_needs_no_database_and_says_what_an_import_says(
+    credence, count, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fatebook.csv"
+    path.write_text(FATEBOOK.replace('"Bob"', "").replace("2026-01-03", "2026-02-03"))
+    summary = "set fatebook: 1 questions (1 resolved), 2 forecasts of 2 forecasters {}\n" + EXPORT
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("CREDENCE_DATABASE_URL", f"sqlite:///{tmp_path}/nowhere.db")
+        done = credence("import", path, "--dry-run")
+    assert done.stdout == summary.format("would be imported", path=path)
+    assert not (tmp_path / "nowhere.db").exists()
+    credence("account", "create", "root", "--role", "administrator")
+    assert credence("import", path).stdout == summary.format("imported", path=path)
+    assert (count(Question), count(Forecast)) == (1, 2)
+
+
+def test_options_on_how_files_are_written_hold_for_every_command_that_reads_a_folder(
+    credence, fails, tmp_path: Path
+) -> None:
+    survey = folder(tmp_path / "survey", FORECASTS.replace(",,", ",1767225600000,"))
+    (survey / "questions.csv").write_bytes(QUESTIONS.replace("Hail?", "Grêle ?").encode("cp1252"))
+    options = ("--encoding", "cp1252", "--times", "unix-ms")
+    for command in (("aggregate", survey, "-o", "out.csv"), ("import", survey, "--dry-run")):
+        assert credence(*command, *options).exit_code == 0
+        fails(
+            *command, *options[2:], words="questions.csv:4: byte 0xea at character 8 is not utf-8"
+        )
+        fails(*command, *options[:2], words="forecasts.csv:2: time: 1767225600000 may be a Unix")
+        fails(*command, "--encoding", "klingon", words="'klingon' is not a text encoding")
+        fails(*command, "--times", "days", words="'unix-s', 'unix-ms', 'rounds'", code=2)
 
 
 def test_aggregating_a_folder_answers_every_open_question_in_its_order(

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import gzip
 import json
 import lzma
 import re
@@ -100,7 +101,7 @@ class Source:
             if archive.getinfo(members[0]).file_size > tables.LARGEST_FILE:
                 raise PanelError(f"{place}: holds more than {tables.LARGEST_FILE:,} bytes")
             with archive.open(members[0]) as file:
-                yield tables.bounded(place, file)
+                yield tables.bounded(place, gzip.open(file) if name.endswith(".gz") else file)
 
     def table(self, name: str, required: Sequence[str]) -> Iterator[Row]:
         """Yield the rows of a CSV file that has the required columns."""

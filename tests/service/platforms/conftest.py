@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from forecasting.tables import Dialect
 from service.exchange import platforms
 from service.exchange.platforms.platform import Export
 
@@ -37,6 +38,19 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def read(written) -> Callable[..., Export]:
     return lambda **files: platforms.read(written(**files))
+
+
+@pytest.fixture
+def read_as(written) -> Callable[..., Export]:
+    """Read one table, as text or bytes, in a dialect."""
+
+    def read(content: str | bytes, **dialect: Any) -> Export:
+        path = written(table_csv=content if isinstance(content, str) else "")
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        return platforms.read(path, Dialect(**dialect))
+
+    return read
 
 
 @pytest.fixture
