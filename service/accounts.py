@@ -156,20 +156,32 @@ async def listing(
     limit: int,
     owner_id: int | None = None,
     name: str = "",
+    imported: bool = False,
 ) -> Sequence[Account]:
     """The next accounts after an id: one's own bots for anyone, else for administrators.
 
-    With `name` only those in whose name it occurs, whatever the capitals. `None` is the command.
+    With `name` only those in whose name it occurs, whatever the capitals; imported forecasters only
+    on request. `None` is the command.
     """
-    chosen: list[ColumnElement[bool]] = [Account.id > after]
-    if name:
-        chosen.append(Account.name.icontains(name, autoescape=True))
+    chosen: list[ColumnElement[bool]] = [Account.id > after, *_named(name)]
+    if not imported:
+        chosen.append(Account.imported.is_(False))
     if owner_id is None or actor is None or owner_id != actor.id:
         _require_administrator(actor, "list accounts")
     if owner_id is not None:
         chosen.append(Account.owner_id == owner_id)
     rows = await session.scalars(select(Account).where(*chosen).order_by(Account.id).limit(limit))
     return rows.all()
+
+
+async def count_imported(session: AsyncSession, name: str = "") -> int:
+    """How many imported forecasters `listing` leaves out."""
+    query = select(func.count()).select_from(Account).where(Account.imported, *_named(name))
+    return await session.scalar(query) or 0
+
+
+def _named(name: str) -> list[ColumnElement[bool]]:
+    return [Account.name.icontains(name, autoescape=True)] if name else []
 
 
 async def change_role(
@@ -229,10 +241,13 @@ async def end_sessions(session: AsyncSession, account_id: int) -> int:
 
 
 async def reactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
-    """Open an account again; what it was opened with before stays ended."""
+    """Open an account again; what it was opened with before stays ended.
+
+    An imported forecaster that somebody takes over becomes an account like any other.
+    """
     account = await _governed(session, actor, account_id, "reactivate an account")
     if account.deactivated_at is not None:
-        account.deactivated_at = None
+        account.deactivated_at, account.imported = None, False
         await record(session, actor, "account.reactivated", account.id)
     return account
 

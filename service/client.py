@@ -241,9 +241,10 @@ class Client:
         who: Who | str = Who.everyone,
         least_questions: int = 1,
         pools: bool = False,
+        imported: bool | None = None,
         as_of: datetime | None = None,
     ) -> Iterator[StandingOut]:
-        """Everyone who was scored, best first."""
+        """Everyone who was scored, best first; imported forecasters as the API says."""
         return self.every(
             "/leaderboard",
             Page[StandingOut],
@@ -253,6 +254,7 @@ class Client:
             who=who,
             least_questions=least_questions,
             pools=pools,
+            imported=imported,
             as_of=as_of,
         )
 

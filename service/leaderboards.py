@@ -49,6 +49,8 @@ class Criteria:
         who: people, bots or both.
         least_questions: entrants with fewer scored questions are left out.
         pools: whether the aggregate and the classic pools are ranked among them.
+        imported: whether imported forecasters are ranked among them; None leaves them out, except
+            on the leaderboard of a set where nobody else was scored.
     """
 
     kind: str = "peer"
@@ -56,6 +58,7 @@ class Criteria:
     who: Who = Who.everyone
     least_questions: int = 1
     pools: bool = False
+    imported: bool | None = None
 
 
 class Skill(TypedDict, total=False):
@@ -115,18 +118,34 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """A leaderboard: everyone who is ranked, best first.
+
+    Attributes:
+        standings: the places.
+        imported: how many of them are of imported forecasters.
+        imported_left_out: how many imported forecasters were scored and are not ranked.
+    """
+
+    standings: list[Standing]
+    imported: int
+    imported_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Entrant:
     account_id: int | None
     method: str | None
     name: str
     bot: bool
+    imported: bool
     questions: int
     coverage: float
     total: float
     squares: float
 
 
-async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
+async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
     """Everyone who was scored, best first.
 
     With w a question's weight and c the share of its life that the entrant forecast, the score is
@@ -143,7 +162,8 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
     if kind not in {*scoring.KINDS, *scoring.SPOT_KINDS}:
         allowed = ", ".join((*scoring.KINDS, *scoring.SPOT_KINDS))
         raise Invalid(f"score must be one of {allowed}", field="score")
-    entrants = await _entrants(session, criteria)
+    scored = await _entrants(session, criteria)
+    entrants = _chosen(scored, criteria)
     accounts = [one for one in entrants if one.method is None]
     covered = math.fsum(one.coverage for one in accounts)
     mean = math.fsum(one.total for one in accounts) / covered if covered else 0.0
@@ -161,7 +181,7 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
     )
     ranks = _shared([round(ranked_by, EQUAL_TO_DECIMALS) for ranked_by, _ in pulled])
     skills = await _skills([one for _, one in pulled], ranks, higher_is_better=sign < 0)
-    return [
+    standings = [
         Standing(
             rank=rank,
             account_id=one.account_id,
@@ -176,6 +196,16 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> list[Standing]:
         )
         for rank, (ranked_by, one), found in zip(ranks, pulled, skills, strict=True)
     ]
+    imported = sum(one.imported for one in entrants)
+    return Board(standings, imported, sum(one.imported for one in scored) - imported)
+
+
+def _chosen(scored: Sequence[_Entrant], criteria: Criteria) -> Sequence[_Entrant]:
+    """Who of those scored is ranked: imported forecasters as the criteria say."""
+    real = [one for one in scored if not one.imported]
+    nobody_real = all(one.method for one in real)
+    alone = criteria.imported is None and criteria.scope.set_slug is not None and nobody_real
+    return scored if criteria.imported or alone else real
 
 
 def _shared(ordered: Sequence[float]) -> list[int]:
@@ -241,6 +271,7 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
             Score.method,
             Account.name,
             Account.bot,
+            Account.imported,
             func.count(),
             func.sum(Score.weight * covered),
             func.sum(Score.weight * earned),
@@ -248,7 +279,7 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
         )
         .outerjoin(Account, Account.id == Score.account_id)
         .where(value.is_not(None), Score.coverage > 0)
-        .group_by(Score.account_id, Score.method, Account.name, Account.bot)
+        .group_by(Score.account_id, Score.method, Account.name, Account.bot, Account.imported)
         .having(func.count() >= criteria.least_questions)
     )
     if not criteria.pools:
@@ -258,8 +289,8 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
         query = query.where(Score.account_id.is_(None) | chosen)
     rows = await session.execute(await scoring.in_scope(session, query, criteria.scope))
     return [
-        _Entrant(account_id, method, name or method or "", bool(bot), *sums)
-        for account_id, method, name, bot, *sums in rows
+        _Entrant(account_id, method, name or method or "", bool(bot), bool(imported), *sums)
+        for account_id, method, name, bot, imported, *sums in rows
     ]
 
 
@@ -281,15 +312,15 @@ async def freeze(
     as_of = criteria.scope.as_of or at
     if as_of > at:
         raise Invalid("as_of must not be in the future", field="as_of")
-    standings = await ranked(session, criteria)
+    board = await ranked(session, criteria)
     last = await session.scalar(
         select(func.max(FrozenLeaderboard.version)).where(FrozenLeaderboard.name == name)
     )
     row = FrozenLeaderboard(
         name=name,
         version=(last or 0) + 1,
-        criteria=_plain(criteria),
-        entrants=len(standings),
+        criteria=_plain(criteria) | {"imported": board.imported > 0},
+        entrants=len(board.standings),
         as_of=as_of,
         account_id=actor.id,
         created_at=at,
@@ -301,7 +332,7 @@ async def freeze(
         raise Conflict(f"someone else has just frozen {name!r}; look at it first") from None
     session.add_all(
         FrozenStanding(leaderboard_id=row.id, position=position, **asdict(one))
-        for position, one in enumerate(standings, start=1)
+        for position, one in enumerate(board.standings, start=1)
     )
     await session.flush()
     return row

@@ -148,7 +148,8 @@ class Account(Base):
 
     Without a `password_hash` nobody signs in as it; tokens may still open it. A bot may belong to
     the account `owner_id`, which manages its tokens. `shows_record` lets everybody see what the
-    model makes of it.
+    model makes of it. An `imported` one is a placeholder for a forecaster of imported data: nobody
+    uses it, and lists of people leave it out.
     """
 
     __tablename__ = "account"
@@ -160,6 +161,7 @@ class Account(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     password_hash: Mapped[str | None] = mapped_column(deferred=True)
     shows_record: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    imported: Mapped[bool] = mapped_column(server_default=false(), default=False)
     created_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
 

@@ -7,7 +7,16 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import accounts, identity, invitations, origin, sessions, tokens
 from service.api.documentation import MAY_REFUSE
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Imported,
+    Limit,
+    page_of,
+    position,
+    strictly,
+    utc,
+)
 from service.dependencies import AppRequest, Reading, Who, Writing
 from service.errors import Invalid
 from service.models import LARGEST_ID
@@ -28,7 +37,7 @@ from service.schemas.accounts import (
     SessionOut,
     TokenOut,
 )
-from service.schemas.common import Page
+from service.schemas.common import Page, PeoplePage
 
 AccountId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the account's id")]
 TokenId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the token's id")]
@@ -186,11 +195,20 @@ class Accounts(Controller):
 
     @get(summary="List accounts (administrators)", responses=MAY_REFUSE)
     async def listing(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-    ) -> Page[AccountOut]:
+        self,
+        actor: Who,
+        reading: Reading,
+        imported: Imported = False,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> PeoplePage[AccountOut]:
         """Every account in the order of their ids."""
-        rows = await accounts.listing(reading, actor, after=position(cursor) or 0, limit=limit + 1)
-        return page_of(rows, limit, AccountOut.of, lambda row: row.id)
+        rows = await accounts.listing(
+            reading, actor, after=position(cursor) or 0, limit=limit + 1, imported=imported
+        )
+        found = page_of(rows, limit, AccountOut.of, lambda row: row.id)
+        left_out = 0 if imported else await accounts.count_imported(reading)
+        return PeoplePage(found.items, found.next, left_out)
 
     @post(summary="Create an account (administrators)")
     async def create(

@@ -6,17 +6,33 @@ from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import leaderboards
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, Scoped, page_of, position, strictly
+from service.api.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    Scoped,
+    page_of,
+    position,
+    strictly,
+)
 from service.api.repetition import IdempotencyKey, once
 from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.leaderboards import Criteria
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
-from service.schemas.common import Page, ScoreKind
+from service.schemas.common import Page, PeoplePage, ScoreKind
 from service.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
 
 LeaderboardId = Annotated[
     int, PathParameter(ge=1, le=LARGEST_ID, description="the frozen leaderboard's id")
+]
+
+ImportedOrAlone = Annotated[
+    bool | None,
+    QueryParameter(
+        description="rank imported forecasters, who are placeholders; by default they are left "
+        "out, except on the leaderboard of a set where nobody else was scored"
+    ),
 ]
 
 
@@ -43,9 +59,10 @@ class Leaderboards(Controller):
         pools: Annotated[
             bool, QueryParameter(description="rank the aggregate and the pools among them")
         ] = False,
+        imported: ImportedOrAlone = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-    ) -> Page[StandingOut]:
+    ) -> PeoplePage[StandingOut]:
         """Everyone who was scored, best first, ranked by a score pulled to the field's mean.
 
         Equal scores share a rank, as in 1, 1, 3. With each place comes how sure it is: the interval
@@ -56,12 +73,18 @@ class Leaderboards(Controller):
         """
         del actor
         criteria = Criteria(
-            kind=score, scope=within, who=who, least_questions=least_questions, pools=pools
+            kind=score,
+            scope=within,
+            who=who,
+            least_questions=least_questions,
+            pools=pools,
+            imported=imported,
         )
-        standings = await leaderboards.ranked(reading, criteria)
+        board = await leaderboards.ranked(reading, criteria)
         first = position(cursor) or 0
-        rows = list(enumerate(standings[first : first + limit + 1], start=first + 1))
-        return page_of(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
+        rows = list(enumerate(board.standings[first : first + limit + 1], start=first + 1))
+        found = page_of(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
+        return PeoplePage(found.items, found.next, board.imported_left_out)
 
     @post("/leaderboards", summary="Freeze a leaderboard (curators)")
     async def freeze(

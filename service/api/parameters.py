@@ -48,6 +48,12 @@ Tag = Annotated[
     str | None,
     QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only questions with this tag"),
 ]
+Imported = Annotated[
+    bool,
+    QueryParameter(
+        description="include imported forecasters, who are placeholders and left out by default"
+    ),
+]
 Scoped = NamedDependency[SkipValidation[Scope]]
 
 

@@ -76,25 +76,32 @@ def invite(*, name: str | None, role: str | None, uses: int) -> None:
     "--role", type=click.Choice([role.value for role in Role]), help="Only those of this role."
 )
 @click.option("--deactivated", is_flag=True, help="Only those that are deactivated.")
-def list_accounts(*, role: str | None, deactivated: bool) -> None:
-    """List the accounts, one a line: id, role, person or bot, since when, name."""
+@click.option("--imported", is_flag=True, help="Also imported forecasters, left out by default.")
+def list_accounts(*, role: str | None, deactivated: bool, imported: bool) -> None:
+    """List the accounts, one a line: id, role, kind, since when, name."""
 
     async def work(database: Database, _settings: Settings) -> None:
         after = 0
         async with database.read() as session:
-            while rows := await accounts.listing(session, None, after=after, limit=LISTED):
+            while rows := await accounts.listing(
+                session, None, after=after, limit=LISTED, imported=imported
+            ):
                 for row in rows:
                     if role in {None, row.role} and not (deactivated and not row.deactivated_at):
                         click.echo(_line(row))
                 after = rows[-1].id
+            left_out = 0 if imported else await accounts.count_imported(session)
+            if left_out:
+                who = "imported forecaster is" if left_out == 1 else "imported forecasters are"
+                click.echo(f"{left_out:,} {who} not listed; --imported lists them", err=True)
 
     with_database(work)
 
 
 def _line(row: Account) -> str:
-    kind = "bot" if row.bot else "person"
+    kind = "imported" if row.imported else "bot" if row.bot else "person"
     shut = f" (deactivated {row.deactivated_at:%Y-%m-%d})" if row.deactivated_at else ""
-    return f"{row.id:>6}  {row.role:<13}  {kind:<6}  {row.created_at:%Y-%m-%d}  {row.name}{shut}"
+    return f"{row.id:>6}  {row.role:<13}  {kind:<8}  {row.created_at:%Y-%m-%d}  {row.name}{shut}"
 
 
 @account.command("deactivate", epilog="Example: credence account deactivate alice")

@@ -320,6 +320,7 @@ async def _store_forecasters(
             name=f"{slug}:{name}",
             role=Role.forecaster,
             bot=False,
+            imported=True,
             created_at=at,
             deactivated_at=at,
         )

@@ -47,12 +47,13 @@ class Accounts(Controller):
         actor: Who,
         reading: Reading,
         name: Annotated[str, QueryParameter(max_length=100, pattern=WITHOUT_NUL)] = "",
+        imported: FromQuery[bool] = False,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
         done: FromQuery[str] = "",
     ) -> Template:
         """Every account, to search; the invitations, and the forms for more of both."""
         actor.require(Role.administrator, "list accounts")
-        shown = await _listed(reading, actor, name.strip(), after)
+        shown = await _listed(reading, actor, name.strip(), after, imported=imported)
         return page(
             request, actor, "accounts.html", form=Form(), link=None, told=SAID.get(done), **shown
         )
@@ -209,9 +210,11 @@ ACTS: Final[dict[str, Doing]] = {
 
 
 async def _listed(
-    session: AsyncSession, actor: Actor, name: str = "", after: int = 0
+    session: AsyncSession, actor: Actor, name: str = "", after: int = 0, *, imported: bool = False
 ) -> dict[str, Any]:
-    rows = await accounts.listing(session, actor, after=after, limit=LISTED + 1, name=name)
+    rows = await accounts.listing(
+        session, actor, after=after, limit=LISTED + 1, name=name, imported=imported
+    )
     invited: list[Invitation] = list(
         await invitations.listing(session, actor, before=None, limit=INVITATIONS)
     )
@@ -219,6 +222,8 @@ async def _listed(
         "accounts": rows[:LISTED],
         "following": rows[LISTED - 1].id if rows[LISTED:] else None,
         "name": name,
+        "imported": imported,
+        "imported_count": await accounts.count_imported(session, name),
         "roles": list(Role),
         "invitations": invited,
         "now": now(),

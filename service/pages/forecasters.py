@@ -37,7 +37,8 @@ async def profile(
     record = await forecasters.get(reading, aggregator, actor, forecaster_id)
     places = {}
     for kind in KINDS:
-        found = await leaderboards.ranked(reading, Criteria(kind=kind))
+        criteria = Criteria(kind=kind, imported=record.account.imported)
+        found = (await leaderboards.ranked(reading, criteria)).standings
         mine = next((one for one in found if one.account_id == forecaster_id), None)
         if mine:
             places[kind] = (mine, len(found))

@@ -54,6 +54,7 @@ class Leaderboards(Controller):
         who: FromQuery[Ranked] = Ranked.everyone,
         least: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1,
         pools: FromQuery[bool] = False,
+        imported: FromQuery[bool | None] = None,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:
         """Everyone who was scored, best first."""
@@ -63,8 +64,10 @@ class Leaderboards(Controller):
             who=who,
             least_questions=least,
             pools=pools,
+            imported=imported,
         )
-        found = await leaderboards.ranked(reading, criteria)
+        board = await leaderboards.ranked(reading, criteria)
+        found = board.standings
         shown = found[after : after + LISTED]
         mine = _mine(actor, found, shown)
         return page(
@@ -78,6 +81,9 @@ class Leaderboards(Controller):
             scale=_scale([*shown, *([mine] if mine else [])]),
             asked={"set": in_set, "tag": tag, "score": score, "who": who, "least": least},
             pools=pools,
+            imported=imported,
+            board=board,
+            only_imported=board.imported == sum(not one.method for one in found),
             scores=SCORES | {kind: kind.replace("_", " ") for kind in SPOT_KINDS},
             everyone=list(Ranked),
             sets=await questions.sets(reading, after=0, limit=MOST_SETS),

@@ -87,12 +87,16 @@ class NewInvitation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AccountOut(msgspec.Struct):
-    """An account as its owner and administrators see it."""
+    """An account as its owner and administrators see it.
+
+    An `imported` one is a placeholder for a forecaster of imported data; reactivating it ends that.
+    """
 
     id: int
     name: str
     role: str
     bot: bool
+    imported: bool
     owner_id: int | None
     created_at: datetime
     deactivated_at: datetime | None
@@ -101,7 +105,14 @@ class AccountOut(msgspec.Struct):
     def of(cls, row: Account) -> "AccountOut":
         """From its row."""
         return cls(
-            row.id, row.name, row.role, row.bot, row.owner_id, row.created_at, row.deactivated_at
+            row.id,
+            row.name,
+            row.role,
+            row.bot,
+            row.imported,
+            row.owner_id,
+            row.created_at,
+            row.deactivated_at,
         )
 
 

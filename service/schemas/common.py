@@ -31,3 +31,13 @@ class Page(msgspec.Struct, Generic[Item]):
 
     items: list[Item]
     next: str | None
+
+
+class PeoplePage(Page[Item], Generic[Item]):
+    """A page of a list of people.
+
+    `imported_left_out` counts the imported forecasters that the list leaves out, on all its pages:
+    placeholders for the forecasters of imported data, listed with `imported=true`.
+    """
+
+    imported_left_out: int

@@ -68,6 +68,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
     who: Who = Who.everyone
     least_questions: int = 1
     pools: bool = False
+    imported: bool | None = None
 
     def criteria(self) -> Criteria:
         """What it ranks."""
@@ -83,6 +84,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
             who=self.who,
             least_questions=self.least_questions,
             pools=self.pools,
+            imported=self.imported,
         )
 
 

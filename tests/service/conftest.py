@@ -26,7 +26,7 @@ from questions.load import find_sets, read_set
 from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import accounts, fits, questions, tokens
+from service import accounts, fits, questions, sessions, tokens
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.app import create_app
@@ -246,6 +246,27 @@ def statements(client: TestClient[Any]) -> Callable[[], AbstractContextManager[l
             event.remove(engine, "before_cursor_execute", note)
 
     return collect
+
+
+@pytest.fixture
+def opened(client, account, on_database) -> Callable[..., Any]:
+    """Ask for a page as an account of a role, or as a visitor."""
+    secrets: dict[str, str] = {}
+
+    def ask(method: str, path: str, who: str = "visitor", **options: Any) -> Any:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        if who != "visitor":
+            if who not in secrets:
+                caller = account(who, Role(who))
+
+                async def begin(database: Database) -> str:
+                    return await sessions.begin(database, caller.id)
+
+                secrets[who] = on_database(begin)
+            headers["Cookie"] = f"__Host-credence={secrets[who]}"
+        return client.request(method, path, headers=headers, follow_redirects=False, **options)
+
+    return ask
 
 
 @pytest.fixture

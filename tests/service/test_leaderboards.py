@@ -1,12 +1,20 @@
 """Leaderboards: who is ranked by what, in which scope, and how one is frozen for good."""
 
+import math
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 import time_machine
 
-from service.aggregates import METHODS
+from forecasting.panel import Panel, PanelQuestion
+from service import accounts
+from service.aggregates import METHODS, Aggregator
+from service.database import Database
+from service.exchange.imports import import_panel
+from service.models import Role
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
@@ -237,10 +245,12 @@ def test_a_frozen_leaderboard_stays_as_it_was(seasons, question, refused) -> Non
         "who": "people",
         "least_questions": 1,
         "pools": False,
+        "imported": False,
     }
     path = f"/leaderboards/{found['id']}/standings"
     before = ann.get(path).json()
-    assert before == ann.get("/leaderboard", score="brier", set="winter", who="people").json()
+    live = ann.get("/leaderboard", score="brier", set="winter", who="people").json()
+    assert before["items"] == live["items"]
     assert all(place["skill_lower"] < place["skill_upper"] for place in before["items"])
     assert [place["forecaster"] for place in before["items"]] == ["ann", "bob"]
     rain = ann.get("/questions", set="winter").json()["items"][0]["id"]
@@ -274,3 +284,100 @@ def test_a_leaderboard_is_frozen_as_known_at_a_moment(seasons, refused) -> None:
     refused(curator.post("/leaderboards", {"name": "a", "set": "nowhere"}), 404)
     refused(ann.get("/leaderboards/9999"), 404)
     refused(ann.get("/leaderboards/9999/standings"), 404)
+
+
+@pytest.fixture
+def survey(on_database, account, curator, question) -> Any:
+    """A set of imported forecasters alone, and one where ann forecasts beside two of them."""
+    ann = account("ann")
+    with time_machine.travel(OPENS, tick=False):
+        rain = question("rain", "own", closes_at=CLOSES)
+        ann.forecast(rain, 0.4)
+    with time_machine.travel(CLOSES, tick=False):
+        curator.resolve(rain, "yes")
+    times = [(OPENS + day * DAY).timestamp() for day in (0, 9)]
+    panel = Panel.of(
+        forecasts=[
+            (name, "snow", times[0], math.inf, chance)
+            for name, chance in (("x", 0.9), ("y", 0.8), ("z", 0.1))
+        ],
+        questions=[PanelQuestion("snow", "Snow?", 1.0, times[0], times[1], times[1])],
+    )
+
+    async def read_in(database: Database) -> None:
+        async with database.write() as session:
+            await accounts.create(session, "root", Role.administrator)
+            await import_panel(session, Aggregator(0.8), panel, "survey")
+
+    on_database(read_in)
+    return ann
+
+
+def test_imported_forecasters_are_ranked_only_on_request(survey) -> None:
+    told = survey.get("/leaderboard", score="brier").json()
+    assert [one["forecaster"] for one in told["items"]] == ["ann"]
+    assert told["imported_left_out"] == 3
+    assert (told["items"][0]["rank_lower"], told["items"][0]["rank_upper"]) == (1, 1)
+    assert names(survey, score="brier", imported=True) == [
+        "survey:x",
+        "survey:y",
+        "ann",
+        "survey:z",
+    ]
+    told = survey.get("/leaderboard", score="brier", imported=True).json()
+    assert told["imported_left_out"] == 0
+
+
+def test_a_set_of_imported_forecasters_alone_ranks_them(survey, curator) -> None:
+    asked = {"score": "brier", "set": "survey"}
+    told = survey.get("/leaderboard", **asked).json()
+    assert [one["forecaster"] for one in told["items"]] == ["survey:x", "survey:y", "survey:z"]
+    assert told["imported_left_out"] == 0
+    told = survey.get("/leaderboard", **asked, imported=False).json()
+    assert (told["items"], told["imported_left_out"]) == ([], 3)
+    frozen = curator.post("/leaderboards", {"name": "cup", **asked}).json()
+    assert (frozen["entrants"], frozen["criteria"]["imported"]) == (3, True)
+    frozen = curator.post("/leaderboards", {"name": "cup", "score": "brier"}).json()
+    assert (frozen["entrants"], frozen["criteria"]["imported"]) == (1, False)
+
+
+def test_pages_say_whom_they_leave_out(survey, opened) -> None:
+    page = opened("GET", "/leaderboard?score=brier", "viewer").text
+    assert "3 imported forecasters are not shown." in page
+    assert "survey:x" not in page
+    found = re.search(r'not shown\. <a href="([^"]+)"', page)
+    assert found
+    shown = opened("GET", f"/leaderboard{unescape(found[1])}", "viewer").text
+    assert "3 imported forecasters are shown too." in shown
+    assert "survey:x" in shown
+    alone = opened("GET", "/leaderboard?score=brier&set=survey", "viewer").text
+    assert "Only imported forecasters have been scored on these questions" in alone
+    assert "survey:x" in alone
+    empty = opened("GET", "/leaderboard?set=survey&imported=false", "viewer").text
+    assert "Show them" in empty
+
+
+def test_accounts_leave_imported_forecasters_out_until_they_are_taken_over(
+    survey, account, opened
+) -> None:
+    root = account("boss", Role.administrator)
+    told = root.get("/accounts").json()
+    assert not any(one["imported"] for one in told["items"])
+    assert told["imported_left_out"] == 3
+    whole = root.get("/accounts", imported=True).json()
+    imported = [one for one in whole["items"] if one["imported"]]
+    assert {one["name"] for one in imported} == {"survey:x", "survey:y", "survey:z"}
+    assert whole["imported_left_out"] == 0
+    page = opened("GET", "/accounts", "administrator").text
+    assert "3 imported forecasters are not shown." in page
+    assert "survey:x" not in page
+    assert "survey:x" in opened("GET", "/accounts?imported=true", "administrator").text
+    assert "1 imported forecaster is not shown." in (
+        opened("GET", "/accounts?name=survey:x", "administrator").text
+    )
+    profile = opened("GET", f"/forecasters/{imported[0]['id']}", "viewer").text
+    assert "Imported: a placeholder" in profile
+    root("DELETE", f"/accounts/{imported[0]['id']}/deactivation")
+    told = root.get("/accounts").json()
+    assert imported[0]["name"] in {one["name"] for one in told["items"]}
+    assert told["imported_left_out"] == 2

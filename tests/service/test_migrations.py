@@ -1,6 +1,7 @@
 """Migrations on both databases: they match the models, go both ways, and fail whole or not."""
 
 import ast
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from sqlalchemy import CheckConstraint, Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
+from forecasting.panel import Panel, PanelQuestion
+from service.aggregates import Aggregator
 from service.database import Database, migration_config
-from service.models import Base, Forecast
+from service.exchange.imports import import_panel
+from service.models import Account, Base, Forecast
 
 VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("2*.py"))
 APPLICATION = {"service", "forecasting", "questions", "migrations"}
@@ -120,6 +124,32 @@ def test_down_and_up_again_with_rows_inside(on_database, connected, account, que
     on_database(Database.migrate)
     assert connected(tables) == set(Base.metadata.tables)
     assert connected(forecasts) == []
+
+
+def test_forecasters_imported_before_are_marked(on_database, connected, account) -> None:
+    account("survey:me")  # a name like theirs that somebody uses
+    account("other:x")
+
+    async def read_in(database: Database) -> None:
+        panel = Panel.of(
+            forecasts=[("ann", "rain", math.nan, math.inf, 0.5)],
+            questions=[PanelQuestion("rain")],
+        )
+        async with database.write() as session:
+            await import_panel(session, Aggregator(0.8), panel, "survey")
+            for one in await session.scalars(select(Account).where(Account.imported.is_(False))):
+                one.deactivated_at = one.created_at
+
+    def round_trip(connection: Connection) -> None:
+        command.downgrade(migration_config(connection), "20261127_02")
+        command.upgrade(migration_config(connection), "head")
+
+    def marked(connection: Connection) -> list[str]:
+        return list(connection.scalars(select(Account.name).where(Account.imported)))
+
+    on_database(read_in)
+    connected(round_trip)
+    assert connected(marked) == ["survey:ann"]
 
 
 def test_migrating_again_changes_nothing(on_database, connected, account, question) -> None:

@@ -1,15 +1,13 @@
 """Who may open which page, and that no page or chart gives away what is hidden."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
-from service import accounts, sessions, tasks
+from service import accounts, tasks
 from service.clock import now
 from service.database import Database
 from service.models import FrozenStanding, Question, Role, SetPolicy, Visibility
@@ -112,27 +110,6 @@ FORMS = {
         "evidence_url": "https://example.org",
     },
 }
-
-
-@pytest.fixture
-def opened(client, account, on_database) -> Callable[..., Any]:
-    """Ask for a page as an account of a role, or as a visitor."""
-    secrets: dict[str, str] = {}
-
-    def ask(method: str, path: str, who: str = "visitor", **options: Any) -> Any:
-        headers = {"Sec-Fetch-Site": "same-origin"}
-        if who != "visitor":
-            if who not in secrets:
-                caller = account(who, Role(who))
-
-                async def begin(database: Database) -> str:
-                    return await sessions.begin(database, caller.id)
-
-                secrets[who] = on_database(begin)
-            headers["Cookie"] = f"__Host-credence={secrets[who]}"
-        return client.request(method, path, headers=headers, follow_redirects=False, **options)
-
-    return ask
 
 
 def test_every_page_is_in_the_table(client) -> None:
