@@ -56,6 +56,7 @@ from service.dependencies import AnyBody, AppRequest, Who
 from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
+from service.markdown import Renderer
 from service.pages.visitors import VISITOR
 from service.settings import Settings
 from service.submissions import Submissions
@@ -255,6 +256,7 @@ def create_app(settings: Settings) -> Litestar:
                 "settings": settings,
                 "aggregator": Aggregator(settings.interval_level),
                 "drawer": Drawer(),
+                "renderer": Renderer(),
                 "pace": Pace(settings.requests_per_minute),
             }
         ),

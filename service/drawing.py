@@ -5,18 +5,15 @@ The process starts with the first chart, and keeps nothing; what it drew is kept
 
 import asyncio
 import hashlib
-import signal
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from importlib.metadata import version
-from multiprocessing import get_context
 from typing import Any, Final
 
 import msgspec
 
 from service.keeping import keep
+from service.processes import ChildProcess
 
 KEPT_DRAWINGS: Final = 256
 PNG_SCALE: Final = 2
@@ -49,10 +46,7 @@ class Drawer:
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
         self._bundle: asyncio.Future[bytes] | None = None
-
-    @cached_property
-    def _process(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start)
+        self._process = ChildProcess()
 
     async def draw(
         self,
@@ -78,31 +72,24 @@ class Drawer:
         tag = hashlib.sha256(asked).hexdigest()
         body = self._kept.get(tag)
         if body is None:
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._process, _draw, asked)
+            body = await self._process.run(_draw, asked)
             keep(self._kept, {tag: body}, KEPT_DRAWINGS)
         return Drawing(body, tag)
 
     async def bundle(self) -> bytes:
         """The script that draws specifications in a browser, made once."""
         if self._bundle is None or (self._bundle.done() and self._bundle.exception()):
-            loop = asyncio.get_running_loop()
-            self._bundle = asyncio.ensure_future(loop.run_in_executor(self._process, _make_bundle))
+            self._bundle = asyncio.ensure_future(self._process.run(_make_bundle))
         return await asyncio.shield(self._bundle)
 
     def close(self) -> None:
         """End the process, if one was started."""
-        if "_process" in self.__dict__:
-            self._process.shutdown(wait=False, cancel_futures=True)
+        self._process.close()
 
 
 def bundle_version() -> str:
     """What the bundle's address carries, so that a browser may keep it for ever."""
     return version("vl-convert-python")
-
-
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the application's own end ends the process
 
 
 def _draw(asked: bytes) -> bytes:

@@ -8,12 +8,15 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
+from litestar.response.base import ASGIResponse
 from litestar.template import TemplateConfig
+from litestar.types import Receive, Scope, Send
 
 from service.accounts import Actor
 from service.dependencies import AppRequest
 from service.drawing import bundle_version
 from service.leaderboards import LOWER_IS_BETTER
+from service.markdown import Renderer, marking
 from service.models import Role
 from service.pages.words import FILTERS
 
@@ -49,7 +52,29 @@ def page(
         "trust": None,
         "told": None,
     }
-    return Template(template, context=around | shown, status_code=status)
+    return Page(template, context=around | shown, status_code=status)
+
+
+class Page(Template):
+    """A template whose texts in Markdown are rendered elsewhere before it is sent."""
+
+    def to_asgi_response(self, *told: Any, **more: Any) -> Any:
+        """Render the template, with marks for its texts; they are filled in as it is sent."""
+        with marking() as marks:
+            answer = super().to_asgi_response(*told, **more)
+        renderer: Renderer = more["request"].app.state.renderer
+
+        async def send_filled(scope: Scope, receive: Receive, send: Send) -> None:
+            await _fill(answer, renderer, marks)
+            await answer(scope, receive, send)
+
+        return send_filled if marks else answer
+
+
+async def _fill(answer: ASGIResponse, renderer: Renderer, marks: dict[str, str]) -> None:
+    answer.body = (await renderer.fill(answer.body.decode(), marks)).encode()
+    answer.content_length = len(answer.body)
+    answer.headers["content-length"] = str(answer.content_length)
 
 
 def navigation(actor: Actor) -> list[tuple[str, str]]:

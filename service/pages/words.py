@@ -5,9 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from markdown_it import MarkdownIt
-from markupsafe import Markup
-
+from service import markdown
 from service.aggregates import Reading
 from service.clock import now
 from service.formatting import odds, ordinal, percent, percent_number, points, stated_percent
@@ -15,9 +13,7 @@ from service.leaderboards import LOWER_IS_BETTER, Standing
 from service.models import FrozenStanding
 from service.scoreboard import Bound, Line, Point
 
-MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 LONGEST_SHOWN: Final = 200
-HEADING_SHIFT: Final = 3
 BROWSERS: Final = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -110,18 +106,6 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def markdown(text: str) -> Markup:
-    """Markdown as HTML: raw HTML in it is shown as text, and links go to the web alone.
-
-    Its headings become smaller than those of the page around it.
-    """
-    tokens = MARKDOWN.parse(text)
-    for token in tokens:
-        if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(int(token.tag[1]) + HEADING_SHIFT, 6)}"
-    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # noqa: S704  # as above
-
-
 def web(address: str) -> str:
     """An address if it is one of the web, else nothing."""
     return address if address.startswith(("https://", "http://")) else ""
@@ -205,7 +189,7 @@ FILTERS: Final = {
     "count": count,
     "words": words,
     "sentence": sentence,
-    "markdown": markdown,
+    "markdown": markdown.mark,
     "shortened": shortened,
     "web": web,
     "query": query,
