@@ -1,5 +1,6 @@
 """Invitations: secrets that let people register, or set the password of their account."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +17,18 @@ from service.models import Invitation, Role
 PREFIX: Final = "cri_"
 LIFETIME: Final = timedelta(days=7)
 MOST_USES: Final = 1000
+CODE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]+")
+
+
+def link(site: str, secret: str) -> str:
+    """Where an invitation is used: a page that opening alone does not use it up."""
+    return f"{site}/join?invitation={secret}"
+
+
+def code(text: str) -> str:
+    """The secret in what somebody was sent or pasted, a link or the code alone; empty if none."""
+    found = CODE.search(text)
+    return found[0] if found else ""
 
 
 async def invite(
@@ -120,11 +133,11 @@ async def revoke(session: AsyncSession, actor: Actor, invitation_id: int) -> Inv
     return invitation
 
 
-async def find(session: AsyncSession, secret: str) -> Invitation:
-    """The invitation of a secret, if it can still be used; raises Invalid."""
+async def find(session: AsyncSession, text: str) -> Invitation:
+    """The invitation of a link or a code, if it can still be used; raises Invalid."""
     invitation = await session.scalar(
         select(Invitation).where(
-            Invitation.digest == secrets.digest(secret),
+            Invitation.digest == secrets.digest(code(text)),
             Invitation.used < Invitation.uses,
             Invitation.expires_at > now(),
             Invitation.revoked_at.is_(None),
@@ -135,9 +148,9 @@ async def find(session: AsyncSession, secret: str) -> Invitation:
     return invitation
 
 
-async def redeem(session: AsyncSession, secret: str) -> Invitation:
+async def redeem(session: AsyncSession, text: str) -> Invitation:
     """Use an invitation once; raises Invalid if that cannot be, also if others were quicker."""
-    invitation = await find(session, secret)
+    invitation = await find(session, text)
     done = await session.scalar(
         update(Invitation)
         .where(Invitation.id == invitation.id, Invitation.used < Invitation.uses)

@@ -30,6 +30,11 @@ def address(connection: Connection, header: str) -> str:
     return connection.client.host if connection.client else ""
 
 
+def site(connection: Connection) -> str:
+    """What absolute links begin with: the setting, or else where the request was sent to."""
+    return connection.app.state.settings.site or str(connection.base_url).rstrip("/")
+
+
 def is_secure(connection: Connection) -> bool:
     """Whether cookies must be Secure: always, but for plain http to this machine itself.
 

@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -57,6 +58,11 @@ class Settings:
         "where the job engine keeps its state; empty: beside the SQLite file, or in the same "
         "PostgreSQL database",
         secret=True,
+    )
+    base_url: str = _about(
+        "",
+        "the address at which people reach the service, such as https://forecasts.example.org: "
+        "every absolute link begins with it; empty: with the address that a request was sent to",
     )
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
     interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
@@ -149,7 +155,7 @@ class Settings:
                     f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; "
                     f"it must be one of {', '.join(allowed)}"
                 )
-        _ = self.url, self.jobs_url, self.private_networks
+        _ = self.url, self.jobs_url, self.private_networks, self.site
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -203,6 +209,23 @@ class Settings:
             file = Path(str(self.url.database))
             return f"sqlite:///{file.with_name(f'{file.stem}-jobs{file.suffix}')}"
         return self.url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @property
+    def site(self) -> str:
+        """The address that absolute links begin with, without a slash at the end; empty: none."""
+        try:
+            parts = urlsplit(self.base_url)
+            _ = parts.port
+        except ValueError:  # brackets without an IPv6 address in them, or a port that is no number
+            parts = urlsplit("")
+        named = parts.scheme in {"http", "https"} and parts.hostname
+        more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+        if self.base_url and (not named or more):
+            raise SettingsError(
+                f"{PREFIX}BASE_URL is {self.base_url!r}; it must be http:// or https:// and a host "
+                "(with its port, if it has one of its own), and nothing behind it"
+            )
+        return self.base_url.rstrip("/")
 
     @property
     def private_networks(self) -> list[Network]:

@@ -332,7 +332,9 @@ class Invitations(Controller):
             )
         else:
             raise Invalid("give role (and uses), or account_id alone", field="role")
-        return IssuedInvitation(InvitationOut.of(made), secret)
+        return IssuedInvitation(
+            InvitationOut.of(made), secret, invitations.link(origin.site(request), secret)
+        )
 
     @delete(
         "/{invitation_id:int}", status_code=200, summary="Revoke an invitation (administrators)"

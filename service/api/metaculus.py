@@ -15,7 +15,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
-from service import comments, forecasts, posts, questions
+from service import comments, forecasts, origin, posts, questions
 from service.api.parameters import strictly, utc
 from service.catalogue import Order
 from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
@@ -364,7 +364,8 @@ def _neighbours(
     def at(place: int) -> str:
         asked = request.url.query_params
         asked["limit"], asked["offset"] = str(limit), str(place)
-        return str(request.url.with_replacements(query=asked))
+        query = request.url.with_replacements(query=asked).query
+        return f"{origin.site(request)}{request.url.path}?{query}"
 
     return (
         at(offset + limit) if more else None,

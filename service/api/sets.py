@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, feeds, questions, scoreboard
+from service import curation, feeds, origin, questions, scoreboard
 from service.api.documentation import MAY_CONFLICT, MAY_REFUSE
 from service.api.parameters import (
     DEFAULT_LIMIT,
@@ -190,6 +190,6 @@ class Sets(Controller):
         was taken back. Readers that keep cookies find the same at `/sets/{slug}/feed.atom`.
         """
         del actor
-        site = str(request.base_url).rstrip("/")
+        site = origin.site(request)
         told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
         return Response(told, media_type=feeds.MEDIA_TYPE)

@@ -11,6 +11,8 @@ from service.models import Account, Role
 from service.settings import Settings
 
 LISTED: Final = 500
+LOCAL: Final = "http://127.0.0.1:8000"
+"""Where `credence serve` answers unless it is told otherwise."""
 
 
 @click.group(epilog="Example: credence account create alice --role curator")
@@ -46,7 +48,7 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
     click.echo(token)
 
 
-@account.command("invite", epilog="Example: credence account invite --for administrator")
+@account.command("invite", epilog="Example: credence account invite --for alice")
 @click.option("--for", "name", help="Let this account set its password, its first or a new one.")
 @click.option(
     "--role",
@@ -55,20 +57,30 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
 )
 @click.option("--uses", default=1, show_default=True, help="How many accounts may be made.")
 def invite(*, name: str | None, role: str | None, uses: int) -> None:
-    """Print an invitation to /join, once; it ends after seven days."""
+    """Print the link of an invitation, once; it ends after seven days.
+
+    The link begins with CREDENCE_BASE_URL.
+    """
     if (name is None) == (role is None):
         raise click.UsageError("say either --for NAME or --role ROLE")
 
-    async def work(database: Database, _settings: Settings) -> str:
+    async def work(database: Database, settings: Settings) -> tuple[str, str]:
         async with database.write() as session:
             if role is not None:
                 _, secret = await invitations.invite(session, None, Role(role), uses=uses)
             else:
                 owner = await accounts.named(session, name or "")
                 _, secret = await invitations.invite_back(session, None, owner.id)
-            return secret
+            return settings.site, secret
 
-    click.echo(with_database(work))
+    site, secret = with_database(work)
+    click.echo(invitations.link(site or LOCAL, secret))
+    if not site:
+        click.echo(
+            f"Elsewhere than on this machine, put the server's address in place of {LOCAL}; "
+            "with CREDENCE_BASE_URL set, links begin with it.",
+            err=True,
+        )
 
 
 @account.command("list", epilog="Example: credence account list --role administrator")

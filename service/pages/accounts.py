@@ -100,7 +100,7 @@ class Accounts(Controller):
                 _, secret = await invitations.invite(
                     writing, actor, _role(form), uses=_whole(form, "uses"), expires_at=None
                 )
-            link = _link(request, secret)
+            link = invitations.link(origin.site(request), secret)
         except Problem as problem:
             form.refuse(problem)
             status = problem.status
@@ -158,7 +158,7 @@ class Accounts(Controller):
         try:
             async with writing.begin_nested():
                 _, secret = await invitations.invite_back(writing, actor, account_id)
-            link = _link(request, secret)
+            link = invitations.link(origin.site(request), secret)
         except Problem as problem:
             form.refuse(problem)
             status = problem.status
@@ -292,9 +292,3 @@ def _whole(form: Form, name: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise Invalid("write a whole number", field=name)
     return min(int(text), LARGEST_ID)
-
-
-def _link(request: AppRequest, secret: str) -> str:
-    """Where an invitation is used; its secret is behind the #, which no server is told."""
-    scheme = "https" if origin.is_secure(request) else "http"
-    return f"{scheme}://{request.headers.get('host', 'localhost')}/join#{secret}"

@@ -6,7 +6,7 @@ from litestar import Controller, Response, get
 from litestar.params import PathParameter
 from litestar.response import Template
 
-from service import feeds, questions, scoreboard, trust
+from service import feeds, origin, questions, scoreboard, trust
 from service.clock import now
 from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 from service.errors import NotFound
@@ -54,7 +54,7 @@ class Sets(Controller):
     ) -> Response[str]:
         """What happened to a document's questions, for feed readers."""
         del actor
-        site = str(request.base_url).rstrip("/")
+        site = origin.site(request)
         told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
         return Response(told, media_type=feeds.MEDIA_TYPE)
 

@@ -200,7 +200,11 @@ class InvitationOut(msgspec.Struct):
 
 
 class IssuedInvitation(msgspec.Struct):
-    """A new invitation with its secret, which is never shown again."""
+    """A new invitation with its secret, which is never shown again.
+
+    `url` is the page where it is used; opening that alone does not use it up.
+    """
 
     invitation: InvitationOut
     secret: str
+    url: str

@@ -221,9 +221,19 @@ def test_an_invitation_lets_an_account_set_its_password_or_a_new_one_be_made(
     ours = credence("account", "invite", "--role", "forecaster", "--uses", "2").stdout.strip()
     made = [redeem("registrations", name=name, invitation=ours) for name in ("bob", "eve", "joe")]
     assert made == [201, 201, 422]
+    assert ours.startswith("http://127.0.0.1:8000/join?invitation=cri_")
     fails("account", "invite", "--for", "nobody", words="there is no account named 'nobody'")
     fails("account", "invite", words="either --for NAME or --role ROLE", code=2)
     fails("account", "invite", "--role", "viewer", "--uses", "0", words="uses must be from 1")
+
+
+def test_a_printed_invitation_begins_with_the_address_that_is_set(credence, monkeypatch) -> None:
+    local = credence("account", "invite", "--role", "viewer")
+    assert "CREDENCE_BASE_URL" in local.stderr
+    monkeypatch.setenv("CREDENCE_BASE_URL", "https://forecasts.example.org/")
+    public = credence("account", "invite", "--role", "viewer")
+    assert public.stdout.startswith("https://forecasts.example.org/join?invitation=cri_")
+    assert (public.stdout.count("\n"), public.stderr) == (1, "")
 
 
 def test_a_wrong_account_is_refused_in_one_sentence(credence, fails, count) -> None:

@@ -32,6 +32,7 @@ def test_every_setting_can_be_set_by_its_documented_variable() -> None:
         "fit_timeout_seconds": "1.5",
         "worker_patience_seconds": "1.5",
         "readers": "everyone",
+        "base_url": "https://forecasts.example.org:8443",
         "webhooks_private": "10.1.0.0/16",
     }
     plain: dict[object, str] = {str: "sqlite:///other.db", int: "7", float: "0.9"}
@@ -72,6 +73,11 @@ def test_an_empty_variable_counts_as_absent_and_others_are_left_alone() -> None:
         ("DATABASE_URL", "mysql://host/name", "'mysql'; allowed are sqlite and postgresql"),
         ("DATABASE_URL", "sqlite://", "must name a file"),
         ("DATABASE_URL", "sqlite:///:memory:", "must name a file"),
+        ("BASE_URL", "forecasts.example.org", "must be http:// or https:// and a host"),
+        ("BASE_URL", "ftp://forecasts.example.org", "must be http:// or https:// and a host"),
+        ("BASE_URL", "https://forecasts.example.org/credence", "nothing behind it"),
+        ("BASE_URL", "https://ann@forecasts.example.org", "nothing behind it"),
+        ("BASE_URL", "https://forecasts.example.org:port", "must be http:// or https://"),
         ("DATABSE_URL", "sqlite:///x.db", "no such setting: CREDENCE_DATABSE_URL"),
     ],
 )

@@ -141,13 +141,6 @@ const seen = new IntersectionObserver((entries) => {
 document.querySelectorAll("[data-chart]").forEach((holder) => seen.observe(holder));
 dark.addEventListener("change", () => document.querySelectorAll(".live").forEach((live) => enliven(live.parentElement)));
 
-// An invitation's link carries its secret behind the #, which no server is told.
-const invitation = document.getElementById("invitation");
-if (invitation && location.hash.length > 1) {
-  invitation.value = location.hash.slice(1);
-  history.replaceState(null, "", location.pathname);
-}
-
 function review(form) {
   const shown = form.querySelector(".examined");
   const text = form.querySelector("textarea");
