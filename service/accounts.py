@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from service import audit
 from service.clock import now
@@ -76,13 +77,7 @@ async def create(
     password_hash: str | None = None,
 ) -> Actor:
     """Create an account; raises Invalid, or Conflict if the name is taken in any case."""
-    if not NAME.fullmatch(name):
-        raise Invalid(
-            "name must be 1 to 100 characters without slashes, line breaks or outer spaces",
-            field="name",
-        )
-    if await session.scalar(select(Account.id).where(func.lower(Account.name) == name.lower())):
-        raise Conflict(f"there is already an account named {name!r}")
+    await _check_name(session, name)
     if owner is not None:
         _check_owner(owner, role, bot=bot)
     account = Account(
@@ -97,6 +92,25 @@ async def create(
     session.add(account)
     await session.flush()
     return actor_of(account)
+
+
+async def rename(session: AsyncSession, account: Account, name: str) -> None:
+    """Give an account another name; raises Invalid, or Conflict if the name is taken."""
+    await _check_name(session, name, but=account.id)
+    was, account.name = account.name, name
+    changed = {"before": was, "after": name}
+    await record(session, actor_of(account), "account.renamed", account.id, name=changed)
+
+
+async def _check_name(session: AsyncSession, name: str, *, but: int | None = None) -> None:
+    if not NAME.fullmatch(name):
+        raise Invalid(
+            "name must be 1 to 100 characters without slashes, line breaks or outer spaces",
+            field="name",
+        )
+    taken = select(Account.id).where(func.lower(Account.name) == name.lower(), Account.id != but)
+    if await session.scalar(taken):
+        raise Conflict(f"there is already an account named {name!r}; choose another name")
 
 
 async def add(
@@ -299,6 +313,25 @@ async def administrator_exists(session: AsyncSession) -> bool:
         select(func.count()).select_from(Account).where(Account.role == Role.administrator)
     )
     return bool(count)
+
+
+async def first_administrator(session: AsyncSession) -> Account | None:
+    """The first active person among the administrators, with the hash of their password.
+
+    One with a password goes before those without; None if there is none.
+    """
+    found: Account | None = await session.scalar(
+        select(Account)
+        .where(
+            Account.role == Role.administrator,
+            Account.bot.is_(False),
+            Account.deactivated_at.is_(None),
+        )
+        .options(undefer(Account.password_hash))
+        .order_by(Account.password_hash.is_(None), Account.id)
+        .limit(1)
+    )
+    return found
 
 
 def actor_of(

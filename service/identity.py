@@ -75,8 +75,7 @@ async def register(
         raise Forbidden("registration is closed here; ask an administrator for an account")
     if settings.registration == "invitation" and not invitation:
         raise Forbidden("registration is by invitation here; ask an administrator for one")
-    if ":" in name:
-        raise Invalid("a name may hold no colon: those of imported forecasters do", field="name")
+    _check_colon(name)
     passwords.check(password, name=name)
     await allowances.spend(
         database, allowances.by_address("registration", address, settings.sign_in_attempts)
@@ -107,35 +106,72 @@ async def renew_password(
     password: str,
     *,
     address: str,
+    name: str = "",
     revoke_tokens: bool = False,
 ) -> Actor:
     """Set the password of the account that an invitation was made for; its sessions end.
 
-    API tokens go on unless `revoke_tokens`. Raises Invalid and TooManyRequests.
+    With its first password an account may get another name; later `name` may only repeat it. API
+    tokens go on unless `revoke_tokens`. Raises Invalid, Conflict and TooManyRequests.
     """
     await allowances.spend(
         database, allowances.by_address("invitation", address, settings.sign_in_attempts)
     )
     async with database.read() as session:
-        found = await invitations.find(session, invitation)
-        if found.account_id is None:
+        invited = await invitations.look_up(session, invitation)
+    account = invited.account
+    if account is None:
+        raise Invalid(
+            "this invitation is to register a new account, not to set a password",
+            field="invitation",
+        )
+    renamed = name not in {"", account.name}
+    if renamed:
+        if not invited.first:
             raise Invalid(
-                "this invitation is to register a new account, not to set a password",
-                field="invitation",
+                f"this invitation is for {account.name!r}, who keeps that name",
+                field="name",
             )
-        account = await accounts.get(session, found.account_id)
-    passwords.check(password, name=account.name)
+        _check_colon(name)
+    passwords.check(password, name=name or account.name)
     digest = await passwords.digest(password)
     async with database.write() as session:
         used = await invitations.redeem(session, invitation)
         account = await accounts.get(session, account.id)
         if account.deactivated_at is not None:
             raise Conflict(f"{account.name!r} is deactivated")
+        if renamed:
+            await accounts.rename(session, account, name)
         account.password_hash = digest
+        await invitations.end_others(session, used)
         owner = actor_of(account)
         await accounts.record(session, owner, "invitation.used", owner.id, invitation=used.id)
         await _end(session, owner, revoke_tokens=revoke_tokens)
     return owner
+
+
+async def join(
+    database: Database,
+    settings: Settings,
+    invitation: str,
+    name: str,
+    password: str,
+    *,
+    address: str,
+) -> Actor:
+    """Use an invitation for what it is: to set the password of an account, or to make one.
+
+    Without an invitation, register where anyone may. Raises what those two raise.
+    """
+    async with database.read() as session:
+        invited = await invitations.look_up(session, invitation) if invitation else None
+    if invited and invited.account:
+        return await renew_password(
+            database, settings, invitation, password, address=address, name=name
+        )
+    return await register(
+        database, settings, name, password, address=address, invitation=invitation or None
+    )
 
 
 async def change_password(
@@ -164,6 +200,11 @@ async def change_password(
         account = await accounts.get(session, actor.id)
         account.password_hash = digest
         await _end(session, actor, revoke_tokens=revoke_tokens)
+
+
+def _check_colon(name: str) -> None:
+    if ":" in name:
+        raise Invalid("a name may hold no colon: those of imported forecasters do", field="name")
 
 
 async def _end(session: AsyncSession, actor: Actor, *, revoke_tokens: bool) -> None:

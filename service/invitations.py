@@ -1,23 +1,40 @@
 """Invitations: secrets that let people register, or set the password of their account."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from service import accounts, secrets
 from service.accounts import Actor
 from service.clock import now
 from service.errors import Invalid, NotFound
-from service.models import Invitation, Role
+from service.models import Account, Invitation, Role
 
 PREFIX: Final = "cri_"
 LIFETIME: Final = timedelta(days=7)
+FIRST_LIFETIME: Final = timedelta(hours=24)
 MOST_USES: Final = 1000
-CODE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]+")
+CODE: Final = secrets.pattern(PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Whom an invitation is for.
+
+    Attributes:
+        role: of the account that it opens or lets somebody make.
+        account: whose password it sets; None: it lets somebody make an account.
+        first: whether that account has had no password yet, so that its owner may name it.
+    """
+
+    role: Role
+    account: Account | None
+    first: bool
 
 
 def link(site: str, secret: str) -> str:
@@ -66,6 +83,20 @@ async def invite_back(
         .values(revoked_at=now())
     )
     return await _store(session, actor, expires_at, account_id=account.id)
+
+
+async def invite_first(session: AsyncSession) -> str | None:
+    """The secret that signs the first administrator in; None once an administrator has a password.
+
+    It works once and lasts for a day. The one made before it ends, so that each start of the
+    service can print its own.
+    """
+    account = await accounts.first_administrator(session)
+    if account is None or account.password_hash is not None:
+        return None
+    ending = now() + FIRST_LIFETIME
+    _, secret = await invite_back(session, None, account.id, expires_at=ending)
+    return secret
 
 
 async def _store(
@@ -144,8 +175,26 @@ async def find(session: AsyncSession, text: str) -> Invitation:
         )
     )
     if invitation is None:
-        raise Invalid("this invitation is unknown, used up, expired or revoked", field="invitation")
+        raise Invalid(
+            "this invitation is unknown, used up, expired or revoked; ask for another one",
+            field="invitation",
+        )
     return invitation
+
+
+async def look_up(session: AsyncSession, text: str) -> Invited:
+    """Whom an invitation is for, without using it; raises Invalid if it cannot be used."""
+    invitation = await find(session, text)
+    if invitation.account_id is None:
+        return Invited(Role(invitation.role or Role.viewer), None, first=True)
+    account = (
+        await session.scalars(
+            select(Account)
+            .where(Account.id == invitation.account_id)
+            .options(undefer(Account.password_hash))
+        )
+    ).one()
+    return Invited(Role(account.role), account, first=account.password_hash is None)
 
 
 async def redeem(session: AsyncSession, text: str) -> Invitation:
@@ -160,3 +209,16 @@ async def redeem(session: AsyncSession, text: str) -> Invitation:
     if done is None:
         raise Invalid("this invitation was used up a moment ago", field="invitation")
     return invitation
+
+
+async def end_others(session: AsyncSession, used: Invitation) -> None:
+    """End every other invitation for the account whose password one has just set."""
+    await session.execute(
+        update(Invitation)
+        .where(
+            Invitation.account_id == used.account_id,
+            Invitation.id != used.id,
+            Invitation.revoked_at.is_(None),
+        )
+        .values(revoked_at=now())
+    )

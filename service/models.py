@@ -183,11 +183,15 @@ class Token(Base):
 
 
 class BrowserSession(Base):
-    """Someone signed in with a browser; only the SHA-256 digest of the cookie's secret is kept."""
+    """Someone signed in with a browser; only the SHA-256 digest of the cookie's secret is kept.
+
+    A session that a token began (`token_id`) allows what the token does, and ends with it.
+    """
 
     __tablename__ = "browser_session"
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("token.id"), index=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     browser: Mapped[str]
     created_at: Mapped[datetime]

@@ -7,19 +7,19 @@ A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from litestar.datastructures import Cookie
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import identity, secrets
+from service import allowances, identity, secrets, tokens
 from service.accounts import Actor, Credential, actor_of
 from service.clock import now
 from service.database import Database
 from service.errors import NotFound, Unauthenticated
-from service.models import Account, BrowserSession
+from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
 from service.sightings import unseen
 
@@ -81,10 +81,46 @@ async def sign_in(
     return await begin(database, actor.id, browser=browser, instead_of=instead_of)
 
 
-async def begin(
-    database: Database, account_id: int, *, browser: str = "", instead_of: str | None = None
+async def sign_in_by_token(
+    database: Database,
+    settings: Settings,
+    token: str,
+    *,
+    address: str,
+    browser: str = "",
+    instead_of: str | None = None,
 ) -> str:
-    """Begin a session for someone who has just registered or set a password; its secret."""
+    """Begin a session for an API token; its secret. The arguments are as those of `sign_in`.
+
+    The session allows what the token's scope does, and ends with the token.
+
+    Raises:
+        Unauthenticated: the token is unknown, expired or revoked.
+        TooManyRequests: by address.
+    """
+    await allowances.spend(
+        database, allowances.by_address("a token", address, settings.sign_in_attempts)
+    )
+    async with database.read() as session:
+        actor = await tokens.opened(session, token)
+    token_id = actor.credential.id if actor.credential else None
+    return await begin(
+        database, actor.id, token_id=token_id, browser=browser, instead_of=instead_of
+    )
+
+
+async def begin(
+    database: Database,
+    account_id: int,
+    *,
+    token_id: int | None = None,
+    browser: str = "",
+    instead_of: str | None = None,
+) -> str:
+    """Begin a session for someone who has just registered or set a password; its secret.
+
+    With `token_id` it is the session of that token.
+    """
     secret = secrets.new(PREFIX)
     at = now()
     async with database.write() as session:
@@ -101,6 +137,7 @@ async def begin(
         session.add(
             BrowserSession(
                 account_id=account_id,
+                token_id=token_id,
                 digest=secrets.digest(secret),
                 browser=browser.replace("\0", "")[:LONGEST_BROWSER],
                 created_at=at,
@@ -114,25 +151,40 @@ async def authenticate(session: AsyncSession, secret: str | None) -> Actor:
     """The account behind a session's secret; raises Unauthenticated if it is none, or ended."""
     if not secret:
         raise Unauthenticated("sign in first")
-    at = now()
     found = (
         await session.execute(
-            select(Account, BrowserSession)
+            select(Account, BrowserSession, Token)
             .join(BrowserSession, BrowserSession.account_id == Account.id)
+            .outerjoin(Token, Token.id == BrowserSession.token_id)
             .where(
                 BrowserSession.digest == secrets.digest(secret),
-                BrowserSession.used_at > at - IDLE,
-                BrowserSession.created_at > at - LIFETIME,
+                *_goes_on(now()),
                 Account.deactivated_at.is_(None),
             )
         )
     ).one_or_none()
     if found is None:
         raise Unauthenticated("this session has ended; sign in again")
-    account, signed_in = found
+    account, signed_in, token = found
     return actor_of(
         account,
-        credential=Credential(BrowserSession, signed_in.id, unseen=unseen(signed_in.used_at)),
+        Scope(token.scope) if token else Scope.administer,
+        Credential(
+            BrowserSession,
+            signed_in.id,
+            token.expires_at if token else None,
+            unseen=unseen(signed_in.used_at),
+        ),
+    )
+
+
+def _goes_on(at: datetime) -> Sequence[ColumnElement[bool]]:
+    """Conditions on a session, and on the token that it may be of: neither has ended."""
+    return (
+        BrowserSession.used_at > at - IDLE,
+        BrowserSession.created_at > at - LIFETIME,
+        or_(BrowserSession.token_id.is_(None), Token.revoked_at.is_(None)),
+        or_(Token.expires_at.is_(None), Token.expires_at > at),
     )
 
 
@@ -147,11 +199,10 @@ async def listing(
     session: AsyncSession, actor: Actor, *, before: int | None = None, limit: int
 ) -> Sequence[BrowserSession]:
     """One's own sessions that have not ended, the newest first."""
-    at = now()
-    query = select(BrowserSession).where(
-        BrowserSession.account_id == actor.id,
-        BrowserSession.used_at > at - IDLE,
-        BrowserSession.created_at > at - LIFETIME,
+    query = (
+        select(BrowserSession)
+        .outerjoin(Token, Token.id == BrowserSession.token_id)
+        .where(BrowserSession.account_id == actor.id, *_goes_on(now()))
     )
     if before is not None:
         query = query.where(BrowserSession.id < before)

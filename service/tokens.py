@@ -16,6 +16,7 @@ from service.models import Account, Role, Scope, Token, Utc
 from service.sightings import unseen
 
 PREFIX: Final = "crd_"
+SECRET: Final = secrets.pattern(PREFIX)
 SCHEMES: Final = frozenset({"bearer", "token"})
 """The second is what Metaculus's clients say."""
 
@@ -47,6 +48,16 @@ async def issue(
     session.add(token)
     await session.flush()
     return token, secret
+
+
+async def first(session: AsyncSession) -> str:
+    """The secret of a token of the first administrator; empty once anything opens that account."""
+    account = await accounts.first_administrator(session)
+    if account is None or account.password_hash is not None:
+        return ""
+    if await session.scalar(select(Token.id).where(Token.account_id == account.id).limit(1)):
+        return ""
+    return (await issue(session, account.id, "first"))[1]
 
 
 async def create(
@@ -130,7 +141,12 @@ async def authenticate(session: AsyncSession, authorization: str | None) -> Acto
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() not in SCHEMES or not secret.strip():
         raise Unauthenticated("send the header Authorization: Bearer TOKEN")
-    digest = secrets.digest(secret.strip())
+    return await opened(session, secret.strip())
+
+
+async def opened(session: AsyncSession, secret: str) -> Actor:
+    """The account that a token's secret opens; raises Unauthenticated."""
+    digest = secrets.digest(secret)
     found = await session.execute(_opened(), {"presented": digest, "at": now()})
     row = found.one_or_none()
     if row is None:

@@ -77,6 +77,7 @@ async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) ->
         data.invitation,
         data.password,
         address=_address(request),
+        name=data.name or "",
         revoke_tokens=data.revoke_tokens,
     )
     async with state.database.read() as session:

@@ -3,58 +3,68 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
 import click
 from litestar import Litestar
 
-from service import accounts, logs, questions, tokens
+from service import accounts, invitations, logs, questions, tokens
 from service.cli.command import sentences, with_database
 from service.cli.group import Sentence
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
 
+FIRST: Final = "administrator"
 LONGEST_PAUSE_SECONDS: Final = 30.0
 LONGEST_ENDING_SECONDS: Final = 30
 """How long requests that are being answered may take once the process is told to end."""
 
 
 @click.command(epilog="Example: credence init --token")
-@click.option("--token", "only_token", is_flag=True, help="Print only the token, if one is made.")
-def init(*, only_token: bool) -> None:
+@click.option(
+    "--token", "only_token", is_flag=True, help="Print a token of the administrator, and only that."
+)
+@click.option("--without-sets", is_flag=True, help="Load none of the shipped sets.")
+def init(*, only_token: bool, without_sets: bool) -> None:
     """Migrate, load the shipped sets and create the first administrator.
 
-    Safe to repeat: the token is printed once, when the administrator is created.
+    Safe to repeat. `credence serve` then prints the link with which that administrator signs in;
+    --token prints an API token too, as long as nothing else opens the account.
     """
     from service.cli.questions import load_sets, report  # noqa: PLC0415  # no server needs it
 
-    async def work(database: Database, settings: Settings) -> tuple[list[questions.Loaded], str]:
+    async def work(
+        database: Database, settings: Settings
+    ) -> tuple[list[questions.Loaded], bool, str]:
         await database.migrate()
-        loaded = await load_sets(database, Path(settings.sets_folder))
+        folder = Path(settings.sets_folder)
+        loaded = [] if without_sets else await load_sets(database, folder)
         async with database.write() as session:
-            if await accounts.administrator_exists(session):
-                return loaded, ""
-            made = await accounts.create(session, "administrator", Role.administrator)
-            _, token = await tokens.issue(session, made.id, "first")
-            return loaded, token
+            created = not await accounts.administrator_exists(session)
+            if created:
+                await accounts.create(session, FIRST, Role.administrator)
+            return loaded, created, await tokens.first(session) if only_token else ""
 
-    loaded, token = with_database(work, create=True)
+    loaded, created, token = with_database(work, create=True)
     if only_token:
-        click.echo("there is an administrator already", err=True) if not token else None
-        click.echo(token) if token else None
+        click.echo(token) if token else click.echo(
+            "the administrator has a way in already", err=True
+        )
         return
     report(loaded)
-    if token:
-        click.echo("created the account `administrator`; its token, shown this once:")
-        click.echo(token)
+    if created:
+        click.echo(f"created the account `{FIRST}`; `credence serve` prints the link to sign in")
 
 
 @click.command(epilog="Example: credence serve --port 8123 --no-worker")
@@ -71,25 +81,104 @@ def init(*, only_token: bool) -> None:
     help="Web processes that share the port; more than one pays on PostgreSQL.",
 )
 def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
-    """Serve the API and the pages, with a worker as a child process."""
+    """Serve the API and the pages, with a worker as a child process.
+
+    Once it answers it prints its address and, until the first administrator has signed in, a link
+    that signs them in: it works once, for a day, and each start prints a new one.
+    """
     import uvicorn  # noqa: PLC0415  # only the server needs it
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
     with sentences():
-        Settings.from_environment()
+        settings = Settings.from_environment()
     if not with_database(lambda database, _: database.schema_is_current()):
         raise Sentence("the database has another schema version; run `credence init`")
-    with _beside(worker=worker):
-        uvicorn.run(
-            "service.cli.installation:web",
-            factory=True,
-            host=host,
-            port=port,
-            workers=processes,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=LONGEST_ENDING_SECONDS,
-        )
+    config = uvicorn.Config(
+        "service.cli.installation:web",
+        factory=True,
+        host=host,
+        port=port,
+        workers=processes,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=LONGEST_ENDING_SECONDS,
+    )
+    listening = _bind(host, port)
+    with _beside(worker=worker), _greeting(host, listening.getsockname()[1], settings.site):
+        if processes > 1:
+            Multiprocess(config, [listening]).run()
+        else:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run([listening])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket on the address, which web processes can share; its port is known at once."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise Sentence(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose others with --host "
+            "and --port"
+        ) from error
+    bound.set_inheritable(True)
+    return bound
+
+
+@contextmanager
+def _greeting(host: str, port: int, site: str) -> Iterator[None]:
+    """Say on standard output where the service is, once it answers there."""
+    stopping = threading.Event()
+    greeter = threading.Thread(target=_greet, args=(host, port, site, stopping), daemon=True)
+    greeter.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        greeter.join()
+
+
+def _greet(host: str, port: int, site: str, stopping: threading.Event) -> None:
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not listened on
+    while not _answers(near, port):
+        if stopping.wait(0.1):
+            return
+
+    async def work(database: Database, _settings: Settings) -> str | None:
+        async with database.write() as session:
+            return await invitations.invite_first(session)
+
+    try:
+        secret = with_database(work)
+    except Sentence as error:
+        error.show()
+        return
+    site = site or f"http://{f'[{near}]' if ':' in near else near}:{port}"
+    lines = ["", f"Credence answers at {site}", ""]
+    if secret:
+        lines += [
+            "Sign in as the first administrator with this link. It works once, within 24 hours;",
+            "until then each start prints a new one.",
+            "",
+            f"    {invitations.link(site, secret)}",
+            "",
+        ]
+    click.echo("\n".join(lines))
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def web() -> Litestar:

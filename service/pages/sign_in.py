@@ -1,20 +1,24 @@
-"""Signing in and out, and joining by an invitation."""
+"""Signing in by a password, an invitation or an API token; signing out; and joining."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from litestar import Controller, get, post
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from service import identity, origin, sessions
-from service.accounts import Actor
+from service import identity, invitations, origin, sessions, tokens
 from service.dependencies import WITHOUT_NUL, AppRequest
-from service.errors import Problem
+from service.errors import Invalid, Problem
+from service.invitations import Invited
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
 
+GONE: Final = 410
+
 Next = Annotated[str, QueryParameter(name="next", max_length=2000, pattern=WITHOUT_NUL)]
+Code = Annotated[str, QueryParameter(max_length=2000, pattern=WITHOUT_NUL)]
 
 
 class SignIn(Controller):
@@ -22,28 +26,22 @@ class SignIn(Controller):
 
     @get("/sign-in")
     async def ask(self, request: AppRequest, following: Next = "/") -> Template:
-        """The form for name and password."""
+        """The form for a name and its password, an invitation or a token."""
         form = Form(ByField(next=_local(following)))
-        return page(request, VISITOR, "sign_in.html", form=form)
+        return _asking(request, form)
 
     @post("/sign-in", status_code=303)
     async def sign_in(self, request: AppRequest) -> Redirect | Template:
-        """Begin a session, and go where one was about to go."""
+        """Begin a session and go where one was about to go, or take an invitation up."""
         form = await read_form(request)
-        state = request.app.state
+        if invitation := invitations.CODE.search(form.text("password")):
+            form.given["invitation"] = invitation[0]
+            return await _joining(request, form)
         try:
-            secret = await sessions.sign_in(
-                state.database,
-                state.settings,
-                form.text("name"),
-                form.text("password"),
-                address=origin.address(request, state.settings.client_address_header),
-                browser=request.headers.get("user-agent", ""),
-                instead_of=_presented(request),
-            )
+            secret = await _signed_in(request, form)
         except Problem as problem:
             form.refuse(problem)
-            return page(request, VISITOR, "sign_in.html", status=problem.status, form=form)
+            return _asking(request, form, problem.status)
         return _entered(request, secret, _local(form.text("next")))
 
     @post("/sign-out", status_code=303)
@@ -55,49 +53,93 @@ class SignIn(Controller):
         return _entered(request, None, "/sign-in")
 
     @get("/join")
-    async def join(self, request: AppRequest) -> Template:
-        """The form for those who have an invitation, or may come without one."""
-        return _joining(request, Form())
+    async def join(self, request: AppRequest, invitation: Code = "") -> Template:
+        """The form for those who have an invitation, or may come without one; it uses up none."""
+        return await _joining(request, Form(ByField(invitation=invitation.strip())))
 
     @post("/join", status_code=303)
     async def register(self, request: AppRequest) -> Redirect | Template:
         """Make an account, or set the password of the one that the invitation is for."""
         form = await read_form(request)
+        state = request.app.state
+        invitation = form.text("invitation").strip()
         try:
-            actor = await _joined(request, form)
+            actor = await identity.join(
+                state.database,
+                state.settings,
+                invitation,
+                form.text("name"),
+                form.text("password"),
+                address=origin.address(request, state.settings.client_address_header),
+            )
         except Problem as problem:
             form.refuse(problem)
-            return _joining(request, form, problem.status)
+            return await _joining(request, form, problem.status)
         secret = await sessions.begin(
-            request.app.state.database,
+            state.database,
             actor.id,
             browser=request.headers.get("user-agent", ""),
             instead_of=_presented(request),
         )
-        return _entered(request, secret, "/")
+        return _entered(request, secret, "/welcome")
 
 
-async def _joined(request: AppRequest, form: Form) -> Actor:
+async def _signed_in(request: AppRequest, form: Form) -> str:
+    """The secret of a session for a name and its password, or for an API token."""
     state = request.app.state
-    address = origin.address(request, state.settings.client_address_header)
-    invitation, password = form.text("invitation").strip(), form.text("password")
-    if invitation and not form.text("name"):
-        return await identity.renew_password(
-            state.database, state.settings, invitation, password, address=address
-        )
-    return await identity.register(
+    name, given = form.text("name"), form.text("password")
+    token = tokens.SECRET.search(given)
+    cut_off = given.strip().startswith((tokens.PREFIX, invitations.PREFIX))
+    if not token and not name:
+        if cut_off:
+            raise Invalid(
+                "this is not the whole of it; copy it again, to its end", field="password"
+            )
+        raise Invalid("with a password, write the name of your account too", field="name")
+    begin = (
+        partial(sessions.sign_in_by_token, token=token[0])
+        if token
+        else partial(sessions.sign_in, name=name, password=given)
+    )
+    return await begin(
         state.database,
         state.settings,
-        form.text("name"),
-        password,
-        address=address,
-        invitation=invitation or None,
+        address=origin.address(request, state.settings.client_address_header),
+        browser=request.headers.get("user-agent", ""),
+        instead_of=_presented(request),
     )
 
 
-def _joining(request: AppRequest, form: Form, status: int = 200) -> Template:
+def _asking(request: AppRequest, form: Form, status: int = 200) -> Template:
     registration = request.app.state.settings.registration
-    return page(request, VISITOR, "join.html", status=status, form=form, registration=registration)
+    return page(
+        request, VISITOR, "sign_in.html", status=status, form=form, registration=registration
+    )
+
+
+async def _joining(request: AppRequest, form: Form, status: int = 200) -> Template:
+    """The page of an invitation as it stands: what it lets one do, or that it does so no more."""
+    state = request.app.state
+    invited: Invited | None = None
+    ended = False
+    if form.text("invitation"):
+        async with state.database.read() as session:
+            try:
+                invited = await invitations.look_up(session, form.text("invitation"))
+            except Invalid:
+                ended = True
+    if invited and invited.account and "name" not in form.given:
+        form.given["name"] = invited.account.name
+    return page(
+        request,
+        VISITOR,
+        "join.html",
+        status=GONE if ended else status,
+        form=form,
+        invited=invited,
+        ended=ended,
+        registration=state.settings.registration,
+    )
 
 
 def _presented(request: AppRequest) -> str | None:

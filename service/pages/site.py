@@ -22,6 +22,7 @@ from service.pages import (
     sign_in,
     tasks,
     webhooks,
+    welcome,
 )
 from service.pages.rendering import STATIC
 
@@ -37,6 +38,7 @@ def site(visitor: Provide) -> Router:
             forecasters.profile,
             model.health,
             sign_in.SignIn,
+            welcome.Welcome,
             account.Account,
             accounts.Accounts,
             webhooks.Webhooks,

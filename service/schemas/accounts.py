@@ -28,11 +28,13 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True):
 class Renewal(msgspec.Struct, forbid_unknown_fields=True):
     """Someone sets the password of the account that an invitation is for.
 
-    Its sessions end; with `revoke_tokens` its tokens too.
+    Its sessions end; with `revoke_tokens` its tokens too. With its first password an account may
+    get another `name`.
     """
 
     invitation: StoredText
     password: Password
+    name: Name | None = None
     revoke_tokens: bool = False
 
 
@@ -151,9 +153,10 @@ class IssuedToken(msgspec.Struct):
 
 
 class SessionOut(msgspec.Struct):
-    """A browser in which someone is signed in."""
+    """A browser in which someone is signed in; `token_id` if an API token signed it in."""
 
     id: int
+    token_id: int | None
     browser: str
     created_at: datetime
     used_at: datetime
@@ -161,7 +164,7 @@ class SessionOut(msgspec.Struct):
     @classmethod
     def of(cls, row: BrowserSession) -> "SessionOut":
         """From its row."""
-        return cls(row.id, row.browser, row.created_at, row.used_at)
+        return cls(row.id, row.token_id, row.browser, row.created_at, row.used_at)
 
 
 class EndedSession(msgspec.Struct):

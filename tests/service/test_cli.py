@@ -2,6 +2,7 @@
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -132,18 +133,34 @@ def test_a_fresh_machine_needs_two_commands_and_each_token_is_printed_once(tmp_p
     assert token.count("\n") == 1
     assert (tmp_path / "credence.db").exists()
     code, again, said = credence("init", "--token")
-    assert (code, again, said) == (0, "", "there is an administrator already\n")
+    assert (code, again, said) == (0, "", "the administrator has a way in already\n")
 
 
 def test_init_says_what_it_loaded_and_is_safe_to_repeat(credence, count) -> None:
     first, second = credence("init"), credence("init")
     assert (first.stderr, second.stderr) == ("", "")
     assert "set russia-iran: 36 questions created, 0 revised, 0 unchanged" in first.stdout
-    assert first.stdout.splitlines()[-1].startswith("crd_")
+    assert "`credence serve` prints the link to sign in" in first.stdout.splitlines()[-1]
     assert "set russia-iran: 0 questions created, 0 revised, 36 unchanged" in second.stdout
-    assert "crd_" not in second.stdout + second.stderr
+    assert "crd_" not in first.stdout + second.stdout
+    assert credence("init", "--token").stdout.startswith("crd_")
+    assert credence("init", "--token").stdout == ""
     assert count(Account) == 1
     assert count(Question) == count(QuestionRevision) > 36
+
+
+def test_a_service_of_ones_own_starts_without_the_shipped_sets(credence, count) -> None:
+    done = credence("init", "--without-sets")
+    assert done.stdout.startswith("created the account `administrator`")
+    assert (count(Account), count(Question)) == (1, 0)
+
+
+def test_a_port_in_use_is_named_in_one_sentence(fails) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        fails("serve", "--port", port, "--no-worker", words=f"port {port}: Address already in use")
 
 
 def test_an_account_is_made_with_a_token_that_opens_until_it_is_revoked(

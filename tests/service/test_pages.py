@@ -45,6 +45,8 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("POST", f"{Q}/comments"): FORECAST,
     ("GET", "/sign-in"): ANYONE,
     ("GET", "/join"): ANYONE,
+    ("GET", "/welcome"): MEMBERS,
+    ("POST", "/welcome/token"): {"visitor": 401, "viewer": 200, "forecaster": 200, "curator": 200},
     ("GET", "/account"): MEMBERS,
     ("POST", "/account/tokens"): {"visitor": 401, "viewer": 200, "forecaster": 200, "curator": 200},
     ("POST", "/account/showing"): OWN | {"viewer": 403},

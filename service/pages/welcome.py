@@ -1,0 +1,39 @@
+"""The page after joining: how to get a token for programs, and what to do next."""
+
+from datetime import timedelta
+from typing import Final
+
+from litestar import Controller, get, post
+from litestar.response import Template
+
+from service import origin, tokens
+from service.clock import now
+from service.dependencies import AppRequest, Who, Writing
+from service.models import Role, Scope
+from service.pages.rendering import page
+from service.pages.visitors import require_someone
+
+LABEL: Final = "first token"
+LIFETIME: Final = timedelta(days=90)
+
+
+class Welcome(Controller):
+    """What somebody sees who has just joined, and may open again."""
+
+    path = "/welcome"
+
+    @get()
+    async def one(self, request: AppRequest, actor: Who) -> Template:
+        """What one may do here, and the button that makes a token."""
+        require_someone(actor)
+        return page(request, actor, "welcome.html", secret=None, site=origin.site(request))
+
+    @post("/token", status_code=200)
+    async def issue(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
+        """Make a token that reads and forecasts, and show its secret this once."""
+        require_someone(actor)
+        scope = Scope.forecast if actor.may(Role.forecaster) else Scope.read
+        held = actor.credential.expires_at if actor.credential else None
+        ending = min(filter(None, (now() + LIFETIME, held)))
+        _, secret = await tokens.create(writing, actor, actor.id, LABEL, scope, ending)
+        return page(request, actor, "welcome.html", secret=secret, site=origin.site(request))
