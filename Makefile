@@ -10,7 +10,7 @@ BIN := .venv/bin
 	lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
-	@$(BIN)/credence init
+	@$(BIN)/credence init $(INIT)
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
