@@ -173,7 +173,7 @@ def _outcome(known: list[Row]) -> tuple[float, float]:
     """The outcome and when it was known, from the rows that say that it is."""
     for row in known:
         if row.choice("resolved", FLAGS):
-            if not row.text("resolved_to") or row.text("resolved_to") == "NaN":
+            if row.text("resolved_to") in {"", "nan"}:
                 row.notes.adjust("annulled questions, imported without outcome", row.place)
             elif (value := row.probability("resolved_to")) in {0.0, 1.0}:
                 return value, row.time("resolution_date")

@@ -32,7 +32,7 @@ _QUESTION_FIELDS: Final = (
     "voided_at",
     "correctness_known_at",
 )
-_UTC: Final = re.compile(r"^([0-9-]{10}[ T][0-9:.]+) UTC$", re.ASCII)
+_UTC: Final = " UTC"
 _YES, _NO = "yes", "no"
 
 
@@ -299,7 +299,10 @@ def _renamed(source: Source, name: str) -> Iterator[Row]:
     """The rows of a table by those names, with times as ISO 8601 has them."""
     columns = _columns(source.header(name))
     for row in source.table(name, ()):
-        cells = {key: _UTC.sub(r"\1Z", row.cells[column]) for key, column in columns.items()}
+        cells = {key: row.cells[column] for key, column in columns.items()}
+        for key, text in cells.items():
+            if text.endswith(_UTC) and text[:1].isdigit():
+                cells[key] = f"{text.removesuffix(_UTC)}Z"
         yield replace(row, cells=cells)
 
 

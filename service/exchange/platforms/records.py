@@ -31,7 +31,9 @@ class _Cells(Mapping[str, str]):
         value = self._values[key]
         if isinstance(value, str):
             return value
-        return "" if value is None else json.dumps(value)
+        if value is None:
+            return ""
+        return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

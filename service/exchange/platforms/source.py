@@ -25,7 +25,7 @@ _BLANKS: Final = re.compile(r"[ \t\r\n]+")
 _TABLES: Final = (".csv", ".csv.gz", ".tsv", ".tab", ".txt")
 _JSON: Final = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
 _LARGEST_JSON: Final = 2**27
-"""Bytes that are read of one JSON file: read at once, it takes several times as much memory."""
+"""Bytes of JSON that are read: they are all in memory, where they take several times as much."""
 
 
 def _clean(text: str) -> str:
@@ -51,6 +51,7 @@ class Source:
         self.notes = Notes()
         self._headers: dict[str, frozenset[str]] = {}
         self._documents: dict[str, Any] = {}
+        self._json_left = _LARGEST_JSON
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -156,9 +157,12 @@ class Source:
     def _read_json(self, name: str) -> Any:
         place = self.place(name)
         with self.open(name) as file:
-            data = file.read(_LARGEST_JSON + 1)
-        if len(data) > _LARGEST_JSON:
-            raise PanelError(f"{place}: holds more than {_LARGEST_JSON:,} bytes of JSON; split it")
+            data = file.read(self._json_left + 1)
+        self._json_left -= len(data)
+        if self._json_left < 0:
+            raise PanelError(
+                f"{place}: more than {_LARGEST_JSON:,} bytes of JSON; import them in parts"
+            )
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:

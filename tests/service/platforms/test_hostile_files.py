@@ -170,11 +170,13 @@ def test_json_in_another_encoding_is_refused(tmp_path: Path) -> None:
         platforms.read(path)
 
 
-def test_a_file_that_is_too_large_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("files", [1, 2])
+def test_more_json_than_fits_into_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    monkeypatch.setattr(source, "_LARGEST_JSON", 100)
-    path = tmp_path / "file.json"
-    path.write_text(json.dumps([BET] * 10))
-    with pytest.raises(PanelError, match=r"holds more than 100 bytes of JSON; split it"):
-        platforms.read(path)
+    text = json.dumps([BET] * 10)
+    monkeypatch.setattr(source, "_LARGEST_JSON", len(text) * files - 1)
+    for number in range(files):
+        (tmp_path / f"{number}.json").write_text(text)
+    with pytest.raises(PanelError, match=r"more than [0-9,]+ bytes of JSON; import them in parts"):
+        platforms.read(tmp_path)
