@@ -12,7 +12,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import PanelError, Row
-from service.exchange.platforms.platform import FLAGS, Platform
+from service.exchange.platforms.platform import FLAGS, Platform, forecaster
 from service.exchange.platforms.records import Record, merged, nested, records
 from service.exchange.platforms.source import Source
 
@@ -77,7 +77,7 @@ def _read(source: Source) -> Panel:
             (
                 person,
                 key.question_id,
-                row.time("forecast_due_date", required=True),
+                row.past("forecast_due_date"),
                 math.inf,
                 row.probability("forecast"),
             )
@@ -144,7 +144,7 @@ def _questions(source: Source, resolutions: Resolutions) -> dict[_Key, PanelQues
         listed = item.values.get("resolution_dates")
         for date in listed if isinstance(listed, list) else [""]:
             key = _key(item, str(date))
-            title = " ".join(item.text("question", required=True).split())
+            title = item.text("question", required=True)
             if key.date:
                 title = title.replace("{resolution_date}", key.date)
                 title = title.replace("{forecast_due_date}", key.due)
@@ -204,10 +204,10 @@ def _forecasts(source: Source) -> dict[tuple[str, _Key], Row]:
     return forecasts
 
 
-def _forecaster(item: Row) -> str:
-    person = item.text("user_id", "model", "organization", required=True)
-    named = (item.text("organization"), item.text("model"))
-    return item.text("user_id") or ("/".join(named) if all(named) else person)
+def _forecaster(item: Record) -> str:
+    if all(item.text(key) for key in ("organization", "model")) and not item.text("user_id"):
+        item = merged(item, model=f"{item.text('organization')}/{item.text('model')}")
+    return forecaster(item, "user_id", "model", "organization")
 
 
 PLATFORM: Final = Platform(

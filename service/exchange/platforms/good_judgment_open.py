@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Row
-from service.exchange.platforms.platform import FLAGS, Platform
+from service.exchange.platforms.platform import FLAGS, Platform, forecaster
 from service.exchange.platforms.records import Record, merged, nested, records
 from service.exchange.platforms.source import Source
 
@@ -98,7 +98,7 @@ def _read(source: Source) -> Panel:
             _Prediction(
                 answer=answer,
                 set_id=row.text("prediction_set_id"),
-                member=row.text(*_MEMBER),
+                member=forecaster(row, *_MEMBER),
                 time=_time(row),
                 probability=row.probability("forecasted_probability"),
             )
@@ -124,16 +124,12 @@ def _left_out(row: Row) -> str:
         return "predictions made after the answer was known"
     if row.text("refunded_at"):
         return "predictions whose trade was refunded"
-    if not row.text("forecasted_probability"):
-        return "predictions without a probability"
-    if not row.text(*_MEMBER):
-        return "predictions without a member"
-    return ""
+    return "" if row.text("forecasted_probability") else "predictions without a probability"
 
 
 def _time(row: Row) -> float:
-    time = _first_time(row, ("filled_at", "prediction_set_created_at"))
-    return row.time("created_at", required=True) if math.isnan(time) else time
+    columns = ("filled_at", "prediction_set_created_at", "created_at")
+    return row.past(next((one for one in columns if row.text(one)), columns[-1]))
 
 
 def _forecasts(key: str, question: _Question) -> Iterator[tuple[str, str, float, float, float]]:
@@ -168,7 +164,7 @@ def _panel_question(key: str, question: _Question, answer: str) -> PanelQuestion
         outcome = 1.0 - _outcome(row)
     else:
         outcome = _outcome(row)
-    title = " ".join(row.text("question_name").split()) or f"Question {key}"
+    title = row.text("question_name") or f"Question {key}"
     known = (
         "answer_correctness_known_at",
         "question_correctness_known_at",

@@ -15,7 +15,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import PanelError, Row
-from service.exchange.platforms.platform import Platform
+from service.exchange.platforms.platform import Platform, forecaster
 from service.exchange.platforms.source import Source
 
 _FORECAST_COLUMNS: Final = (
@@ -124,7 +124,7 @@ def _problems(source: Source) -> dict[str, _Problem]:
 def _question(problem: _Problem, letter: str) -> PanelQuestion:
     row = problem.row
     outcome = _outcome(problem, letter)
-    title, option = " ".join(row.text("q_text").split()), problem.options[letter]
+    title, option = row.text("q_text"), problem.options[letter]
     if letter != "a" or option.lower() != "yes":
         title = f"{title} ({option})"
     if problem.condition:
@@ -155,9 +155,9 @@ def _forecasts(
     made: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     withdrawn: dict[tuple[str, str], list[tuple[float, Row]]] = defaultdict(list)
     for row, question_id in _answers(source, problems):
-        key = (row.text("user_id"), question_id)
-        time = row.time("timestamp")
-        time = row.time("fcast_date", required=True) if math.isnan(time) else time
+        key = (forecaster(row, "user_id"), question_id)
+        time = row.past("timestamp", required=False)
+        time = row.past("fcast_date") if math.isnan(time) else time
         if row.choice("fcast_type", _TYPES):
             withdrawn[key].append((time, row))
         elif row.text("value") in {"", *_NONE}:

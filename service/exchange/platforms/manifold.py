@@ -11,7 +11,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Row, moment
-from service.exchange.platforms.platform import FLAGS, Platform
+from service.exchange.platforms.platform import FLAGS, Platform, forecaster
 from service.exchange.platforms.records import nested, records
 from service.exchange.platforms.source import Source
 
@@ -61,8 +61,8 @@ def _read(source: Source) -> Panel:
             seen.add(bet_id)
         if market_id not in questions:
             questions[market_id] = _question(market) if market else _unknown(row, market_id)
-        time = _time(row, "createdTime", required=True)
-        person = row.text("userId", "userUsername")
+        time = _since_2021(row, "createdTime", row.past("createdTime"))
+        person = forecaster(row, "userId", "userUsername")
         forecasts.append((person, market_id, time, math.inf, row.probability("probAfter")))
     return Panel.of(forecasts=forecasts, questions=questions.values())
 
@@ -100,8 +100,6 @@ def _other_market(row: Row, market: Row | None) -> str:
 
 def _no_forecast(row: Row) -> str:
     """Why a bet on a binary market is no forecast, or "" if it is one."""
-    if not row.text("userId", "userUsername"):
-        return "bets without a userId"
     if row.choice("isRedemption", FLAGS):
         return "redemptions of shares, which Manifold makes by itself"
     if row.choice("isAnte", FLAGS):
@@ -141,7 +139,7 @@ def _question(market: Row) -> PanelQuestion:
         id=market.text("id", required=True),
         title=_title(market),
         outcome=outcome,
-        opens=_time(market, "createdTime"),
+        opens=_since_2021(market, "createdTime", market.time("createdTime")),
         closes=_closes(market),
         resolved=math.nan if math.isnan(outcome) else market.time("resolutionTime"),
     )
@@ -157,12 +155,12 @@ def _closes(market: Row) -> float:
 
 def _title(market: Row) -> str:
     slug = market.text("slug") or market.text("url").rpartition("/")[2]
-    title = " ".join(market.text("question").split()) or slug.replace("-", " ")
+    title = market.text("question") or slug.replace("-", " ")
     return title or f"Manifold, market {market.text('id')}"
 
 
-def _time(row: Row, column: str, *, required: bool = False) -> float:
-    time = row.time(column, required=required)
+def _since_2021(row: Row, column: str, time: float) -> float:
+    """Refuse a time before Manifold, which is one in another unit."""
     if time < _BEGAN:
         raise row.error(
             column,

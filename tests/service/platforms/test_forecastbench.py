@@ -1,6 +1,6 @@
 """ForecastBench: questions for each date, a forecaster for each model, outcomes of a third file."""
 
-import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -217,9 +217,18 @@ def test_errors_name_the_forecast_and_the_field(read, broken: dict[str, Any], me
         read(f_json=forecast_set(forecast("rain", 0.5), broken))
 
 
-def test_nobody_forecasts_without_a_name(read) -> None:
-    with pytest.raises(PanelError, match=r"forecast 1: user_id or model or organization: empty"):
-        read(f_json=forecast_set(forecast("rain", 0.5), organization=None, model=""))
-    alone = read(f_json=forecast_set(forecast("rain", 0.5), organization=None))
-    assert alone.panel.forecasters == ("oracle",)
-    assert math.isinf(alone.panel.until[0])
+def test_what_names_a_forecaster(read) -> None:
+    row = forecast("rain", 0.5)
+    names = {
+        "oracle": {"organization": None},
+        "acme": {"model": ""},
+        "(no name)": {"organization": None, "model": None},
+    }
+    for name, values in names.items():
+        assert read(f_json=forecast_set(row, **values)).panel.forecasters == (name,)
+
+
+def test_a_round_that_is_not_due_yet_is_refused(read) -> None:
+    later = (datetime.now(UTC) + timedelta(days=14)).strftime("%Y-%m-%d")
+    with pytest.raises(PanelError, match=r"forecast 1: forecast_due_date: .* is in the future"):
+        read(f_json=forecast_set(forecast("rain", 0.5), forecast_due_date=later))

@@ -169,12 +169,11 @@ def test_what_is_no_forecast_is_left_out_by_reason(read, forecasts, left_out, ad
         prediction_set(5, "eve", ("Yes", 0.9)),
     ]
     export = read(sets_json=sets, q_json={"questions": [question(10, ("Yes", 0.5))]})
-    assert [made.forecaster for made in forecasts(export)] == ["eve"]
+    assert [made.forecaster for made in forecasts(export)] == ["(no name)", "eve"]
     assert left_out(export) == {
         "predictions made after the answer was known": 1,
         "predictions whose trade was refunded": 1,
         "predictions without a probability": 1,
-        "predictions without a member": 1,
     }
     assert adjusted(export)["answers resolved between no and yes, imported without outcome"] == 1
 

@@ -86,7 +86,6 @@ def test_what_is_no_forecast_is_left_out_by_reason(read, forecasts, left_out) ->
         bet(6, contractId="who", answerId="a1"),
         bet(7, contractId="free", outcome="3"),
         bet(8, contractId="number"),
-        {key: value for key, value in bet(9).items() if key != "userId"},
     ]
     export = read(bets_json=bets, m_json=[market("number", outcomeType="PSEUDO_NUMERIC")])
     assert [made.forecaster for made in forecasts(export)] == ["user1"]
@@ -97,7 +96,6 @@ def test_what_is_no_forecast_is_left_out_by_reason(read, forecasts, left_out) ->
         "antes, with which a market is created": 1,
         "bets on an answer of a market with several": 2,
         "bets on markets of type PSEUDO_NUMERIC": 1,
-        "bets without a userId": 1,
     }
 
 
@@ -105,6 +103,18 @@ def test_what_is_left_out_may_be_malformed(read, forecasts) -> None:
     broken = {"probAfter": None, "createdTime": "once", "probBefore": {}}
     bets = [bet(1), bet(2, isAnte=True, **broken), bet(3, answerId="a", **broken)]
     assert len(forecasts(read(bets_json=bets))) == 1
+
+
+def test_bets_without_users_are_those_of_one_forecaster(read, forecasts, adjusted) -> None:
+    """As of the API in the spring of 2022; then the forecasts are the course of the market."""
+    bets = [bet(1), bet(2, probAfter=0.25)]
+    for one in bets:
+        del one["userId"]
+    export = read(bets_json=bets)
+    assert {made.forecaster for made in forecasts(export)} == {"(no name)"}
+    assert (
+        adjusted(export)["forecasts without a forecaster's name, all taken for one, (no name)"] == 2
+    )
 
 
 @pytest.mark.parametrize("resolution", ["MKT", "CANCEL"])
@@ -191,6 +201,7 @@ def test_a_market_that_never_closes(read, adjusted) -> None:
         ({"probAfter": 1.2}, "bet 2: probAfter: 1.2 is outside"),
         ({"probAfter": "a lot"}, "bet 2: probAfter: 'a lot' is not a number"),
         ({"createdTime": None}, "bet 2: createdTime: empty"),
+        ({"createdTime": 4 * JUNE}, "bet 2: createdTime: .* is in the future"),
         ({"createdTime": [1]}, "bet 2: createdTime: .* is not an ISO 8601 time"),
         ({"isAnte": "perhaps"}, "bet 2: isAnte: 'perhaps' is none of"),
         ({"contractId": ""}, "bet 2: contractId: empty"),
