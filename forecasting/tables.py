@@ -217,8 +217,11 @@ class Row:
     def text(self, *columns: str, required: bool = False) -> str:
         """Return the first text in the columns, without blanks at its ends."""
         for column in columns:
+            cell = self.cells.get(column)
+            if not cell:
+                continue
             with self._located(column):
-                if found := self.dialect.clean(self.cells.get(column, "")):
+                if found := self.dialect.clean(cell):
                     return found
         if required:
             raise self.error(" or ".join(columns), "empty, every row needs one")

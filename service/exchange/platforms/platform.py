@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
@@ -64,6 +65,7 @@ def forecaster(row: Row, *columns: str) -> str:
     return name or NAMELESS
 
 
+@lru_cache(maxsize=10_000)
 def _plain_name(text: str) -> str:
     """A text with the characters that a name may hold; "" for one without any."""
     plain = "".join(
