@@ -7,7 +7,7 @@ nor no has no outcome; questions of kinds that are not supported are left out an
 from pathlib import Path
 from typing import Final
 
-from forecasting.tables import Dialect, PanelError
+from forecasting.tables import Dialect, PanelError, shown
 from service.exchange.platforms import (
     fatebook,
     folder,
@@ -49,5 +49,20 @@ def read(path: Path, dialect: Dialect | None = None) -> Export:
     platform = next((one for one in PLATFORMS if one.recognises(source)), None)
     if platform is None:
         known = "; ".join(f"{one.name} ({one.files})" for one in PLATFORMS)
-        raise PanelError(f"{path}: not an export of a platform that can be imported: {known}")
+        raise PanelError(
+            f"{path}: not an export of a platform that can be imported. It has {_content(source)}. "
+            f"Known are: {known}"
+        )
     return Export(platform.read(source), platform.name, source.notes)
+
+
+def _content(source: Source) -> str:
+    """What a source has, for the error about one that no platform recognises."""
+    if len(source.names) != 1:
+        return f"the files {shown(', '.join(source.names))}"
+    (name,) = source.names
+    if keys := source.keys(name):
+        return f"objects with the keys {shown(', '.join(sorted(keys)))}"
+    if columns := source.header(name):
+        return f"the columns {shown(', '.join(sorted(columns)))}"
+    return "no columns and no keys"

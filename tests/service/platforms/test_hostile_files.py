@@ -147,13 +147,16 @@ def refusal(path: Path) -> str:
         ('{"createdTime": 1, "probAfter": 0.5', "file.json:1: not valid JSON"),
         ('{"createdTime": ' + "9" * 10_000 + ', "probAfter": 1}', "file.json: not valid JSON"),
         ('{"probAfter": 0.1, "createdTime": 1}\n[\n', "file.json:2: not valid JSON"),
-        ("[]", "not an export of a platform"),
-        ("[3]", "not an export of a platform"),
-        ("{}", "not an export of a platform"),
+        ("[]", "not an export of a platform .* It has no columns and no keys"),
+        ("[3]", "not an export of a platform .* It has no columns and no keys"),
+        ('{"b": 1, "a": 2}', "not an export of a platform .* It has objects with the keys 'a, b'"),
+        ("a,b\n1,2\n", "not an export of a platform .* It has the columns 'a, b'"),
     ],
-    ids=["deep", "comma", "cut", "digits", "lines", "empty", "number", "object"],
+    ids=["deep", "comma", "cut", "digits", "lines", "empty", "number", "object", "table"],
 )
-def test_malformed_json_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_what_is_no_export_is_refused_with_the_reason(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "file.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(PanelError, match=message):
