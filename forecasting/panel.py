@@ -22,6 +22,7 @@ import numpy as np
 
 from forecasting import tables
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.spreadsheets import guarded, unguarded
 from forecasting.tables import EPOCH, Dialect, PanelError, Row
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -301,8 +302,8 @@ class Panel:
         for row in range(self.forecaster.size):
             moment = float(self.time[row])
             cells = (
-                self.forecasters[self.forecaster[row]],
-                self.questions[self.question[row]],
+                guarded(self.forecasters[self.forecaster[row]]),
+                guarded(self.questions[self.question[row]]),
                 f"{moment:.0f}" if self.rounds else _written(moment),
                 repr(float(self.probability[row])),
             )
@@ -313,13 +314,13 @@ class Panel:
         for index, name in enumerate(self.questions):
             outcome = self.outcome[index]
             yield (
-                name,
-                self.titles[index],
+                guarded(name),
+                guarded(self.titles[index]),
                 "" if np.isnan(outcome) else f"{outcome:.0f}",
                 _written(float(self.opens[index])),
                 _written(float(self.closes[index])),
                 _written(float(self.resolved[index])),
-                self.domains[self.domain[index]],
+                guarded(self.domains[self.domain[index]]),
                 _written(float(self.as_of[index])),
             )
 
@@ -471,19 +472,19 @@ def _plain(value: np.float64) -> float | None:
 def _read_questions(rows: Iterable[Row]) -> Iterator[PanelQuestion]:
     seen: dict[str, int] = {}
     for row in rows:
-        name = row.text("question_id", required=True)
+        name = unguarded(row.text("question_id", required=True))
         if name in seen:
             raise row.error("question_id", f"{name!r} is already on line {seen[name]}")
         seen[name] = row.line
         yield PanelQuestion(
             id=name,
-            title=row.text("title"),
+            title=unguarded(row.text("title")),
             outcome=row.choice("outcome", _OUTCOMES),
             opens=row.time("open_time"),
             closes=row.time("close_time"),
             resolved=row.time("resolve_time"),
             as_of=row.time("as_of"),
-            domain=row.text("domain"),
+            domain=unguarded(row.text("domain")),
         )
 
 
@@ -497,8 +498,8 @@ def _read_forecasts(
     made = []
     first: tuple[str, int] | None = None
     for row in rows:
-        person = row.text("forecaster_id", required=True)
-        question = row.text("question_id", required=True)
+        person = unguarded(row.text("forecaster_id", required=True))
+        question = unguarded(row.text("question_id", required=True))
         if question not in questions:
             raise row.error("question_id", f"{question!r} is not in questions.csv")
         kind, time = _time(row)

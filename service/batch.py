@@ -14,6 +14,7 @@ import numpy as np
 from forecasting import live, pooling
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
+from forecasting.spreadsheets import guarded
 
 
 class Row(NamedTuple):
@@ -71,7 +72,10 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)
-    writer.writerows(rows)
+    writer.writerows(
+        row._replace(question_id=guarded(row.question_id), method=guarded(row.method))
+        for row in rows
+    )
     write_whole(path, text.getvalue())
 
 

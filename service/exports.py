@@ -1,5 +1,6 @@
 """Exports: one's own data, and what was said in a set, as CSV or Parquet, streamed row by row."""
 
+import codecs
 import csv
 import hashlib
 import hmac
@@ -18,6 +19,7 @@ from typing import IO, Any, Final, Protocol
 from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting.spreadsheets import guarded
 from service import forecasts, questions, scoring
 from service.accounts import Actor
 from service.database import Database
@@ -46,10 +48,16 @@ Said = type[Forecast] | type[Withdrawal] | type[Score] | type[CommentRevision] |
 
 
 class Format(StrEnum):
-    """How a table is written."""
+    """How a table is written; for Excel as CSV with a byte order mark, by which it knows UTF-8."""
 
     csv = "csv"
+    excel = "excel"
     parquet = "parquet"
+
+    @property
+    def extension(self) -> str:
+        """How a file's name ends."""
+        return Format.csv if self is Format.excel else self
 
 
 class Own(StrEnum):
@@ -68,7 +76,11 @@ class OfSet(StrEnum):
     comments = "comments"
 
 
-TYPES: Final = {Format.csv: "text/csv", Format.parquet: "application/vnd.apache.parquet"}
+TYPES: Final = {
+    Format.csv: "text/csv",
+    Format.excel: "text/csv",
+    Format.parquet: "application/vnd.apache.parquet",
+}
 ZIP: Final = "application/zip"
 
 
@@ -113,8 +125,10 @@ class Export:
     def file_name(self) -> str:
         """What the file is called."""
         if self.slug is None:
-            return f"{self.what}.{self.form}"
-        return f"{self.slug}.zip" if self._archive else f"{self.slug}-comments.{self.form}"
+            return f"{self.what}.{self.form.extension}"
+        return (
+            f"{self.slug}.zip" if self._archive else f"{self.slug}-comments.{self.form.extension}"
+        )
 
     @property
     def media_type(self) -> str:
@@ -240,6 +254,12 @@ class _Csv:
         self._text.detach()
 
 
+class _Excel(_Csv):
+    def __init__(self, file: IO[bytes], columns: dict[str, type]) -> None:
+        file.write(codecs.BOM_UTF8)
+        super().__init__(file, columns)
+
+
 class _Parquet:
     def __init__(self, file: IO[bytes], columns: dict[str, type]) -> None:
         import pyarrow as pa  # noqa: PLC0415  # half a second and 50 MB that only this needs
@@ -267,6 +287,7 @@ class _Parquet:
 
 _WRITERS: Final[dict[Format, type[_Csv] | type[_Parquet]]] = {
     Format.csv: _Csv,
+    Format.excel: _Excel,
     Format.parquet: _Parquet,
 }
 
@@ -284,7 +305,7 @@ async def archived(tables: Sequence[Table], form: Format) -> AsyncIterator[bytes
     outlet = Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in tables:
-            with archive.open(f"{table.name}.{form}", "w", force_zip64=True) as file:
+            with archive.open(f"{table.name}.{form.extension}", "w", force_zip64=True) as file:
                 async for _ in _write(table, form, file):
                     yield outlet.take()
     yield outlet.take()
@@ -559,6 +580,8 @@ async def _by_id(
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return guarded(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):

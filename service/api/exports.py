@@ -32,7 +32,14 @@ class TableOperation(DocumentedOperation):
 
 
 What = Annotated[Own, PathParameter(description="what of my own")]
-Form = Annotated[Format, QueryParameter(name="format", description="how tables are written")]
+Form = Annotated[
+    Format,
+    QueryParameter(
+        name="format",
+        description="how tables are written; `excel` is CSV with a byte order mark, by which Excel "
+        "knows UTF-8. In both, texts that begin like a formula have an apostrophe before them",
+    ),
+]
 Names = Annotated[
     bool,
     QueryParameter(

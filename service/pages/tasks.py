@@ -19,6 +19,7 @@ from service.pages.visitors import require_someone
 from service.schemas.tasks import TaskOut
 
 LISTED: Final = 25
+FORMATS: Final = {Format.csv: "CSV", Format.excel: "CSV for Excel", Format.parquet: "Parquet"}
 SAID: Final = {
     "asked": "A worker takes it up within seconds; load this page again to see how far it is.",
     "removed": "The file is removed.",
@@ -111,6 +112,6 @@ class Tasks(Controller):
             following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
             alive=await workers.alive(session, patience),
             kinds=list(Own),
-            formats=list(Format),
+            formats=FORMATS,
             at=now(),
         )

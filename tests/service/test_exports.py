@@ -1,6 +1,7 @@
 """Exports: what is in them, who gets them, and that they are written as they are read."""
 
 import asyncio
+import codecs
 import csv
 import io
 import zipfile
@@ -118,7 +119,7 @@ def test_a_curator_has_a_sets_comments_as_they_stand(talk, refused) -> None:
         (row["forecaster_id"], row["parent_id"], row["private"], row["text"])
         for row in read(answer)
     ]
-    assert told == [("ann", "", "false", "Very wet."), ("bob", str(first), "true", "=Dry.")]
+    assert told == [("ann", "", "false", "Very wet."), ("bob", str(first), "true", "'=Dry.")]
     once, again = ({row["forecaster_id"] for row in read(curator.get(path))} for _ in range(2))
     assert len(once) == len(again) == 2
     assert not once & (again | {"ann", "bob"})
@@ -176,6 +177,35 @@ def test_pseudonyms_hold_within_one_export_only(crowd, tmp_path) -> None:
     assert not set(first.forecasters) & set(second.forecasters)
     assert not {"ann", "bob"} & set(first.forecasters)
     assert sorted(first.probability.tolist()) == sorted(second.probability.tolist())
+
+
+def test_formulas_in_texts_are_not_run_by_spreadsheets(account, curator, question) -> None:
+    rain, eve = question(title="=Will it rain?"), account("@eve")
+    eve.forecast(rain, 0.5, rationale='=HYPERLINK("https://example.org")')
+    assert eve.post(f"/questions/{rain}/comments", {"text": "=1+1"}).status_code == 201
+    (mine,) = read(eve.get("/account/exports/forecasts"))
+    assert mine["title"] == "'=Will it rain?"
+    assert mine["rationale"] == '\'=HYPERLINK("https://example.org")'
+    assert mine["probability"] == "0.5"
+    (mine,) = read(eve.get("/account/exports/comments"))
+    assert mine["text"] == "'=1+1"
+    (one,) = read(curator.get("/sets/tests/exports/comments", names=True))
+    assert (one["forecaster_id"], one["text"]) == ("'@eve", "'=1+1")
+    rows = eve.get("/account/exports/comments", format="parquet")
+    assert parquet.read_table(io.BytesIO(rows.content)).to_pylist()[0]["text"] == "=1+1"
+
+
+def test_an_export_for_excel_says_that_it_is_utf_8_and_is_read_in_again(
+    account, curator, question, tmp_path
+) -> None:
+    rain, eve = question(title="=Ob es schüttet?"), account("@eve")
+    eve.forecast(rain, 0.5, rationale="Vielleicht, ja.")
+    answer = eve.get("/account/exports/forecasts", format="excel")
+    assert answer.headers["content-disposition"] == 'attachment; filename="forecasts.csv"'
+    assert answer.content.startswith(codecs.BOM_UTF8 + b"id,")
+    whole = curator.get("/sets/tests/exports/forecasts", names=True, format="excel")
+    panel = unpacked(whole, tmp_path)
+    assert (panel.forecasters, panel.titles) == (("@eve",), ("=Ob es schüttet?",))
 
 
 def test_a_set_can_be_had_in_parquet(crowd) -> None:
