@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261127_03"
-down_revision = "20261127_02"
+revision = "20261127_04"
+down_revision = "20261127_03"
 branch_labels = None
 depends_on = None
 
