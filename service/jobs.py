@@ -71,14 +71,13 @@ class Sampler:
     Whatever happens to the child costs one fit: the next one starts a new child.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self.child: int | None = None
         self._stopped = threading.Event()
         self._told = RawValue(Told)
 
-    def sample(self, panel: Panel) -> Sampled:
+    def sample(self, panel: Panel, settings: Settings) -> Sampled:
         """Fit the model to a panel; raises Stopped, but nothing for what the sampler does."""
         if self._stopped.is_set():
             raise Stopped
@@ -86,12 +85,12 @@ class Sampler:
             self._pool = ProcessPoolExecutor(
                 1, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._told,)
             )
-        limit, level = self._settings.fit_timeout_seconds, self._settings.interval_level
+        limit, level = settings.fit_timeout_seconds, settings.interval_level
         options = {
-            "seed": self._settings.fit_seed,
-            "chains": self._settings.fit_chains,
-            "draws": self._settings.fit_draws,
-            "tune": self._settings.fit_tune,
+            "seed": settings.fit_seed,
+            "chains": settings.fit_chains,
+            "draws": settings.fit_draws,
+            "tune": settings.fit_tune,
         }
         try:
             self.child = self._pool.submit(os.getpid).result()
@@ -251,7 +250,7 @@ async def fit_once(
     """
     async with database.read() as session:
         job = await fits.read_job(session)
-    sampled = await asyncio.to_thread(sampler.sample, job.panel)
+    sampled = await asyncio.to_thread(sampler.sample, job.panel, settings)
     aggregator = Aggregator(settings.interval_level)
     if not anew:
         async with database.read() as session:
@@ -278,7 +277,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     so no lost job loses work: what a worker left undone that is not seen any more is cancelled, and
     is found due again. A worker that is only slow, and taken for lost, does nothing twice.
     """
-    sampler = Sampler(settings)
+    sampler = Sampler()
     pulse = Pulse(settings, lambda: sampler.progress)
     hand_out = _tasks(settings, pulse, stop)
 

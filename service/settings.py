@@ -67,6 +67,7 @@ class Settings:
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
     interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
     max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
+    banner: str = _about("", "a sentence shown above every page; empty: none")
     readers: str = _about(
         "members",
         "who may read the pages: members (who sign in first) or everyone",

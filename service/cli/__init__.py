@@ -15,6 +15,10 @@ COMMANDS: Final = {
         "installation:serve",
         "Serve the API and the pages, with a worker as a child process.",
     ),
+    "demo": (
+        "demo:demo",
+        "Fill a throwaway database with a lively example and serve it on this machine.",
+    ),
     "worker": ("installation:worker", "Run the background jobs (refits) until stopped."),
     "jobs": (
         "jobs:jobs",

@@ -22,7 +22,7 @@ def fit() -> None:
     from service.jobs import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
 
     async def work(database: Database, settings: Settings) -> Any:
-        sampler = Sampler(settings)
+        sampler = Sampler()
         try:
             return await fit_once(database, settings, sampler)
         finally:

@@ -49,6 +49,7 @@ def page(
         "actor": actor,
         "path": request.url.path,
         "level": request.app.state.settings.interval_level,
+        "banner": request.app.state.settings.banner,
         "trust": None,
         "told": None,
     }

@@ -278,19 +278,19 @@ def bare(tmp_path) -> dict[str, Any]:
 
 
 def test_a_sampler_that_dies_or_hangs_costs_that_fit_only(bare) -> None:
-    sampler = Sampler(Settings(**bare, fit_timeout_seconds=1))
+    settings, sampler = Settings(**bare, fit_timeout_seconds=1), Sampler()
     try:
-        hung = sampler.sample(panel())
+        hung = sampler.sample(panel(), settings)
         assert (hung.status, hung.posterior) == (FitStatus.failed, None)
         assert hung.reason == "the sampler did not finish within 1 s"
     finally:
         sampler.close()
 
-    sampler = Sampler(Settings(**bare))
+    settings, sampler = Settings(**bare), Sampler()
     killer = threading.Thread(target=_kill_child, args=(sampler,))
     killer.start()
     try:
-        died = sampler.sample(panel())
+        died = sampler.sample(panel(), settings)
         killer.join()
         assert (died.status, died.reason) == (FitStatus.failed, "the sampler's process died")
     finally:
@@ -298,12 +298,12 @@ def test_a_sampler_that_dies_or_hangs_costs_that_fit_only(bare) -> None:
 
 
 def test_a_sampler_that_is_told_to_stop_does_so_at_once_and_blames_no_fit(bare) -> None:
-    sampler = Sampler(Settings(**bare))
+    settings, sampler = Settings(**bare), Sampler()
     stopper = threading.Thread(target=lambda: (_when_started(sampler), sampler.stop()))
     stopper.start()
     try:
         with pytest.raises(Stopped):
-            sampler.sample(panel())
+            sampler.sample(panel(), settings)
     finally:
         stopper.join()
         sampler.close()
@@ -321,13 +321,13 @@ def _kill_child(sampler: Sampler) -> None:
 
 
 def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(bare) -> None:
-    sampler = Sampler(Settings(**bare, fit_draws=50, fit_tune=50, fit_chains=2))
+    settings, sampler = Settings(**bare, fit_draws=50, fit_tune=50, fit_chains=2), Sampler()
     seen: set[Progress] = set()
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(sampler, seen, ended))
     watcher.start()
     try:
-        refused = sampler.sample(panel())
+        refused = sampler.sample(panel(), settings)
         ended.set()
         watcher.join()
         stages = {progress.stage for progress in seen}
@@ -337,7 +337,7 @@ def test_a_sampler_that_does_not_converge_is_refused_and_the_next_fit_is_fine(ba
         assert refused.status == FitStatus.refused
         assert refused.reason
         assert refused.diagnostics
-        nothing = sampler.sample(panel(questions=0))
+        nothing = sampler.sample(panel(questions=0), settings)
         assert nothing.status == FitStatus.accepted
         assert nothing.posterior is not None
     finally:

@@ -1,0 +1,89 @@
+"""`credence demo`."""
+
+import os
+import secrets
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+
+from service.cli.command import with_database
+from service.cli.installation import serve
+from service.database import Database
+from service.demo.population import ADMINISTRATOR, CURATOR, FORECASTERS, labelled, populate
+from service.jobs import Sampler, fit_once
+from service.settings import PREFIX, Settings
+
+FILE: Final = "demo.db"
+BANNER: Final = (
+    "This is a demonstration: the people, their forecasts and the outcomes are simulated, except "
+    "in the set replication-surveys, whose forecasts are real. Nothing here is kept."
+)
+
+
+@click.command(epilog="Example: credence demo --port 8123")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the demonstration's database here, and serve the one that is there already. "
+    "Default: a temporary folder, removed at the end.",
+)
+@click.option("--serve/--no-serve", "serving", default=True, help="Serve it when it is filled.")
+@click.pass_context
+def demo(context: click.Context, *, port: int, folder: Path | None, serving: bool) -> None:
+    """Fill a throwaway database with a lively example and serve it on this machine.
+
+    Your own database is not touched. The people and most outcomes are simulated and labelled so;
+    one set of forecasts and two fits of the model are real.
+    """
+    with ExitStack() as stack:
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="credence-")))
+        place.mkdir(parents=True, exist_ok=True)
+        _point_at(place / FILE)
+        if (place / FILE).exists():
+            click.echo(f"The demonstration in {place} is served again; its password is unchanged.")
+        else:
+            _fill(secrets.token_urlsafe(9))
+        if serving:
+            context.invoke(serve, port=port)
+
+
+def _point_at(file: Path) -> None:
+    """Set what the commands of this process and its children read from the environment."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    os.environ[f"{PREFIX}DATABASE_URL"] = f"sqlite:///{file.resolve()}"
+    os.environ[f"{PREFIX}READERS"] = "everyone"
+    os.environ[f"{PREFIX}BANNER"] = BANNER
+
+
+def _fill(password: str) -> None:
+    started = time.monotonic()
+
+    def report(step: str) -> None:
+        click.echo(f"{time.monotonic() - started:5.1f} s  {step}")
+
+    async def work(database: Database, settings: Settings) -> None:
+        await database.migrate()
+        sampler = Sampler()
+
+        async def fit(chosen: Settings) -> None:
+            await fit_once(database, chosen, sampler)
+
+        try:
+            await populate(database, settings, password, report=report, fit=fit)
+        finally:
+            sampler.close()
+
+    with_database(work, create=True)
+    report("Done")
+    click.echo("Sign in as a forecaster, a curator or the administrator:")
+    for name in (FORECASTERS[0], CURATOR, ADMINISTRATOR):
+        click.echo(f"  {labelled(name)}")
+    click.echo(f"The password of each is {password}")
