@@ -1,6 +1,7 @@
-"""Whatever a JSON file of another platform holds, it is read or refused with its place."""
+"""Whatever a file of another platform holds, it is read or refused with its place."""
 
 import copy
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from forecasting.tables import PanelError
-from service.exchange import platforms
+from service.errors import Invalid
+from service.exchange import imports, platforms
 from service.exchange.platforms import source
 
 BET = {
@@ -129,13 +131,91 @@ def test_a_value_of_another_kind_is_read_or_refused(
             assert len(error) < 3000
 
 
+TABLES = {
+    "ifps.csv": [
+        "ifp_id,q_text,q_status,date_start,date_to_close,date_closed,outcome,options",
+        '1-0,Who wins?,closed,9/1/11,5/15/12 9:00,5/6/12,b,"(a) Red, (b) Blue, (c) Neither"',
+    ],
+    "survey.csv": [
+        "ifp_id,user_id,fcast_type,answer_option,value,fcast_date,timestamp",
+        "1-0,600,0,a,0.2,2011-09-05,2011-09-05 16:17:18",
+        "1-0,600,4,a,0.2,2011-09-06,2011-09-06 16:17:18",
+    ],
+    "predictions.csv": [
+        "question id,answer id,answer name,membership id,created at,forecasted probability,site id",
+        "1,2,Yes,g1,2018-02-28 20:16:37 UTC,0.1,",
+    ],
+    "answers.csv": [
+        "question id,question name,answer name,answer resolved probability,question ends_at",
+        "1,Will it?,Yes,1,2018-03-06 19:00:41 UTC",
+    ],
+    "bets.csv": [
+        "userId,probAfter,probBefore,contractId,createdTime,isAnte",
+        "u1,0.3,0.2,rain,1683604157926,False",
+    ],
+    "markets.csv": [
+        "id,createdTime,closeTime,resolution,resolutionTime,outcomeType",
+        "rain,1683604157000,1683704157000,YES,1683704157000,BINARY",
+    ],
+}
+HOSTILE_CELLS = (
+    "",
+    "NA",
+    "-1",
+    "1e999",
+    "nan",
+    "9" * 5000,
+    "0000-00-00",
+    "9999-12-31T23:59:59.999999999-23:59",
+    "99/99/99",
+    "\0",
+    "\u202e",
+    "a\nb",
+    "x" * 100_000,
+    "(a)",
+    "UTC",
+    " UTC",
+    "=1+1",
+)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [("ifps.csv", "survey.csv"), ("predictions.csv", "answers.csv"), ("bets.csv", "markets.csv")],
+    ids=lambda files: files[0],
+)
+@pytest.mark.parametrize("value", HOSTILE_CELLS, ids=lambda value: repr(value)[:20])
+def test_a_cell_of_another_kind_is_read_or_refused(
+    tmp_path: Path, files: tuple[str, ...], value: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_text("\n".join(TABLES[name]), encoding="utf-8")
+    for name in files:
+        rows = list(csv.reader(TABLES[name]))
+        for number, row in enumerate(rows):
+            for place in range(len(row)):
+                changed = [[*one] for one in rows]
+                changed[number][place] = value
+                with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+                    csv.writer(file).writerows(changed)
+                if error := refusal(tmp_path):
+                    assert str(tmp_path) in error
+                    assert len(error) < 3000
+        (tmp_path / name).write_text("\n".join(TABLES[name]), encoding="utf-8")
+
+
 def refusal(path: Path) -> str:
-    """Why a file is refused; "" for one that is read as names and titles that can be stored."""
+    """Why a file is refused; "" for one that is read as something that can be stored."""
     try:
-        panel = platforms.read(path).panel
+        export = platforms.read(path)
     except PanelError as error:
         return str(error)
+    panel = export.panel
     "".join((*panel.titles, *panel.questions, *panel.forecasters)).encode()
+    try:
+        imports.plan(panel, "cup", export.notes)
+    except Invalid as error:
+        return f"{path}: {error}"
     return ""
 
 
