@@ -104,7 +104,11 @@ class Source:
             if archive.getinfo(members[0]).file_size > tables.LARGEST_FILE:
                 raise PanelError(f"{place}: holds more than {tables.LARGEST_FILE:,} bytes")
             with archive.open(members[0]) as file:
-                yield tables.bounded(place, gzip.open(file) if name.endswith(".gz") else file)
+                if not name.endswith(".gz"):
+                    yield tables.bounded(place, file)
+                    return
+                with gzip.open(file) as content:
+                    yield tables.bounded(place, content)
 
     def table(self, name: str, required: Sequence[str]) -> Iterator[Row]:
         """Yield the rows of a CSV file that has the required columns."""
