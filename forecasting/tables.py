@@ -126,7 +126,12 @@ class Dialect:
             return self._number(text)
         if found := _DATE.fullmatch(text):
             return self._date(text, found)
-        value = moment(text)
+        try:
+            value = moment(text)
+        except ValueError as error:
+            if any(character.isdigit() for character in text):
+                raise
+            raise ValueError(f"{error}; --missing {shown(text)} takes it for no time") from None
         return value, "" if _OFFSET.search(text[10:]) else "times without an offset read as UTC"
 
     def _number(self, text: str) -> tuple[float, str]:

@@ -315,6 +315,13 @@ async def _store_questions(
 async def _store_forecasters(
     session: AsyncSession, panel: Panel, slug: str, at: datetime
 ) -> list[int]:
+    like = select(Account.name).where(Account.name.istartswith(f"{slug}:", autoescape=True))
+    taken = {name.lower() for name in await session.scalars(like)}
+    for name in panel.forecasters:
+        if f"{slug}:{name}".lower() in taken:
+            raise Conflict(
+                f"there is already an account named '{slug}:{name}'; give another slug with --set"
+            )
     rows = [
         Account(
             name=f"{slug}:{name}",

@@ -13,7 +13,7 @@ from forecasting.tables import Notes
 from service.aggregates import Aggregator
 from service.clock import TICK
 from service.database import Database
-from service.errors import Invalid
+from service.errors import Conflict, Invalid
 from service.exchange import imports
 from service.models import Aggregate, Forecast, Question, QuestionRevision, Resolution, Role, Score
 
@@ -179,6 +179,13 @@ def test_nothing_of_a_set_of_rounds_is_in_the_future_and_live_forecasts_are_not_
     answer = bob.forecast(question_id, 0.4)
     live = datetime.fromisoformat(answer.json()["forecast"]["created_at"])
     assert imported <= live <= datetime.now(UTC)
+
+
+def test_an_account_of_the_name_of_a_forecaster_refuses_the_import(stored, column, account) -> None:
+    account("Survey:F0")
+    with pytest.raises(Conflict, match=r"already an account named 'survey:f0'; give another slug"):
+        stored(panel(asked(UNKNOWN, 0, 20), 1))
+    assert column(Question.id) == []
 
 
 def test_a_panel_without_questions_is_not_stored(stored, column) -> None:
