@@ -158,7 +158,7 @@ def _question(key: _Key, title: str, item: Row, known: list[Row]) -> PanelQuesti
         id=key.question_id,
         title=title,
         outcome=outcome,
-        opens=item.time("market_info_open_datetime"),
+        opens=_day(item, key.due) if key.date else item.time("market_info_open_datetime"),
         closes=_day(item, key.date) if key.date else item.time("market_info_close_datetime"),
         resolved=resolved,
         domain=key.source,

@@ -108,8 +108,8 @@ def test_a_question_about_data_is_one_for_each_date(read, forecasts, outcomes) -
     }
     panel = export.panel
     assert panel.domains == ("manifold", "fred")
-    assert panel.opens[0] == moment("2024-01-02")
-    assert panel.closes[0] == moment("2024-12-31")
+    assert panel.opens.tolist() == [moment("2024-01-02"), moment(DUE), moment(DUE)]
+    assert panel.closes[:2].tolist() == [moment("2024-12-31"), moment("2024-07-28")]
     assert panel.resolved.tolist() == [
         moment("2024-09-01"),
         moment("2024-07-28"),
