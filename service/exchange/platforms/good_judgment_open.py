@@ -20,6 +20,7 @@ from service.exchange.platforms.source import Source
 _PREDICTION: Final = frozenset({"question_id", "answer_id", "forecasted_probability"})
 _ANSWER: Final = frozenset({"question_name", "answer_name", "answer_resolved_probability"})
 _SETS: Final = "prediction_sets"
+_SET_ID: Final = "prediction_set_id"
 _SET: Final = frozenset({"question_id", "predictions"})
 _QUESTION: Final = frozenset({"id", "name", "answers"})
 _MEMBER: Final = ("membership_username", "membership_guid", "membership_id")
@@ -84,20 +85,24 @@ def _lists_questions(value: Any) -> bool:
 def _read(source: Source) -> Panel:
     questions: dict[str, _Question] = defaultdict(_Question)
     names: dict[str, str] = {}
+    seen: set[tuple[str, str, str]] = set()
     for row in _answers(source):
         answer = _answer_name(row, names)
         names[row.text("answer_id")] = answer
         questions[_question_key(row)].answers[answer] = row
     for row in _predictions(source):
-        question, answer = questions[_question_key(row)], _answer_name(row, names)
+        key, answer, set_id = _question_key(row), _answer_name(row, names), row.text(_SET_ID)
+        question = questions[key]
         question.answers.setdefault(answer, row)
-        if reason := _left_out(row):
+        again = set_id != "" and (key, answer, set_id) in seen
+        if reason := "predictions that are in the files twice" if again else _left_out(row):
             row.notes.leave_out(reason, row.place)
             continue
+        seen.add((key, answer, set_id))
         question.predictions.append(
             _Prediction(
                 answer=answer,
-                set_id=row.text("prediction_set_id"),
+                set_id=set_id,
                 member=forecaster(row, *_MEMBER),
                 time=_time(row),
                 probability=row.probability("forecasted_probability"),

@@ -121,6 +121,13 @@ def test_only_no_was_predicted_on_a_question_that_came_true(read, forecasts, out
     assert forecasts(export)[0].probability == pytest.approx(0.1)
 
 
+def test_pages_that_overlap_hold_each_set_once(read, forecasts, left_out) -> None:
+    first, second = (prediction_set(number, "ann", ("Yes", 0.25)) for number in (1, 2))
+    export = read(a_json={"prediction_sets": [first, second]}, b_json={"prediction_sets": [second]})
+    assert len(forecasts(export)) == 2
+    assert left_out(export) == {"predictions that are in the files twice": 1}
+
+
 HEADER = (
     "prediction set id,membership guid,discover question id,question id,question name,"
     "prediction set created at,rationale,answer id,answer name,filled at,created at,"
