@@ -62,11 +62,11 @@ def _read(source: Source) -> Panel:
         )
     forecasts = _forecasts(source)
     resolutions = _resolutions(source)
-    for (_, key), row in forecasts.items():
+    for (_, key, _), row in forecasts.items():
         if row.text("resolved"):
             resolutions.setdefault(key, [row])
     questions = _questions(source, resolutions)
-    for (_, key), row in forecasts.items():
+    for (_, key, _), row in forecasts.items():
         if key not in questions:
             row.notes.adjust(
                 "questions that are in no question set: the id is the title", row.place
@@ -81,7 +81,7 @@ def _read(source: Source) -> Panel:
                 math.inf,
                 row.probability("forecast"),
             )
-            for (person, key), row in forecasts.items()
+            for (person, key, _), row in forecasts.items()
         ],
         questions=questions.values(),
     )
@@ -185,9 +185,9 @@ def _outcome(known: list[Row]) -> tuple[float, float]:
     return math.nan, math.nan
 
 
-def _forecasts(source: Source) -> dict[tuple[str, _Key], Row]:
-    """The last forecast of each forecaster on each question."""
-    forecasts: dict[tuple[str, _Key], Row] = {}
+def _forecasts(source: Source) -> dict[tuple[str, _Key, str], Row]:
+    """The last forecast of each forecaster on each question, by the day when it was due."""
+    forecasts: dict[tuple[str, _Key, str], Row] = {}
     for item in _items(source, "forecasts"):
         if not item.text("forecast"):
             item.notes.leave_out("rows without a forecast", item.place)
@@ -195,7 +195,8 @@ def _forecasts(source: Source) -> dict[tuple[str, _Key], Row]:
             item.notes.leave_out("forecasts that ForecastBench filled in", item.place)
         else:
             date = item.text("resolution_date")
-            place = _forecaster(item), _key(item, "" if date == _NONE else date)
+            key = _key(item, "" if date == _NONE else date)
+            place = (_forecaster(item), key, item.text("forecast_due_date"))
             if earlier := forecasts.get(place):
                 item.notes.leave_out(
                     "forecasts that a later one for the same day replaces", earlier.place

@@ -129,6 +129,10 @@ def test_one_market_in_two_rounds_is_one_question(read, forecasts, outcomes) -> 
         "fred:GDP:2024-12-08|2025-01-01",
         "manifold:rain",
     ]
+    assert [(made.time, made.probability) for made in forecasts(export)][::2] == [
+        (moment(DUE), 0.7),
+        (moment("2024-12-08"), 0.9),
+    ]
 
 
 @pytest.mark.parametrize(

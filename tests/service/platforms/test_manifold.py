@@ -106,7 +106,7 @@ def test_what_is_left_out_may_be_malformed(read, forecasts) -> None:
 
 
 def test_bets_without_users_are_those_of_one_forecaster(read, forecasts, adjusted) -> None:
-    """As of the API in the spring of 2022; then the forecasts are the course of the market."""
+    """The API left users out for some time in 2022: forecasts are then the course of the market."""
     bets = [bet(1), bet(2, probAfter=0.25)]
     for one in bets:
         del one["userId"]
