@@ -150,6 +150,8 @@ def _read_docx(path: Path, content: bytes) -> Extract:
         with ZipFile(BytesIO(content)) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
         html = _docx_html(content) if unpacked <= MAX_UNPACKED_BYTES else ""
+    except MemoryError:
+        raise
     except Exception as error:
         raise DocumentError(
             f"{path}: is damaged and cannot be read as DOCX; allowed: DOCX that a word processor "
@@ -173,6 +175,8 @@ def _docx_html(content: bytes) -> str:
 def _read_pdf(path: Path, content: bytes) -> Extract:
     try:
         texts = _pdf_pages(content)
+    except MemoryError:
+        raise
     except Exception as error:
         raise DocumentError(
             f"{path}: is damaged and cannot be read as PDF; allowed: PDF that a viewer opens."

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
-from questions import prose
+from questions import confined, prose
 from questions.claims import Claim, Place, find_claims
 from questions.documents import DocumentError, Manuscript, read_document
 from questions.locations import scan
@@ -31,6 +31,7 @@ def draft(
     path: Path,
     *,
     slug: str | None = None,
+    title: str | None = None,
     today: date | None = None,
     model: LanguageModel | None = None,
     tell: Callable[[str], None] = lambda _sentence: None,
@@ -40,19 +41,35 @@ def draft(
     What a person has to write is marked TODO, which the lint reports. Above each implication a
     comment says where in the document its claim stands: in characters of `Manuscript.text`, and
     for PDF on which page. Without a model all questions are blank; with one, it proposes what they
-    say. Every question is a draft that waits for a person.
+    say. Every question is a draft that waits for a person. The document is read in a process of its
+    own, within the limits of `confined`.
 
     Args:
         path: a document in English, in a format that `documents.read_document` reads.
-        slug: the set's slug, or words to make it of; those of the document's name unless given.
+        slug: the set's slug, or words to make it of; those of the title unless given.
+        title: the document's title; the name of its file unless given.
         today: the day from which the dates of the blank questions are counted; the present day in
             UTC unless given.
         model: the language model to ask for proposals, claim by claim; none unless given.
         tell: is called with a sentence when a model was asked, on how it went, good or bad.
 
     Raises:
-        DocumentError: the document cannot be read, or nothing in it looks forward.
+        DocumentError: the document cannot be read, takes too much to read, or nothing in it looks
+            forward.
     """
+    name = title or path.stem.encode(errors="replace").decode()
+    day = today or datetime.now(UTC).date()
+    try:
+        if model is None:
+            return confined.call(_blank_draft, path, slug, name, day)
+        manuscript, claims = confined.call(_read, path)
+    except confined.LimitExceeded as excess:
+        raise DocumentError(f"{path}: {excess}.") from None
+    blank = _blank_set(manuscript, claims, slug, name, day)
+    return _annotated(dump_set(propose(blank, claims, manuscript, model, tell)), claims, manuscript)
+
+
+def _read(path: Path) -> tuple[Manuscript, list[Claim]]:
     manuscript = read_document(path)
     claims = find_claims(manuscript.text, manuscript.markup)
     if not claims:
@@ -60,10 +77,20 @@ def draft(
             f"{path}: no sentence looks forward; allowed: an English text that says what may "
             "happen, is expected, or is at risk."
         )
-    name = path.stem.encode(errors="replace").decode()
+    return manuscript, claims
+
+
+def _blank_draft(path: Path, slug: str | None, name: str, day: date) -> str:
+    manuscript, claims = _read(path)
+    blank = _blank_set(manuscript, claims, slug, name, day)
+    return _annotated(dump_set(blank), claims, manuscript)
+
+
+def _blank_set(
+    manuscript: Manuscript, claims: list[Claim], slug: str | None, name: str, day: date
+) -> QuestionSet:
     slugs = _slugs(claims)
-    day = today or datetime.now(UTC).date()
-    question_set = QuestionSet(
+    return QuestionSet(
         version=1,
         slug=_slug(slug or name),
         title="TODO: a title",
@@ -78,9 +105,6 @@ def draft(
         implications=tuple(map(_implication, slugs, claims)),
         questions=tuple(_question(each, day) for each in slugs),
     )
-    if model:
-        question_set = propose(question_set, claims, manuscript, model, tell)
-    return _annotated(dump_set(question_set), claims, manuscript)
 
 
 def _slug(text: str) -> str:

@@ -53,6 +53,7 @@ from service.api.documentation import start as start_documentation
 from service.api.parameters import provide_scope
 from service.database import Database
 from service.dependencies import AnyBody, AppRequest, Who
+from service.drafting import Turns
 from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
@@ -257,6 +258,7 @@ def create_app(settings: Settings) -> Litestar:
                 "aggregator": Aggregator(settings.interval_level),
                 "drawer": Drawer(),
                 "renderer": Renderer(),
+                "turns": Turns(),
                 "pace": Pace(settings.requests_per_minute),
             }
         ),

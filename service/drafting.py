@@ -1,91 +1,124 @@
-"""From a document to a set in the browser: drafted, examined as it is edited, and loaded."""
+"""From a document to a set in the browser: drafted, examined as it is edited, and loaded.
+
+Documents and sets are read in processes of their own (`questions.confined`).
+"""
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from questions.documents import DocumentError
+from questions import confined, review
+from questions.documents import READERS, DocumentError
 from questions.draft import draft
-from questions.lint import Finding, lint
-from questions.load import SetError, read_located
-from questions.schema import QuestionSet as WrittenSet
-from service import questions
+from questions.review import Examined
+from questions.schema import QuestionSet
+from questions.text import without_refused
 from service.accounts import Actor
-from service.errors import Invalid
+from service.errors import Conflict, Invalid
 from service.models import Role
-from service.questions import Loaded
 
 SLUG: Final = re.compile(r'^slug = "([a-z0-9]+(?:-[a-z0-9]+)*)"$', re.MULTILINE)
 LONGEST: Final = 1_500_000
+LONGEST_TITLE: Final = 200
+AT_ONCE: Final = 2
+MOST_WAITING: Final = 4
+
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """A set as it is being written: `refusal` says why it cannot be loaded at all."""
+class Turns:
+    """Takes work of accounts in turn: one piece of an account at a time, a few in all."""
 
-    written: WrittenSet | None
-    findings: list[Finding]
-    refusal: str | None
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._own: dict[int, asyncio.Lock] = {}
+        self._waiting: Counter[int] = Counter()
 
-    @property
-    def ready(self) -> bool:
-        """Whether it can be loaded: readable, and without an error."""
-        return self.written is not None and all(one.severity != "error" for one in self.findings)
+    async def run(self, actor: Actor, work: Callable[[], Result]) -> Result:
+        """Do work in a thread; Conflict if much of the same account waits already."""
+        if self._waiting[actor.id] >= MOST_WAITING:
+            raise Conflict("several of your documents are still being read; wait for them")
+        self._waiting[actor.id] += 1
+        try:
+            async with self._own.setdefault(actor.id, asyncio.Lock()), self._all:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting[actor.id] -= 1
+            if not self._waiting[actor.id]:
+                del self._waiting[actor.id], self._own[actor.id]
 
 
-async def propose(actor: Actor, content: bytes, name: str, slug: str) -> str:
+async def propose(turns: Turns, actor: Actor, content: bytes, name: str, slug: str) -> str:
     """A first set from a document, in TOML, with an implication for each thing it says may follow.
 
     Args:
+        turns: of this process.
         actor: a curator.
         content: the document.
-        name: its file's name, whose ending says what it is.
+        name: its file's name, whose ending says what it is, and which titles the document.
         slug: the set's slug, or words to make it of.
     """
     actor.require(Role.curator, "draft a set")
     if not content.strip():
         raise Invalid("paste a text or choose a file", field="document")
-    with _file(Path(name).name or "document.md", content) as path:
+    title, ending = _title_and_ending(name)
+    with _file(f"document{ending}", content) as path:
         try:
-            return await asyncio.to_thread(draft, path, slug=slug or None)
+            toml = await turns.run(actor, partial(draft, path, slug=slug or None, title=title))
         except DocumentError as error:
             raise Invalid(_without(path, str(error)), field="document") from error
+    if len(toml) > LONGEST:
+        raise Invalid(
+            f"the draft would have {len(toml):,} characters; at most {LONGEST:,} can be edited "
+            "here, so draft from parts of the document",
+            field="document",
+        )
+    return toml
 
 
-async def examine(actor: Actor, toml: str) -> Examined:
+def _title_and_ending(name: str) -> tuple[str, str]:
+    """What a file's name says of a document; the name itself is never one of ours."""
+    last = re.split(r"[/\\]", name)[-1]
+    stem, dot, ending = last.rpartition(".")
+    if f".{ending.lower()}" not in READERS or not dot:
+        raise Invalid(
+            f"the file cannot be read as a document; allowed: {', '.join(READERS)}",
+            field="document",
+        )
+    title = " ".join(without_refused(stem).split())[:LONGEST_TITLE].strip(" .")
+    return title or "document", f".{ending.lower()}"
+
+
+async def examine(turns: Turns, actor: Actor, toml: str) -> Examined:
     """What the lint says of a set as it is being written."""
     actor.require(Role.curator, "examine a set")
     if len(toml) > LONGEST:
         raise Invalid(f"a set must be at most {LONGEST:,} characters", field="toml")
-    return await asyncio.to_thread(_examined, toml)
+    slug = SLUG.search(toml)
+    name = slug[1][:LONGEST_TITLE] if slug else "set"
+    with _file(f"{name}.toml", toml.encode(errors="replace")) as path:
+        try:
+            found = await turns.run(actor, partial(confined.call, review.examine, path))
+        except confined.LimitExceeded as excess:
+            return Examined(None, [], f"the set {excess}")
+        refusal = found.refusal and _without(path, found.refusal)
+    return Examined(found.written, found.findings, refusal)
 
 
-async def load(session: AsyncSession, actor: Actor, toml: str) -> Loaded:
-    """Bring a written set into the database; Invalid while the lint finds an error in it."""
-    examined = await examine(actor, toml)
+async def require_ready(turns: Turns, actor: Actor, toml: str) -> QuestionSet:
+    """A written set that can be loaded; Invalid while the lint finds an error in it."""
+    examined = await examine(turns, actor, toml)
     if examined.written is None:
         raise Invalid(examined.refusal or "the set cannot be read", field="toml")
     if not examined.ready:
         raise Invalid("the lint finds errors, which are listed below", field="toml")
-    return await questions.load(session, examined.written, by=actor)
-
-
-def _examined(toml: str) -> Examined:
-    slug = SLUG.search(toml)
-    name = f"{slug[1] if slug else 'set'}.toml"
-    with _file(name, toml.encode()) as path:
-        try:
-            written, places = read_located(path)
-        except SetError as error:
-            return Examined(None, [], _without(path, str(error)))
-        return Examined(written, lint(written, locations=places), None)
+    return examined.written
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from litestar import Controller, get, post
 from litestar.datastructures import UploadFile
 from litestar.response import Redirect, Template
 
-from service import drafting
-from service.dependencies import AppRequest, Who, Writing
+from service import drafting, questions
+from service.dependencies import AppRequest, Who
 from service.errors import Problem
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
@@ -33,7 +33,9 @@ class Drafting(Controller):
         if isinstance(sent, UploadFile) and sent.filename:
             name, content = sent.filename, await sent.read()
         try:
-            toml = await drafting.propose(actor, content, name, form.text("slug"))
+            toml = await drafting.propose(
+                request.app.state.turns, actor, content, name, form.text("slug")
+            )
         except Problem as problem:
             form.refuse(problem)
             return page(
@@ -47,18 +49,21 @@ class Drafting(Controller):
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
         if request.headers.get("accept", "").startswith("text/x-findings"):
-            examined = await drafting.examine(actor, form.text("toml"))
+            examined = await drafting.examine(request.app.state.turns, actor, form.text("toml"))
             return page(request, actor, "examined.html", examined=examined)
         return await self._edited(request, actor, form)
 
     @post("/load", status_code=303)
-    async def load(self, request: AppRequest, actor: Who, writing: Writing) -> Redirect | Template:
+    async def load(self, request: AppRequest, actor: Who) -> Redirect | Template:
         """Bring the reviewed set into the database."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
+        state = request.app.state
         try:
-            async with writing.begin_nested():
-                loaded = await drafting.load(writing, actor, form.text("toml"))
+            # Examined before the transaction, which others wait for.
+            written = await drafting.require_ready(state.turns, actor, form.text("toml"))
+            async with state.database.write() as session:
+                loaded = await questions.load(session, written, by=actor)
         except Problem as problem:
             form.refuse(problem)
             return await self._edited(request, actor, form, problem.status)
@@ -67,5 +72,5 @@ class Drafting(Controller):
     async def _edited(
         self, request: AppRequest, actor: Who, form: Form, status: int = 200
     ) -> Template:
-        examined = await drafting.examine(actor, form.text("toml"))
+        examined = await drafting.examine(request.app.state.turns, actor, form.text("toml"))
         return page(request, actor, "draft.html", status=status, form=form, examined=examined)
