@@ -120,6 +120,7 @@ class Sightings(ASGIMiddleware):
 async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
     """A read transaction for someone who is known."""
     del actor
+    await _receive_body(request)
     async with request.app.state.database.read() as session:
         yield session
 
@@ -127,8 +128,15 @@ async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[Asyn
 async def provide_writing(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
     """A write transaction: committed before the answer goes out, undone by any error."""
     del actor
+    await _receive_body(request)
     async with request.app.state.database.write() as session:
         yield session
+
+
+async def _receive_body(request: AppRequest) -> None:
+    """Wait for the whole request before a transaction: a slow sender must hold none open."""
+    if request.method not in {"GET", "HEAD"}:
+        await request.body()
 
 
 async def provide_aggregator(request: AppRequest) -> Aggregator:
