@@ -40,7 +40,7 @@ async def unanswered(
     mine = select(Forecast.question_id).where(Forecast.account_id == account_id)
     query = (
         questions.views_query(None)
-        .where(questions.in_state(State.open, at), Question.id.not_in(mine))
+        .where(questions.listed(), questions.in_state(State.open, at), Question.id.not_in(mine))
         .order_by(QuestionRevision.closes_at.is_(None), QuestionRevision.closes_at, Question.id)
         .limit(limit)
     )
@@ -75,7 +75,10 @@ async def closing(
         (expires_at <= at, Lack.expired),
     ).label("why")
     query = questions.views_query(None).where(
-        questions.in_state(State.open, at), closes_at <= at + within, why.is_not(None)
+        questions.listed(),
+        questions.in_state(State.open, at),
+        closes_at <= at + within,
+        why.is_not(None),
     )
     if after:
         only = questions.views_query(None).with_only_columns(closes_at)

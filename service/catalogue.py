@@ -51,6 +51,7 @@ async def page(
     state: State | None = None,
     tag: str | None = None,
     text: str | None = None,
+    archived: bool = False,
     order: Order = Order.id,
     after: int = 0,
     limit: int,
@@ -58,11 +59,12 @@ async def page(
     """The questions that follow one in an order; drafts are for curators.
 
     Args:
-        set_slug: only this set's; NotFound if there is none.
+        set_slug: only this set's, archived or not; NotFound if there is none.
         state: only in this state.
         tag: only with this tag.
         text: only those in which every word of it occurs, in the title, background or criteria;
             capitals count alike.
+        archived: without a set, only those of archived sets; else only those of the others.
         order: what they go by.
         after: the id of the last question of the page before; 0 for the first page.
         limit: how many at most.
@@ -74,6 +76,8 @@ async def page(
     if set_slug is not None:
         found = await questions.find_set(session, set_slug)
         query = query.where(Question.set_id == found.id)
+    else:
+        query = query.where(questions.listed(archived=archived))
     if tag is not None:
         tagged = select(RevisionTag.revision_id).where(RevisionTag.tag == tag)
         query = query.where(QuestionRevision.id.in_(tagged))

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.lint import Finding, lint
@@ -198,6 +198,29 @@ async def decide_visibility(
     session.add(row)
     await session.flush()
     return row
+
+
+async def archive(
+    session: AsyncSession, actor: Actor | None, set_slug: str, *, archived: bool
+) -> QuestionSet:
+    """Take a set out of lists and boards, or put it back; doing it again changes nothing.
+
+    It stays at its address, with its questions, and they go on. `None` is the command.
+    """
+    if actor is not None:
+        actor.require(Role.curator, "archive a set")
+    found = await questions.find_set(session, set_slug)
+    changed = await session.scalar(
+        update(QuestionSet)
+        .where(QuestionSet.id == found.id, questions.listed(archived=not archived))
+        .values(archived_at=now() if archived else None)
+        .returning(QuestionSet.id)
+    )
+    if changed is not None:
+        action = "set.archived" if archived else "set.unarchived"
+        await audit.record(session, actor.id if actor else None, action, set_id=found.id)
+    await session.refresh(found)
+    return found
 
 
 async def revisions(

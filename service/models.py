@@ -232,7 +232,10 @@ class Allowance(Base):
 
 
 class QuestionSet(Base):
-    """A set: a document and what was asked about it."""
+    """A set: a document and what was asked about it.
+
+    An archived one (`archived_at`) is out of lists and boards, and stays at its address.
+    """
 
     __tablename__ = "question_set"
 
@@ -243,6 +246,7 @@ class QuestionSet(Base):
     document: Mapped[dict[str, Any]]
     review: Mapped[dict[str, Any] | None]
     waivers: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

@@ -91,6 +91,8 @@ async def listing(
     query = questions.views_query(None).where(QuestionRevision.draft.is_(False))
     if wanted.tournaments:
         query = query.where(Question.set_id.in_(await _sets(session, wanted.tournaments)))
+    else:
+        query = query.where(questions.listed())
     if wanted.states is not None:
         query = query.where(or_(False, *(questions.in_state(one, at) for one in wanted.states)))
     if wanted.forecaster_id is not None:

@@ -505,15 +505,24 @@ async def sets_of(session: AsyncSession, found: Sequence[View]) -> dict[int, Que
     return {row.id: row for row in rows}
 
 
-async def sets(session: AsyncSession, *, after: int, limit: int) -> list[tuple[QuestionSet, int]]:
-    """The next sets after an id, each with its number of questions."""
-    rows = await session.execute(
-        select(QuestionSet, _questions_of_set())
-        .where(QuestionSet.id > after)
-        .order_by(QuestionSet.id)
-        .limit(limit)
-    )
+async def sets(
+    session: AsyncSession, *, after: int, limit: int, archived: bool | None = False
+) -> list[tuple[QuestionSet, int]]:
+    """The next sets after an id, each with its number of questions.
+
+    Those that are not archived, those that are, or with None both.
+    """
+    query = select(QuestionSet, _questions_of_set()).where(QuestionSet.id > after)
+    if archived is not None:
+        query = query.where(listed(archived=archived))
+    rows = await session.execute(query.order_by(QuestionSet.id).limit(limit))
     return [(found, int(count)) for found, count in rows]
+
+
+def listed(*, archived: bool = False) -> ColumnElement[bool]:
+    """A condition on QuestionSet, as in `views_query`: the sets in lists, or those archived."""
+    archived_at = QuestionSet.archived_at
+    return archived_at.is_not(None) if archived else archived_at.is_(None)
 
 
 async def count(session: AsyncSession, set_id: int) -> int:

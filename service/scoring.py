@@ -26,6 +26,7 @@ from service.models import (
     Outcome,
     Question,
     QuestionRevision,
+    QuestionSet,
     Resolution,
     RevisionTag,
     Score,
@@ -54,7 +55,8 @@ Columns = TypeVarTuple("Columns")
 class Scope:
     """Which scores: of a set, of a tag, settled in [from, before), as known at a moment.
 
-    None restricts nothing. The answer of a question was settled when its resolution occurred.
+    None restricts nothing, but scores of sets that were archived by then are only of their set. The
+    answer of a question was settled when its resolution occurred.
     """
 
     set_slug: str | None = None
@@ -311,6 +313,12 @@ async def in_scope(
         query = query.join(Question, Question.id == Score.question_id).where(
             Question.set_id == found.id
         )
+    else:
+        archived = questions.listed(archived=True)
+        if scope.as_of is not None:
+            archived = and_(archived, QuestionSet.archived_at <= scope.as_of)
+        of_archived = select(Question.id).join(QuestionSet).where(archived)
+        query = query.where(Score.question_id.not_in(of_archived))
     if scope.tag is not None:
         tagged = (
             select(QuestionRevision.question_id)

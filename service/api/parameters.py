@@ -44,6 +44,7 @@ SetSlug = Annotated[
         description="only this set, by its slug",
     ),
 ]
+Archived = Annotated[bool, QueryParameter(description="true: what is archived; else what is not")]
 Tag = Annotated[
     str | None,
     QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only questions with this tag"),

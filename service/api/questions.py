@@ -12,6 +12,7 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.api.parameters import (
     DEFAULT_LIMIT,
+    Archived,
     AsOf,
     Cursor,
     Limit,
@@ -95,10 +96,11 @@ class Questions(Controller):
                 name="sort", description="what they go by; `moved`: within a week, farthest first"
             ),
         ] = Order.id,
+        archived: Archived = False,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[QuestionOut]:
-        """Questions, each with its present aggregate.
+        """Questions, each with its present aggregate; those of archived sets by `set` alone.
 
         A page starts behind the last question of the one before, wherever that stands by then.
         """
@@ -109,6 +111,7 @@ class Questions(Controller):
             state=in_state,
             tag=tag,
             text=text,
+            archived=archived,
             order=order,
             after=position(cursor) or 0,
             limit=limit + 1,

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import curation, feeds, origin, questions, scoreboard
 from service.api.documentation import MAY_CONFLICT, MAY_REFUSE
 from service.api.parameters import (
     DEFAULT_LIMIT,
+    Archived,
     AsOf,
     Cursor,
     Limit,
@@ -59,11 +60,18 @@ class Sets(Controller):
 
     @get(summary="List the sets")
     async def listing(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: Who,
+        reading: Reading,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        archived: Archived = False,
     ) -> Page[SetOut]:
         """The sets in the order in which they were first loaded."""
         del actor
-        rows = await questions.sets(reading, after=position(cursor) or 0, limit=limit + 1)
+        rows = await questions.sets(
+            reading, after=position(cursor) or 0, limit=limit + 1, archived=archived
+        )
         return page_of(rows, limit, lambda row: SetOut.of(*row), lambda row: row[0].id)
 
     @get("/{slug:str}", summary="Get a set")
@@ -106,6 +114,21 @@ class Sets(Controller):
             reason=data.reason,
         )
         return VisibilityOut.of(row)
+
+    @post("/{slug:str}/archive", status_code=200, summary="Archive a set (curators)")
+    async def archive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+        """Take a set out of lists and boards; it stays at its address, and its questions go on.
+
+        Doing it again changes nothing.
+        """
+        found = await curation.archive(writing, actor, slug, archived=True)
+        return SetOut.of(found, await questions.count(writing, found.id))
+
+    @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
+    async def unarchive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+        """Take a set out of the archive; doing it again changes nothing."""
+        found = await curation.archive(writing, actor, slug, archived=False)
+        return SetOut.of(found, await questions.count(writing, found.id))
 
     @get("/{slug:str}/implications", summary="List a set's implications")
     async def implications(

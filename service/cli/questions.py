@@ -11,7 +11,7 @@ from questions.draft import draft
 from questions.load import find_sets, read_located, read_set, slug_at
 from questions.proposals import LanguageModel
 from questions.schema import json_schema
-from service import batch, questions
+from service import batch, curation, questions
 from service.cli.command import require_folder_of, sentences, with_database
 from service.database import Database
 from service.errors import Conflict
@@ -51,6 +51,20 @@ def report(loaded: list[questions.Loaded]) -> None:
             f"set {one.slug}: {one.created} questions created, {one.revised} revised, "
             f"{one.unchanged} unchanged"
         )
+
+
+@question_sets.command("archive", epilog="Example: credence questions archive power-systems")
+@click.argument("slug")
+@click.option("--undo", is_flag=True, help="Put the set back into lists and boards.")
+def archive_set(slug: str, *, undo: bool) -> None:
+    """Take a set out of lists and boards; it stays at its address, and its questions go on."""
+
+    async def work(database: Database, _settings: Settings) -> None:
+        async with database.write() as session:
+            await curation.archive(session, None, slug, archived=not undo)
+
+    with_database(work)
+    click.echo(f"set {slug}: in lists again" if undo else f"set {slug}: archived")
 
 
 @question_sets.command(

@@ -43,6 +43,8 @@ SAID: Final = {
     "reopen": "It takes forecasts again.",
     "revise": "The revision is in force.",
     "visibility": "That is what forecasters see from now on.",
+    "archived": "The set is archived: out of lists and boards, and still at its address.",
+    "unarchived": "The set is in lists and boards again.",
 }
 
 
@@ -66,7 +68,7 @@ class Curation(Controller):
             at=now(),
             closed=closed,
             drafts=drafts,
-            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS, archived=None),
             entries=await audit.listing(reading, limit=8),
         )
 
@@ -98,7 +100,7 @@ class Curation(Controller):
             entries=shown,
             following=msgspec.json.encode(shown[-1].place).decode() if entries[LISTED:] else "",
             in_set=in_set,
-            sets=await questions.sets(reading, after=0, limit=MOST_SETS),
+            sets=await questions.sets(reading, after=0, limit=MOST_SETS, archived=None),
         )
 
     @get("/sets/{slug:str}")
@@ -144,6 +146,16 @@ class Curation(Controller):
             form.refuse(problem)
             return await _set(request, actor, writing, slug, form, status=problem.status)
         return Redirect(f"/curate/sets/{slug}?done=visibility", status_code=303)
+
+    @post("/sets/{slug:str}/archive", status_code=303)
+    async def archive(
+        self, request: AppRequest, actor: Who, writing: Writing, slug: Slug
+    ) -> Redirect:
+        """Take a set out of lists and boards, or put it back."""
+        archived = bool((await read_form(request)).text("archived"))
+        await curation.archive(writing, actor, slug, archived=archived)
+        done = "archived" if archived else "unarchived"
+        return Redirect(f"/curate/sets/{slug}?done={done}", status_code=303)
 
     @get("/questions/{question_id:int}")
     async def one(

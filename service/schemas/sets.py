@@ -14,7 +14,10 @@ from service.scoreboard import Bound, Lean, Line, Point, Watch
 
 
 class SetOut(msgspec.Struct):
-    """A set of questions and the document that it came from."""
+    """A set of questions and the document that it came from.
+
+    One with `archived_at` is in no list but that of archived sets.
+    """
 
     id: int
     slug: str
@@ -23,12 +26,20 @@ class SetOut(msgspec.Struct):
     defaults: str
     document: dict[str, Any]
     questions: int
+    archived_at: datetime | None
 
     @classmethod
     def of(cls, row: QuestionSet, questions: int) -> "SetOut":
         """From the row and the number of its questions."""
         return cls(
-            row.id, row.slug, row.title, row.description, row.defaults, row.document, questions
+            row.id,
+            row.slug,
+            row.title,
+            row.description,
+            row.defaults,
+            row.document,
+            questions,
+            row.archived_at,
         )
 
 

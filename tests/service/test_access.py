@@ -69,6 +69,8 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/sets/{slug:str}/questions"): RESOLVE,
     ("GET", "/api/v1/sets/{slug:str}/export"): UNRESOLVE,
     ("POST", "/api/v1/sets/{slug:str}/visibility"): RESOLVE,
+    ("POST", "/api/v1/sets/{slug:str}/archive"): UNRESOLVE,
+    ("DELETE", "/api/v1/sets/{slug:str}/archive"): UNRESOLVE,
     ("GET", "/api/v1/questions"): READ,
     ("GET", "/api/v1/questions/{question_id:int}"): READ,
     ("GET", "/api/v1/questions/{question_id:int}/revisions"): READ,

@@ -62,6 +62,7 @@ PAGES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/curate"): CURATORS,
     ("GET", "/curate/sets/{slug:str}"): CURATORS,
     ("POST", "/curate/sets/{slug:str}/visibility"): CURATE,
+    ("POST", "/curate/sets/{slug:str}/archive"): CURATE,
     ("GET", "/curate/audit"): CURATORS,
     ("GET", "/curate/draft"): CURATORS,
     ("GET", "/curate/questions/{question_id:int}"): CURATORS,
