@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
+import time_machine
 from litestar.testing import TestClient
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,7 +36,8 @@ from service.fits import Sampled
 from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings
 
-OPENED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
+"""When these tests take place, whatever the day on which they run."""
 
 hypothesis.settings.register_profile("fuzz", deadline=None)
 
@@ -45,6 +47,26 @@ def examples() -> Callable[[int], int]:
     """How many made-up things to try: few, or ten times as many by `--hypothesis-profile=fuzz`."""
     times = 10 if hypothesis.settings.get_current_profile_name() == "fuzz" else 1
     return lambda few: few * times
+
+
+@pytest.fixture(autouse=True)
+def today(request: pytest.FixtureRequest) -> Iterator[datetime]:
+    """Let a test take place on one day, from noon on, so that it can write dates out.
+
+    A test that starts other processes, which keep the machine's clock, is marked `real_clock`, and
+    its dates must be relative to `today`.
+    """
+    if request.node.get_closest_marker("real_clock"):
+        yield datetime.now(UTC)
+        return
+    with time_machine.travel(TODAY):
+        yield TODAY
+
+
+@pytest.fixture
+def opened_at(today: datetime) -> datetime:
+    """When questions open unless a test says otherwise: a midnight 26 days ago."""
+    return today.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=26)
 
 
 @pytest.fixture(scope="session")
@@ -275,13 +297,13 @@ def curator(account: Callable[..., Caller]) -> Caller:
 
 
 @pytest.fixture
-def question(settings: Settings) -> Callable[..., int]:
+def question(settings: Settings, opened_at: datetime) -> Callable[..., int]:
     """Store a question; by default it is open."""
 
     def make(slug: str = "rain", in_set: str = "tests", **changes: Any) -> int:
         async def store(database: Database) -> int:
             async with database.write() as session:
-                return await _store_question(session, slug, in_set, changes)
+                return await _store_question(session, slug, in_set, opened_at, changes)
 
         return run_on(settings, store)
 
@@ -289,7 +311,7 @@ def question(settings: Settings) -> Callable[..., int]:
 
 
 @pytest.fixture
-def sky(settings: Settings, curator: Caller) -> Callable[..., dict[str, int]]:
+def sky(settings: Settings, curator: Caller, opened_at: datetime) -> Callable[..., dict[str, int]]:
     """Load the set `almanac` with questions as a file says them; the ids of its questions."""
 
     def make(head: dict[str, Any] | None = None, **asked: dict[str, Any]) -> dict[str, int]:
@@ -300,15 +322,15 @@ def sky(settings: Settings, curator: Caller) -> Callable[..., dict[str, int]]:
             "kind": "binary",
             "title": "Will it fall?",
             "background": "It did.",
-            "background_as_of": OPENED_AT.date(),
+            "background_as_of": opened_at.date(),
             "criteria": "Yes if it does.",
             "fine_print": "None.",
             "domain": "sky",
-            "window_starts_at": OPENED_AT,
-            "deadline_at": OPENED_AT + timedelta(days=300),
-            "opens_at": OPENED_AT,
-            "closes_at": OPENED_AT + timedelta(days=300),
-            "resolves_by": OPENED_AT + timedelta(days=300),
+            "window_starts_at": opened_at,
+            "deadline_at": opened_at + timedelta(days=300),
+            "opens_at": opened_at,
+            "closes_at": opened_at + timedelta(days=300),
+            "resolves_by": opened_at + timedelta(days=300),
         }
         written = WrittenSet(
             version=1,
@@ -366,7 +388,7 @@ def run_on(settings: Settings, work: Callable[[Database], Any]) -> Any:
 
 
 async def _store_question(
-    session: AsyncSession, slug: str, in_set: str, changes: dict[str, Any]
+    session: AsyncSession, slug: str, in_set: str, opened_at: datetime, changes: dict[str, Any]
 ) -> int:
     stored = await session.scalar(select(QuestionSet).where(QuestionSet.slug == in_set))
     if stored is None:
@@ -376,11 +398,11 @@ async def _store_question(
             description="",
             defaults="",
             document={},
-            created_at=OPENED_AT,
+            created_at=opened_at,
         )
         session.add(stored)
         await session.flush()
-    row = Question(set_id=stored.id, slug=slug, created_at=OPENED_AT)
+    row = Question(set_id=stored.id, slug=slug, created_at=opened_at)
     session.add(row)
     await session.flush()
     values: dict[str, Any] = {
@@ -401,10 +423,10 @@ async def _store_question(
         "draft": False,
         "window_starts_at": None,
         "deadline_at": None,
-        "opens_at": OPENED_AT,
-        "closes_at": OPENED_AT + timedelta(days=300),
+        "opens_at": opened_at,
+        "closes_at": opened_at + timedelta(days=300),
         "resolves_by": None,
-        "created_at": OPENED_AT,
+        "created_at": opened_at,
     }
     await questions.add_revision(
         session, QuestionRevision(question_id=row.id, **(values | changes))

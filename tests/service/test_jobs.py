@@ -196,6 +196,7 @@ def test_a_posterior_that_cannot_be_read_is_passed_over(
     assert "another version" in unreadable.json()["detail"]
 
 
+@pytest.mark.real_clock
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_of_two_workers_one_refits_and_the_other_takes_over_when_it_is_killed(
     settings, account, curator, question
