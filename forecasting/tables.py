@@ -117,8 +117,8 @@ class Dialect:
 
         >>> Dialect(dates="mdy").time("1/2/70 1:00")
         (90000.0, 'dates read as month/day/year, UTC')
-        >>> Dialect(times="unix-ms").time("86400000")
-        (86400.0, 'numbers read as Unix times in milliseconds')
+        >>> Dialect(times="unix-ms").time("1767225600000")
+        (1767225600.0, 'numbers read as Unix times in milliseconds')
         """
         if not text or text in self.missing:
             return math.nan, ""
@@ -142,6 +142,10 @@ class Dialect:
             )
         unit, name = _UNITS[self.times]
         value = float(text) / unit
+        if unit > 1 and 0 <= value < _FIRST_IN_MILLISECONDS:
+            raise ValueError(
+                f"{shown(text)} {name} since 1970 is before 1973; --times unix-s reads seconds"
+            )
         if not 0 <= value < _END_OF_TIME:
             raise ValueError(
                 f"{shown(text)} {name} since 1970 is not between the years 1970 and 9999"
@@ -170,6 +174,8 @@ class Dialect:
 
 
 _UNITS: Final = {"unix-s": (1.0, "seconds"), "unix-ms": (1000.0, "milliseconds")}
+_FIRST_IN_MILLISECONDS: Final = 1e8
+"""Seconds; what is earlier as milliseconds is a time of our days in seconds."""
 _END_OF_TIME: Final = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds()
 
 

@@ -42,6 +42,7 @@ _OUTCOMES: Final = {
     "": math.nan,
     "None": math.nan,
 }
+_OTHER_TYPES: Final = ("numeric", "date", "discrete", "multiple_choice")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _DIGEST_SHOWN: Final = 16
 
@@ -96,7 +97,9 @@ def _questions(rows: Iterable[Row], notes: Notes) -> tuple[dict[str, PanelQuesti
         name = row.text("Question ID", required=True)
         kind = row.text("Question Type")
         if kind != "binary":
-            notes.leave_out(f"questions of type {kind or 'unknown'}", row.place)
+            notes.leave_out(
+                f"questions of type {kind if kind in _OTHER_TYPES else 'unknown'}", row.place
+            )
             left_out.add(name)
             continue
         title, label = row.text("Question Title"), row.text("Label")

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 from forecasting import tables
 from forecasting.tables import Dialect, Notes, PanelError, Row
-from questions.text import clean_line
+from questions.text import clean_line, escape_controls
 from service.clock import now
 
 _LONGEST_TEXT: Final = 2_000
@@ -33,6 +33,11 @@ def _clean(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text and len(text) <= _LONGEST_TEXT:
         return text.strip()  # as nearly every cell of a large file is
     return clean_line(_BLANKS.sub(" ", text), longest=_LONGEST_TEXT, optional=True)
+
+
+def _escaped(text: str) -> str:
+    """A text from within an archive as one line of a terminal shows it."""
+    return escape_controls(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 class Source:
@@ -87,7 +92,7 @@ class Source:
     def place(self, name: str) -> str:
         """A file as errors call it."""
         alone = not self._archive and not self.path.is_dir()
-        return str(self.path) if alone else f"{self.path}/{name}"
+        return str(self.path) if alone else f"{self.path}/{_escaped(name)}"
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -211,4 +216,5 @@ class Source:
             OSError,
             RuntimeError,
         ) as error:
-            raise PanelError(f"{place}: {getattr(error, 'strerror', None) or error}") from error
+            text = getattr(error, "strerror", None) or str(error)
+            raise PanelError(f"{place}: {_escaped(text)}") from error

@@ -220,6 +220,18 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
         platforms.read(packed)
 
 
+def test_a_name_in_an_archive_steers_no_terminal(tmp_path: Path) -> None:
+    packed = tmp_path / "survey.zip"
+    packed.write_bytes(
+        archive_of(("questions.csv", b"x"), ("forecasts.csv", b"x")).replace(
+            b"questions.csv", b"questions.\n\x1bv", 1
+        )
+    )
+    with pytest.raises(PanelError) as refused:
+        platforms.read(packed)
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize("form", ["zip", "gz", "plain"])
 def test_no_more_is_read_than_a_limited_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

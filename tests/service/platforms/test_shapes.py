@@ -326,10 +326,12 @@ def test_numbers_as_times_are_read_only_where_their_unit_is_stated(read_as, unit
     assert read_as(text, times=unit).panel.time[0] == at
     with pytest.raises(PanelError, match=r":2: Forecast created at: .*--times unix-s or --times"):
         read_as(text)
-    wrong = {"unix-s": "unix-ms", "unix-ms": "unix-s"}[unit]
-    if wrong == "unix-s":
-        with pytest.raises(PanelError, match=r":2: .* seconds since 1970 is not between"):
-            read_as(text, times=wrong)
+    wrong, message = {
+        "unix-s": ("unix-ms", "milliseconds since 1970 is before 1973; --times unix-s reads"),
+        "unix-ms": ("unix-s", "seconds since 1970 is not between the years"),
+    }[unit]
+    with pytest.raises(PanelError, match=rf":2: Forecast created at: .* {message}"):
+        read_as(text, times=wrong)
 
 
 def test_a_forecast_of_the_future_is_refused_with_its_line(read) -> None:
