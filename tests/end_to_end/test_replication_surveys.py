@@ -103,7 +103,7 @@ def check_scores(api: Client, ids: dict[str, int], outcomes: dict[str, int]) -> 
         error = score.spot_probability - outcomes[name]
         assert score.brier == pytest.approx(error**2)
 
-    board = list(api.leaderboard(set="replication", score="brier"))
+    board = list(api.leaderboard(set="replication", score="brier", imported=True))
     assert len(board) == 345
     by = [round(place.ranked_by, 9) for place in board]
     assert [place.rank for place in board] == [by.index(one) + 1 for one in by]
