@@ -7,7 +7,7 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Row
-from service.exchange.platforms.platform import Platform, agree, forecaster
+from service.exchange.platforms.platform import Forecast, Platform, agree, collect, forecaster
 from service.exchange.platforms.source import Source
 
 _COLUMNS: Final = (
@@ -29,7 +29,7 @@ _UNPADDED: Final = re.compile(r"([0-9-]{10}) ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,
 def _read(source: Source) -> Panel:
     name, (resolution, resolved_at) = _found(source)[0]
     asked: dict[tuple[str, ...], PanelQuestion] = {}
-    made = []
+    made: dict[Forecast, None] = {}
     for row in map(_padded, source.table(name, _COLUMNS)):
         title, option = row.text("Question title", required=True), row.text(_OPTION)
         key = (title, option, row.text("Question created at"), row.text("Question created by"))
@@ -44,14 +44,16 @@ def _read(source: Source) -> Panel:
             resolved=math.nan if math.isnan(outcome) else known,
         )
         agree(row.place, asked.setdefault(key, question), question)
-        made.append(
+        collect(
+            made,
             (
                 forecaster(row, "Forecast created by"),
                 question.id,
                 row.past("Forecast created at"),
                 math.inf,
                 row.probability("Forecast (scale = 0-1)"),
-            )
+            ),
+            row,
         )
     return Panel.of(forecasts=made, questions=asked.values())
 

@@ -11,10 +11,8 @@ from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes, Row
-from service.exchange.platforms.platform import Platform, agree, forecaster
+from service.exchange.platforms.platform import Forecast, Platform, agree, collect, forecaster
 from service.exchange.platforms.source import Source
-
-Forecast = tuple[str, str, float, float, float]
 
 QUESTIONS: Final = "question_data.csv"
 FORECASTS: Final = "forecast_data.csv"
@@ -50,7 +48,7 @@ _DIGEST_SHOWN: Final = 16
 def _read(source: Source) -> Panel:
     source.dialect = replace(source.dialect, missing=(*source.dialect.missing, "None"))
     asked, left_out = _questions(source.table(QUESTIONS, _QUESTION_COLUMNS), source.notes)
-    made: list[Forecast] = []
+    made: dict[Forecast, None] = {}
     for row in source.table(FORECASTS, _FORECAST_COLUMNS):
         if _is_aggregate(row):
             row.notes.leave_out("aggregates of Metaculus, which are not forecasts", row.place)
@@ -69,7 +67,7 @@ def _read(source: Source) -> Panel:
         person = forecaster(row, *_FORECASTERS)
         # An anonymous forecaster is a digest of 64 digits; so many are enough to tell them apart.
         person = person[:_DIGEST_SHOWN] if _DIGEST.fullmatch(person) else person
-        made.append((person, question, start, until, row.probability("Probability Yes")))
+        collect(made, (person, question, start, until, row.probability("Probability Yes")), row)
     begun = {one[:3] for one in made}
     return Panel.of(
         # A forecast that ends as the forecaster's next begins is superseded, not withdrawn.

@@ -45,6 +45,8 @@ class Platform:
     read: Callable[[Source], Panel]
 
 
+Forecast = tuple[str, str, float, float, float]
+"""Forecaster, question, time, end and probability, as `Panel.of` takes them."""
 NAMELESS: Final = "(no name)"
 
 
@@ -77,6 +79,13 @@ def _plain_name(text: str) -> str:
         return clean_name(" ".join(plain.split()), longest=LONGEST_LINE)
     except TextError:
         return ""
+
+
+def collect(made: dict[Forecast, None], forecast: Forecast, row: Row) -> None:
+    """Add a forecast to those of a file, in their order, unless it repeats one of them."""
+    if forecast in made:
+        row.notes.leave_out("rows that repeat a forecast", row.place)
+    made[forecast] = None
 
 
 def agree(place: str, first: PanelQuestion, found: PanelQuestion) -> None:

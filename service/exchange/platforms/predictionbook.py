@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from forecasting.panel import Panel, PanelQuestion
-from service.exchange.platforms.platform import Platform, agree, forecaster
+from service.exchange.platforms.platform import Forecast, Platform, agree, collect, forecaster
 from service.exchange.platforms.source import Source
 
 _COLUMNS: Final = (
@@ -35,7 +35,7 @@ def _read(source: Source) -> Panel:
     (name,) = source.tables_with(_COLUMNS)
     titles = _titles(source)
     asked: dict[str, PanelQuestion] = {}
-    made = []
+    made: dict[Forecast, None] = {}
     for row in source.table(name, _COLUMNS):
         question_id = row.text("question_id", required=True)
         outcome = row.choice("outcome", _OUTCOMES)
@@ -49,14 +49,16 @@ def _read(source: Source) -> Panel:
             resolved=math.nan if math.isnan(outcome) else known,
         )
         agree(row.place, asked.setdefault(question_id, question), question)
-        made.append(
+        collect(
+            made,
             (
                 forecaster(row, "user_id"),
                 question_id,
                 row.past("timestamp"),
                 math.inf,
                 row.probability("probability"),
-            )
+            ),
+            row,
         )
     return Panel.of(forecasts=made, questions=asked.values())
 

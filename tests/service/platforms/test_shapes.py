@@ -277,6 +277,18 @@ def test_participants_without_a_name_are_one_forecaster_and_so_are_namesakes(
     )
 
 
+def test_rows_that_are_in_a_file_twice_are_one_forecast(read, forecasts, left_out) -> None:
+    header, *rows = FATEBOOK.splitlines()
+    found = read(fatebook_csv="\n".join([header, *rows, *rows]))
+    assert [one.probability for one in forecasts(found)] == [0.7, 0.2]
+    assert left_out(found) == {"rows that repeat a forecast": 2}
+    again = read(
+        question_data_csv=table(QUESTION_2026, [question(), question()]),
+        forecast_data_csv=table(FORECAST_2026, [forecast(), forecast()]),
+    )
+    assert again.panel.probability.tolist() == [0.3]
+
+
 def test_a_display_name_with_characters_that_no_name_has_blocks_nobody(
     read, forecasts, adjusted
 ) -> None:
