@@ -268,7 +268,7 @@ async def fit_once(
     return fit
 
 
-def run_worker(settings: Settings, stop: threading.Event) -> None:
+def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = False) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
     Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit (the
@@ -276,6 +276,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     are to be told and enqueues the deliveries that are due. All of that is derived from the rows,
     so no lost job loses work: what a worker left undone that is not seen any more is cancelled, and
     is found due again. A worker that is only slow, and taken for lost, does nothing twice.
+
+    One `beside` a web process does not log that it is ready: the server's address comes last.
     """
     sampler = Sampler()
     pulse = Pulse(settings, lambda: sampler.progress)
@@ -366,7 +368,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
             ]
         )
         _forget_old_schedules()
-        log.info("the worker is ready")
+        log.log(logging.DEBUG if beside else logging.INFO, "the worker is ready")
         stop.wait()
     finally:
         sampler.stop()

@@ -255,4 +255,4 @@ def worker(*, until_stdin_closes: bool) -> None:
 
         threading.Thread(target=watch, daemon=True).start()
     with sentences():
-        run_worker(Settings.from_environment(), stop)
+        run_worker(Settings.from_environment(), stop, beside=until_stdin_closes)
