@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import func, or_, select, union
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, visibility
@@ -237,13 +237,16 @@ async def note(session: AsyncSession, at: datetime) -> int:
     for webhook, owner in told:
         try:
             async with session.begin_nested():
-                count += await _note_one(session, webhook, owner, happened, moved, at)
+                noted = await _note_one(session, webhook, owner, happened, moved, at)
         except (OperationalError, InterfaceError):  # the database's fault, not the webhook's
             raise
+        except IntegrityError:  # another worker has noted the same events meanwhile
+            continue
         except Exception:
             log.exception("the events of webhook %d could not be noted", webhook.id)
             record_failure(webhook, at)
             continue
+        count += noted
         if count or at - webhook.looked_at > LONGEST_UNMOVED:
             webhook.looked_at = at
     await session.flush()

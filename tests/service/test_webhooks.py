@@ -1,5 +1,6 @@
 """Webhooks: what they are told and when, how it is signed, guarded, retried and given up."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -145,6 +146,29 @@ def test_a_lost_look_loses_nothing_and_a_repeated_one_repeats_nothing(
     assert [on_database(look) for _ in range(3)] == [1, 0, 0]
     work(START + 9 * DAY + SECOND)
     assert events(receiver) == ["question.opened"]
+
+
+def test_two_workers_that_look_at_once_tell_each_event_once(
+    account, question, receiver, work, on_database
+) -> None:
+    ann = account("ann")
+    with time_machine.travel(START, tick=False):
+        hook = made(ann, receiver.url, ["question.opened"])["id"]
+        question(opens_at=START + DAY, created_at=START - DAY)
+
+    async def look(database: Database) -> int:
+        async with database.write() as session:
+            count = await webhooks.note(session, START + DAY + SECOND)
+            await asyncio.sleep(0)
+            return count
+
+    async def look_twice(database: Database) -> list[int]:
+        return list(await asyncio.gather(look(database), look(database)))
+
+    assert sorted(on_database(look_twice)) == [0, 1]
+    work(START + DAY + SECOND)
+    assert events(receiver) == ["question.opened"]
+    assert ann.get(f"/webhooks/{hook}").json()["failures"] == 0
 
 
 def test_a_movement_is_told_when_it_adds_up_and_may_be_seen(
