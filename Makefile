@@ -6,12 +6,15 @@ PORT ?= 8000
 ROUNDS ?= 20
 BIN := .venv/bin
 
-.PHONY: serve test test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
+.PHONY: serve demo test test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
 	lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init $(INIT)
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
+
+demo: .venv/serve.stamp ## A throwaway service with life on every page, on http://127.0.0.1:8000
+	@$(BIN)/credence demo --port $(PORT)
 
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 

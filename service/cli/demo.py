@@ -11,12 +11,13 @@ from typing import Final
 import click
 
 from service.cli.command import with_database
-from service.cli.installation import serve
+from service.cli.installation import run_server
 from service.database import Database
 from service.demo.population import ADMINISTRATOR, CURATOR, FORECASTERS, labelled, populate
 from service.jobs import Sampler, fit_once
 from service.settings import PREFIX, Settings
 
+HOST: Final = "127.0.0.1"
 FILE: Final = "demo.db"
 BANNER: Final = (
     "This is a demonstration: the people, their forecasts and the outcomes are simulated, except "
@@ -35,8 +36,7 @@ BANNER: Final = (
     "Default: a temporary folder, removed at the end.",
 )
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve it when it is filled.")
-@click.pass_context
-def demo(context: click.Context, *, port: int, folder: Path | None, serving: bool) -> None:
+def demo(*, port: int, folder: Path | None, serving: bool) -> None:
     """Fill a throwaway database with a lively example and serve it on this machine.
 
     Your own database is not touched. The people and most outcomes are simulated and labelled so;
@@ -45,13 +45,23 @@ def demo(context: click.Context, *, port: int, folder: Path | None, serving: boo
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="credence-")))
         place.mkdir(parents=True, exist_ok=True)
+        notes = [f"The demonstration in {place} goes on; its password is the one it began with."]
+        if not (place / FILE).exists():
+            password = secrets.token_urlsafe(9)
+            _fill(place, password)
+            notes = [
+                f"Sign in with the password {password} as one of",
+                "",
+                *(f"    {labelled(name)}" for name in (FORECASTERS[0], CURATOR, ADMINISTRATOR)),
+                "",
+                "a forecaster, a curator and the administrator. Control-C ends the demonstration.",
+                "",
+            ]
         _point_at(place / FILE)
-        if (place / FILE).exists():
-            click.echo(f"The demonstration in {place} is served again; its password is unchanged.")
-        else:
-            _fill(secrets.token_urlsafe(9))
         if serving:
-            context.invoke(serve, port=port)
+            run_server(HOST, port, notes=notes)
+        else:
+            click.echo("\n".join(notes))
 
 
 def _point_at(file: Path) -> None:
@@ -63,8 +73,16 @@ def _point_at(file: Path) -> None:
     os.environ[f"{PREFIX}BANNER"] = BANNER
 
 
-def _fill(password: str) -> None:
+def _fill(folder: Path, password: str) -> None:
+    """Fill a database, which takes its place when it is complete."""
     started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="filling-", dir=folder) as unfinished:
+        _point_at(Path(unfinished) / FILE)
+        _populate(password, started)
+        (Path(unfinished) / FILE).replace(folder / FILE)
+
+
+def _populate(password: str, started: float) -> None:
 
     def report(step: str) -> None:
         click.echo(f"{time.monotonic() - started:5.1f} s  {step}")
@@ -83,7 +101,3 @@ def _fill(password: str) -> None:
 
     with_database(work, create=True)
     report("Done")
-    click.echo("Sign in as a forecaster, a curator or the administrator:")
-    for name in (FORECASTERS[0], CURATOR, ADMINISTRATOR):
-        click.echo(f"  {labelled(name)}")
-    click.echo(f"The password of each is {password}")

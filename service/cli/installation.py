@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -86,6 +86,13 @@ def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
     Once it answers it prints its address and, until the first administrator has signed in, a link
     that signs them in: it works once, for a day, and each start prints a new one.
     """
+    run_server(host, port, worker=worker, processes=processes)
+
+
+def run_server(
+    host: str, port: int, *, worker: bool = True, processes: int = 1, notes: Sequence[str] = ()
+) -> None:
+    """Serve until stopped; `notes` are lines to print beneath the address once it answers."""
     import uvicorn  # noqa: PLC0415  # only the server needs it
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
@@ -105,7 +112,7 @@ def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
         timeout_graceful_shutdown=LONGEST_ENDING_SECONDS,
     )
     listening = _bind(host, port)
-    with _beside(worker=worker), _greeting(host, listening.getsockname()[1], settings.site):
+    with _beside(worker=worker), _greeting(host, listening.getsockname()[1], settings.site, notes):
         if processes > 1:
             Multiprocess(config, [listening]).run()
         else:
@@ -130,10 +137,10 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _greeting(host: str, port: int, site: str) -> Iterator[None]:
+def _greeting(host: str, port: int, site: str, notes: Sequence[str]) -> Iterator[None]:
     """Say on standard output where the service is, once it answers there."""
     stopping = threading.Event()
-    greeter = threading.Thread(target=_greet, args=(host, port, site, stopping), daemon=True)
+    greeter = threading.Thread(target=_greet, args=(host, port, site, notes, stopping), daemon=True)
     greeter.start()
     try:
         yield
@@ -142,7 +149,9 @@ def _greeting(host: str, port: int, site: str) -> Iterator[None]:
         greeter.join()
 
 
-def _greet(host: str, port: int, site: str, stopping: threading.Event) -> None:
+def _greet(
+    host: str, port: int, site: str, notes: Sequence[str], stopping: threading.Event
+) -> None:
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not listened on
     while not _answers(near, port):
         if stopping.wait(0.1):
@@ -158,7 +167,7 @@ def _greet(host: str, port: int, site: str, stopping: threading.Event) -> None:
         error.show()
         return
     site = site or f"http://{f'[{near}]' if ':' in near else near}:{port}"
-    lines = ["", f"Credence answers at {site}", ""]
+    lines = ["", f"Credence answers at {site}", "", *notes]
     if secret:
         lines += [
             "Sign in as the first administrator with this link. It works once, within 24 hours;",

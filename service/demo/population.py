@@ -6,11 +6,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import cycle, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
@@ -35,7 +36,15 @@ from service.database import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms
 from service.exports import Export, Format, Own
-from service.models import Cause, Outcome, Question, Role, Visibility
+from service.models import (
+    Cause,
+    Outcome,
+    Question,
+    Role,
+    Visibility,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 from service.questions import View
 from service.scoring import Scope
 from service.settings import SHIPPED_SETS, Settings
@@ -324,15 +333,27 @@ async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> N
         )
         board = leaderboards.Criteria(scope=Scope(set_slug=SLUG), least_questions=5)
         await leaderboards.freeze(session, crowd.curator, "Half a year of harbour questions", board)
-        await webhooks.register(
-            session,
-            crowd.people[2],
-            url="https://hooks.example/credence",
-            events=[Event.resolved, Event.moved],
-        )
+        await _tell_webhook(session, crowd.people[2])
         mine = Export(what=Own.forecasts, form=Format.csv, account_id=crowd.people[4].id)
         written = await tasks.ask_for_export(session, crowd.people[4], mine)
     await tasks.run(database, written.id, kept=DAY)
+
+
+async def _tell_webhook(session: AsyncSession, owner: Actor) -> None:
+    """Register a webhook that has been told of resolutions, so that no worker sends anything."""
+    with clock.at(now() - 90 * DAY):
+        await webhooks.register(
+            session, owner, url="https://hooks.example/credence", events=[Event.resolved]
+        )
+    await webhooks.note(session, now())
+    deliveries = (await session.scalars(select(WebhookDelivery))).all()
+    for status, delivery in zip(cycle((200, 200, 503)), deliveries, strict=False):
+        delivery.due_at, delivery.attempts = None, 1
+        session.add(
+            WebhookAttempt(
+                delivery_id=delivery.id, status=status, error="", created_at=delivery.created_at
+            )
+        )
 
 
 async def _import(database: Database, aggregator: Aggregator) -> None:
