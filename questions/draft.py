@@ -20,6 +20,7 @@ from questions.schema import (
     Source,
     dump_set,
 )
+from questions.text import LONGEST_LINE, without_refused
 
 # What `draft` raises, by a name of its own for those who catch it.
 DraftError = DocumentError
@@ -97,7 +98,7 @@ def _blank_set(
         description="TODO: what the document is, and what this set makes of it.",
         defaults="TODO: what holds for every question; times are in UTC.",
         document=Document(
-            title=name,
+            title=_quoted(name),
             sha256=manuscript.sha256,
             origin="TODO: where the document came from.",
             language="en",
@@ -124,11 +125,16 @@ def _slugs(claims: list[Claim]) -> list[str]:
 def _implication(slug: str, claim: Claim) -> Implication:
     return Implication(
         slug=slug,
-        section=claim.section,
+        section=_quoted(claim.section),
         paraphrase="TODO: the claim in one sentence, in other words than the document's.",
-        hedge=claim.hedge,
-        actors=claim.actors,
+        hedge=_quoted(claim.hedge),
+        actors=tuple(map(_quoted, claim.actors)),
     )
+
+
+def _quoted(words: str) -> str:
+    """Words of the document as a set may hold them: PDFs and web pages hide characters in them."""
+    return " ".join(without_refused(words).split())[:LONGEST_LINE] or "TODO"
 
 
 def _question(slug: str, today: date) -> Question:

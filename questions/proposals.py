@@ -21,14 +21,15 @@ from questions.schema import (
     Day,
     Document,
     Implication,
+    Line,
     Moment,
+    Passage,
     Polarity,
     Question,
     QuestionSet,
     Record,
     Slug,
     Source,
-    Text,
 )
 
 if TYPE_CHECKING:
@@ -98,15 +99,15 @@ class Proposal(Record, frozen=True, kw_only=True):
     The fields mean what they mean in `schema.Implication` and `schema.Question`.
     """
 
-    paraphrase: Text
-    actors: tuple[Text, ...]
+    paraphrase: Passage
+    actors: tuple[Line, ...]
     polarity: Polarity
-    why: Text
-    title: Text
-    background: Text
+    why: Passage
+    title: Line
+    background: Passage
     background_as_of: Day
-    criteria: Text
-    fine_print: Text
+    criteria: Passage
+    fine_print: Passage
     domain: Slug
     tags: tuple[Slug, ...]
     window_starts_at: Moment

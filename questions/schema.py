@@ -7,13 +7,23 @@ date-time, a window that ends before it starts); how a question should be writte
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import cache, partial
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
+
+from questions.text import (
+    LONGEST_LINE,
+    LONGEST_PASSAGE,
+    LONGEST_URL,
+    TextError,
+    clean_line,
+    clean_passage,
+)
 
 SCHEMA_VERSION: Final = 1
 UNWEIGHTED: Final = 1.0
@@ -31,12 +41,42 @@ Slug = Annotated[
         description="lower-case letters and digits in groups joined by single hyphens, at most 100",
     ),
 ]
-Text = Annotated[str, Meta(pattern=r"\S", description="a text that is not empty")]
+Line = Annotated[
+    str,
+    Meta(
+        pattern=r"\S",
+        max_length=LONGEST_LINE,
+        description=f"one line of text that is not blank, at most {LONGEST_LINE} characters",
+        extra={"clean": clean_line},
+    ),
+]
+Passage = Annotated[
+    str,
+    Meta(
+        pattern=r"\S",
+        max_length=LONGEST_PASSAGE,
+        description=f"a text that is not blank, at most {LONGEST_PASSAGE:,} characters",
+        extra={"clean": clean_passage},
+    ),
+]
+Note = Annotated[
+    str,
+    Meta(
+        max_length=LONGEST_PASSAGE,
+        description=f"a text, at most {LONGEST_PASSAGE:,} characters",
+        extra={"clean": partial(clean_passage, optional=True)},
+    ),
+]
 Url = Annotated[
     str,
     Meta(
         pattern=r"^https?://[^\s/?#]+\S*$(?!\n)",
-        description="an address that starts with http:// or https:// and holds no spaces",
+        max_length=LONGEST_URL,
+        description=(
+            "an address that starts with http:// or https:// and holds no spaces, "
+            f"at most {LONGEST_URL:,} characters"
+        ),
+        extra={"clean": partial(clean_line, longest=LONGEST_URL)},
     ),
 ]
 Sha256 = Annotated[
@@ -74,13 +114,29 @@ class Record(
     omit_defaults=True,
     cache_hash=True,
 ):
-    """What every struct of a set shares: immutable, hashable, closed to unknown fields."""
+    """What every struct of a set shares: immutable, hashable, closed to unknown fields.
+
+    Its texts are validated and normalised as `questions.text` says.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse texts that cannot be stored, and put the others into their normal form."""
+        for name, clean in _cleaners(type(self)).items():
+            value = getattr(self, name)
+            try:
+                cleaned = (
+                    clean(value) if isinstance(value, str) else tuple(clean(item) for item in value)
+                )
+            except TextError as error:
+                raise ValueError(f"{name} {error}") from error
+            if cleaned != value:
+                msgspec.structs.force_setattr(self, name, cleaned)
 
 
 class Source(Record, frozen=True, kw_only=True):
     """Where a question's answer, or its background, is read."""
 
-    name: Text
+    name: Line
     url: Url
     role: Role
 
@@ -114,13 +170,13 @@ class Question(Record, frozen=True, kw_only=True):
     slug: Slug
     implication: Slug
     polarity: Polarity
-    why: Text
+    why: Passage
     kind: Kind
-    title: Text
-    background: Text
+    title: Line
+    background: Passage
     background_as_of: Day
-    criteria: Text
-    fine_print: Text
+    criteria: Passage
+    fine_print: Passage
     domain: Slug
     tags: tuple[Slug, ...] = ()
     window_starts_at: Moment
@@ -136,6 +192,7 @@ class Question(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse moments that are naive or out of order."""
+        super().__post_init__()
         for name in MOMENTS:
             if getattr(self, name).tzinfo is None:
                 raise ValueError(f"{name} must have an offset from UTC")
@@ -155,16 +212,17 @@ class Implication(Record, frozen=True, kw_only=True):
     """A thing that the document says may happen, or asserts, in other words than its own."""
 
     slug: Slug
-    section: Text
-    paraphrase: Text
-    hedge: Text
-    actors: tuple[Text, ...]
+    section: Line
+    paraphrase: Passage
+    hedge: Line
+    actors: tuple[Line, ...]
     premise: Premise = "holds"
-    premise_note: str = ""
-    uncovered: str = ""
+    premise_note: Note = ""
+    uncovered: Note = ""
 
     def __post_init__(self) -> None:
         """Refuse a doubtful premise that goes unexplained."""
+        super().__post_init__()
         if self.premise != "holds" and not self.premise_note.strip():
             raise ValueError(f'premise_note must say why the premise is "{self.premise}"')
 
@@ -172,10 +230,10 @@ class Implication(Record, frozen=True, kw_only=True):
 class Document(Record, frozen=True, kw_only=True):
     """The document that the set was written from; `sha256` is of its bytes."""
 
-    title: Text
+    title: Line
     date: Day | None = None
     sha256: Sha256 | None = None
-    origin: Text
+    origin: Passage
     language: Language | None = None
 
 
@@ -183,9 +241,9 @@ class Signature(Record, frozen=True, kw_only=True):
     """A person's word that a rule which no program can decide is kept by the whole set."""
 
     rule: Rule
-    by: Text
+    by: Line
     on: Day
-    note: str = ""
+    note: Note = ""
 
 
 class Review(Record, frozen=True, kw_only=True):
@@ -198,7 +256,7 @@ class Waiver(Record, frozen=True, kw_only=True):
     """A finding that a person has judged and accepts, for one question or for the set."""
 
     rule: Rule
-    reason: Text
+    reason: Passage
     question: Slug | None = None
 
 
@@ -211,9 +269,9 @@ class QuestionSet(Record, frozen=True, kw_only=True):
 
     version: Literal[1]
     slug: Slug
-    title: Text
-    description: Text
-    defaults: Text
+    title: Line
+    description: Passage
+    defaults: Passage
     visibility: Visibility = "always"
     reveal_at: Moment | None = None
     document: Document
@@ -224,6 +282,7 @@ class QuestionSet(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a moment of revealing that is naive, missing or of no use."""
+        super().__post_init__()
         if (self.visibility == "reveal_at") != (self.reveal_at is not None):
             raise ValueError('reveal_at must be given if visibility is "reveal_at", and only then')
         if self.reveal_at is not None and self.reveal_at.tzinfo is None:
@@ -252,6 +311,18 @@ def json_schema() -> dict[str, Any]:
         "anyOf": list(whole),
         "$defs": components,
     }
+
+
+@cache
+def _cleaners(kind: type[Record]) -> dict[str, Callable[[str], str]]:
+    """What validates each text of a struct, or each of several in a field."""
+    found = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for annotation in (hint, *get_args(hint)):
+            for meta in getattr(annotation, "__metadata__", ()):
+                if meta.extra and "clean" in meta.extra:
+                    found[name] = meta.extra["clean"]
+    return found
 
 
 def question_hash(question: Question) -> str:

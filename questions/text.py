@@ -15,6 +15,7 @@ from typing import Final, Literal
 LONGEST_NAME: Final = 100
 LONGEST_LINE: Final = 500
 LONGEST_PASSAGE: Final = 20_000
+LONGEST_URL: Final = 2_000
 MOST_MARKS: Final = 8
 """How many combining marks may follow each other: more of them cover the lines above and below."""
 
@@ -33,10 +34,9 @@ SELECTORS: Final = frozenset(
     for point in span
 )
 """Variation selectors: they choose the form of the character before them, and show nothing."""
-
-
 REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 """Control, format, surrogate, unassigned and private characters, and separators of lines."""
+BLANK_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 
 Kind = Literal["name", "line", "passage"]
 ALLOWED: Final[dict[Kind, str]] = {
@@ -109,13 +109,35 @@ def clean_passage(text: str, *, longest: int = LONGEST_PASSAGE, optional: bool =
 def without_refused(text: str) -> str:
     """Return a passage without the characters that it may not hold, as documents often do."""
     broken = LINE_BREAK.sub("\n", text)
-    if _is_plain(broken, "passage"):
-        return broken
-    shown = _without_flags(broken)
+    if fault := _fault_pattern(broken, "passage"):
+        shown, kept, start = _without_flags(broken), [], 0
+        for found in fault.finditer(shown):
+            kept.append(broken[start : found.start()])
+            start = found.end()
+        broken = "".join([*kept, broken[start:]])
+    if pile := _pile_pattern(broken):
+        broken = pile.sub(lambda found: found[0][:MOST_MARKS], broken)
+    return broken
+
+
+def without_controls(text: str) -> str:
+    r"""Return a text without control and format characters, for what a program said of itself.
+
+    Examples:
+        >>> without_controls("Mozilla\x00/5.0\u202e")
+        'Mozilla/5.0'
+    """
+    if text.isprintable():
+        return text
     return "".join(
-        character
-        for index, character in enumerate(broken)
-        if not _is_refused(shown, index, "passage")
+        character for character in text if unicodedata.category(character) not in REFUSED_CATEGORIES
+    )
+
+
+def visible_part(text: str) -> str:
+    """Return a text without what does not show in it, spaces aside."""
+    return "".join(
+        character for character in text if character == " " or not _is_invisible(character)
     )
 
 
@@ -126,12 +148,7 @@ def is_blank(text: str) -> bool:
         >>> is_blank("\u2800 \u3164\u00ad"), is_blank("a")
         (True, False)
     """
-    return all(
-        character in FILLERS
-        or character in SELECTORS
-        or unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf"}
-        for character in text
-    )
+    return all(map(_is_invisible, set(text)))
 
 
 def describe(character: str) -> str:
@@ -185,48 +202,80 @@ def _check_length(text: str, longest: int) -> None:
 
 
 def _check_characters(text: str, kind: Kind) -> None:
-    if text.isascii() and _is_plain(text, kind):
-        return
-    shown = _without_flags(text)
-    marks = 0
-    for index, character in enumerate(shown):
-        if _is_refused(shown, index, kind):
-            raise TextError(
-                f"must not hold {describe(character)} (character {index + 1}); "
-                f"allowed: {ALLOWED[kind]}"
-            )
-        marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
-        if marks > MOST_MARKS:  # besides, to normalise a pile of them takes quadratic time
-            raise TextError(
-                f"must not hold more than {MOST_MARKS} combining marks in a row "
-                f"(character {index + 1} is {describe(character)})"
-            )
+    fault = _fault_pattern(text, kind)
+    if fault and (found := fault.search(_without_flags(text))):
+        raise TextError(
+            f"must not hold {describe(found[0])} (character {found.start() + 1}); "
+            f"allowed: {ALLOWED[kind]}"
+        )
+    # They cover other lines, and to normalise a long pile takes quadratic time.
+    pile = _pile_pattern(text)
+    if pile and (found := pile.search(text)):
+        raise TextError(
+            f"must not hold more than {MOST_MARKS} combining marks in a row "
+            f"(from character {found.start() + 1} on)"
+        )
+
+
+def _fault_pattern(text: str, kind: Kind) -> re.Pattern[str] | None:
+    """Matches each character of a text that may not stand where it does; None if surely none is.
+
+    Only the distinct characters are looked at one by one, so that long texts cost little.
+    """
+    if _is_plain(text, kind) and (text.isascii() or kind != "name"):
+        return None
+    distinct = set(_without_flags(text))
+    faults = []
+    if refused := {character for character in distinct if _is_refused(character, kind)}:
+        faults.append(_one_of(refused))
+    if kind != "name" and JOINERS & distinct:
+        # They stand within a word or an emoji: between two characters that show.
+        after = {" ", *filter(_is_invisible, distinct)}
+        before = after - SELECTORS
+        joiner = _one_of(JOINERS)
+        faults.append(f"(?<!{_one_of(before, but=True)}){joiner}")
+        faults.append(f"{joiner}(?!{_one_of(after, but=True)})")
+    return re.compile("|".join(faults)) if faults else None
+
+
+def _pile_pattern(text: str) -> re.Pattern[str] | None:
+    """Matches too many combining marks in a row; None if a text has none."""
+    if text.isascii():
+        return None
+    marks = {mark for mark in set(text) if unicodedata.category(mark) in {"Mn", "Me"}}
+    return re.compile(f"{_one_of(marks)}{{{MOST_MARKS + 1},}}") if marks else None
+
+
+def _one_of(characters: set[str] | frozenset[str], *, but: bool = False) -> str:
+    return f"[{'^' if but else ''}{''.join(map(re.escape, sorted(characters)))}]"
 
 
 def _is_plain(text: str, kind: Kind) -> bool:
-    """Whether a text surely holds nothing that only a look at each character would find."""
-    plain = text.replace("\n", "").replace("\t", "") if kind == "passage" else text
+    """Whether a text surely holds no character that is refused, fillers in names aside."""
+    plain = text.replace("\u00a0", "").replace("\u202f", "")
+    if kind == "passage":
+        plain = plain.replace("\n", "").replace("\t", "")
     return plain.isprintable()
 
 
-def _is_refused(text: str, index: int, kind: Kind) -> bool:
-    character = text[index]
+def _is_refused(character: str, kind: Kind) -> bool:
+    """Whether a character is refused wherever it stands."""
     category = unicodedata.category(character)
     if kind == "name":
         return category in REFUSED_CATEGORIES or character in FILLERS
-    if category not in REFUSED_CATEGORIES:
+    if category not in REFUSED_CATEGORIES or character in JOINERS:
         return False
     if kind == "passage" and (character in "\n\t" or character in DIRECTION_MARKS):
         return False
-    if character in JOINERS:
-        return not _joins(text, index)
     return category != "Cn" or ord(character) not in FUTURE_EMOJI
 
 
-def _joins(text: str, index: int) -> bool:
-    """Whether a joiner stands within a word or an emoji: between two characters that show."""
-    before, after = text[index - 1 : index], text[index + 1 : index + 2]
-    return (before in SELECTORS or not is_blank(before)) and not is_blank(after)
+def _is_invisible(character: str) -> bool:
+    return (
+        character in FILLERS
+        or character in SELECTORS
+        or unicodedata.category(character) in BLANK_CATEGORIES
+    )
 
 
 def _without_flags(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,9 +23,7 @@ from service.models import (
     Role,
 )
 from service.questions import View
-
-LONGEST_COMMENT: Final = 20_000
-LONGEST_REASON: Final = 2_000
+from service.text import check_passage, optional_reason, required_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ async def write(
         private: for the author and curators only, and the author of the comment that it answers.
     """
     actor.require(Role.forecaster, "comment")
-    _check_text(text)
+    text = check_passage(text, "text")
     view = await questions.get(session, question_id, actor=actor)
     if parent_id is not None:
         parent = await _answerable(session, actor, view, parent_id)
@@ -134,7 +132,7 @@ async def repeated(
 async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> Said:
     """Say one's own comment in other words; the old ones stay in its history."""
     actor.require(Role.forecaster, "edit a comment")
-    _check_text(text)
+    text = check_passage(text, "text")
     said = await _locked(session, actor, comment_id)
     if said.comment.account_id != actor.id:
         raise Forbidden("a comment is edited by its author alone")
@@ -158,7 +156,9 @@ async def remove(session: AsyncSession, actor: Actor, comment_id: int, *, reason
     said = await _locked(session, actor, comment_id)
     if said.comment.account_id != actor.id:
         actor.require(Role.curator, "remove another's comment")
-        _require_reason(reason)
+        reason = required_reason(reason, "for the author to read")
+    else:
+        reason = optional_reason(reason)
     if said.removal is not None:
         raise Conflict(f"comment {comment_id} was already removed", current={"removed": True})
     return await _decide(session, actor, said, removed=True, reason=reason)
@@ -167,7 +167,7 @@ async def remove(session: AsyncSession, actor: Actor, comment_id: int, *, reason
 async def restore(session: AsyncSession, actor: Actor, comment_id: int, *, reason: str) -> Said:
     """Put back what a curator took out of sight."""
     actor.require(Role.curator, "restore a comment")
-    _require_reason(reason)
+    reason = required_reason(reason, "for the author to read")
     said = await _locked(session, actor, comment_id)
     if said.removal is None or said.taken_back:
         raise Conflict(
@@ -295,8 +295,6 @@ async def _answerable(session: AsyncSession, actor: Actor, view: View, parent_id
 async def _decide(
     session: AsyncSession, actor: Actor, said: Said, *, removed: bool, reason: str
 ) -> Said:
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
     session.add(
         CommentRemoval(
             comment_id=said.comment.id,
@@ -309,15 +307,3 @@ async def _decide(
     )
     await session.flush()
     return await get(session, actor, said.comment.id)
-
-
-def _check_text(text: str) -> None:
-    if not text.strip():
-        raise Invalid("text must not be empty", field="text")
-    if len(text) > LONGEST_COMMENT:
-        raise Invalid(f"text must be at most {LONGEST_COMMENT} characters", field="text")
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Invalid("reason must say why, for the author to read", field="reason")

@@ -4,7 +4,7 @@ A question that should not have been asked is retired by resolving it as annulle
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -36,8 +36,8 @@ from service.models import (
     Visibility,
 )
 from service.questions import State, View
+from service.text import optional_reason, required_reason
 
-LONGEST_REASON: Final = 2_000
 FIELDS: Final = tuple(
     name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}
 )
@@ -59,7 +59,7 @@ async def ask(
 ) -> View:
     """Add a question to a set; raises Invalid for what a file could not say either."""
     actor.require(Role.curator, "ask a question")
-    _check_reason(reason)
+    reason = optional_reason(reason)
     found = await questions.find_set(session, set_slug)
     await _lock_set(session, found.id)
     written, content_hash = _read(told)
@@ -172,7 +172,7 @@ async def decide_visibility(
         reason: why; required.
     """
     actor.require(Role.curator, "decide what forecasters see")
-    _require_reason(reason)
+    reason = required_reason(reason, "for forecasters to read")
     if (visibility is Visibility.reveal_at) != (reveal_at is not None):
         raise Invalid(
             "reveal_at must be given if visibility is reveal_at, and only then", field="reveal_at"
@@ -289,7 +289,7 @@ async def _revisable(
 ) -> tuple[View, datetime]:
     """The locked question, if it may be revised, and the moment."""
     actor.require(Role.curator, "revise a question")
-    _require_reason(reason)
+    reason = required_reason(reason, "for forecasters to read")
     await questions.lock(session, [question_id])
     view = await questions.get(session, question_id, actor=actor)
     number = view.revision.number
@@ -382,8 +382,6 @@ def _written(view: View) -> dict[str, Any]:
 
 def _read(told: dict[str, Any]) -> tuple[WrittenQuestion, str]:
     """A question and the hash of what it says; Invalid as a file's loading would refuse it."""
-    if any("\0" in text for text in _texts(told)):
-        raise Invalid("a text must not hold the character NUL", field="body")
     try:
         written = msgspec.convert(told, WrittenQuestion)
         return written, question_hash(written)
@@ -391,14 +389,6 @@ def _read(told: dict[str, Any]) -> tuple[WrittenQuestion, str]:
         raise _refused(str(error)) from error
     except OverflowError as error:
         raise Invalid("a time must be in the years 1 to 9999 of UTC", field="body") from error
-
-
-def _texts(told: object) -> Iterator[str]:
-    if isinstance(told, str):
-        yield told
-    elif isinstance(told, dict | list):
-        for inner in told.values() if isinstance(told, dict) else told:
-            yield from _texts(inner)
 
 
 def _refused(message: str) -> Invalid:
@@ -409,8 +399,9 @@ def _refused(message: str) -> Invalid:
         field = ".".join(part for part in (place, named[2]) if part)
         missing = named[1].startswith("missing")
         return Invalid(f"{field} is {'missing' if missing else 'an unknown field'}", field=field)
-    if not place and (order := re.match(r"(\w+) must ", said)):
-        return Invalid(said, field=order[1])
+    if order := re.match(r"(\w+) must ", said):
+        field = ".".join(part for part in (place, order[1]) if part)
+        return Invalid(field + said.removeprefix(order[1]), field=field)
     allowed = _allowed(place)
     return Invalid(f"{place} must be {allowed}" if allowed else message, field=place or "body")
 
@@ -427,14 +418,3 @@ def _allowed(place: str) -> str | None:
     if get_origin(kind) is Annotated:
         return str(get_args(kind)[1].description)
     return {str: "a text", bool: "true or false"}.get(kind) if isinstance(kind, type) else None
-
-
-def _check_reason(reason: str) -> None:
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Invalid("reason must say why, for forecasters to read", field="reason")
-    _check_reason(reason)

@@ -3,10 +3,10 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import compress
-from typing import Final, NamedTuple, TypeVarTuple, assert_never
+from typing import NamedTuple, TypeVarTuple, assert_never
 
 import numpy as np
 from sqlalchemy import Select, func, insert, select
@@ -20,9 +20,8 @@ from service.clock import TICK, now
 from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
+from service.text import check_passage
 from service.visibility import Hidden
-
-LONGEST_RATIONALE: Final = 20_000
 
 Columns = TypeVarTuple("Columns")
 
@@ -63,16 +62,13 @@ class Entry:
     bot: bool
 
 
-def check(draft: Draft, at: datetime) -> None:
-    """Refuse what no question could take; raises Invalid naming the field."""
+def checked(draft: Draft, at: datetime) -> Draft:
+    """A forecast as it is stored; Invalid names the field of what no question could take."""
     if not (math.isfinite(draft.probability) and 0 <= draft.probability <= 1):
         raise Invalid("probability must be a number from 0 to 1", field="probability")
-    if len(draft.rationale) > LONGEST_RATIONALE:
-        raise Invalid(
-            f"rationale must be at most {LONGEST_RATIONALE} characters", field="rationale"
-        )
     if draft.expires_at is not None and draft.expires_at <= at:
         raise Invalid("expires_at must be in the future", field="expires_at")
+    return replace(draft, rationale=check_passage(draft.rationale, "rationale", optional=True))
 
 
 async def append(

@@ -19,6 +19,7 @@ from service.clock import now
 from service.errors import Conflict, Invalid, NotFound
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
 from service.scoring import Scope
+from service.text import check_name
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
 AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})
@@ -27,8 +28,6 @@ AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})
 PSEUDO_QUESTIONS: Final = 10.0
 EQUAL_TO_DECIMALS: Final = 9
 """Scores that agree to so many decimals are equal: sums of the same terms differ beyond them."""
-
-LONGEST_NAME: Final = 100
 
 
 class Who(StrEnum):
@@ -306,8 +305,7 @@ async def freeze(
         Conflict: someone froze a version under the name at the same time.
     """
     actor.require(Role.curator, "freeze a leaderboard")
-    if not (name.strip() and len(name) <= LONGEST_NAME and name.isprintable()):
-        raise Invalid(f"name must be 1 to {LONGEST_NAME} printable characters", field="name")
+    name = check_name(name, "name")
     at = now()
     as_of = criteria.scope.as_of or at
     if as_of > at:

@@ -1,7 +1,6 @@
 """Resolving and taking back: one transaction appends the resolution, the scores, the aggregate."""
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,9 +13,7 @@ from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import Account, Cause, Outcome, Resolution, Role
 from service.questions import State, View
-
-LONGEST_NOTE: Final = 20_000
-LONGEST_REASON: Final = 2_000
+from service.text import LONGEST_URL, check_line, check_passage, optional_reason
 
 
 async def resolve(
@@ -41,10 +38,10 @@ async def resolve(
     actor.require(Role.curator, "resolve a question")
     if outcome is Outcome.unresolved:
         raise Invalid("outcome must be yes, no, ambiguous or annulled", field="outcome")
+    evidence_url = check_line(evidence_url, "evidence_url", longest=LONGEST_URL, optional=True)
     if evidence_url and not evidence_url.startswith(("https://", "http://")):
         raise Invalid("evidence_url must start with https:// or http://", field="evidence_url")
-    if len(note) > LONGEST_NOTE:
-        raise Invalid(f"note must be at most {LONGEST_NOTE} characters", field="note")
+    note = check_passage(note, "note", optional=True)
     await questions.lock(session, [question_id])
     head = await chain.head(session, question_id)
     at = await chain.moment(session, head, question_id, actor.id, now())
@@ -80,8 +77,7 @@ async def unresolve(
         reason: why, for forecasters.
     """
     actor.require(Role.curator, "take a resolution back")
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"reason must be at most {LONGEST_REASON} characters", field="reason")
+    reason = optional_reason(reason)
     await questions.lock(session, [question_id])
     head = await chain.head(session, question_id)
     at = await chain.moment(session, head, question_id, actor.id, now())

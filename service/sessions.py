@@ -22,6 +22,7 @@ from service.errors import NotFound, Unauthenticated
 from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
 from service.sightings import unseen
+from service.text import without_controls
 
 PREFIX: Final = "crs_"
 IDLE: Final = timedelta(days=14)
@@ -139,7 +140,7 @@ async def begin(
                 account_id=account_id,
                 token_id=token_id,
                 digest=secrets.digest(secret),
-                browser=browser.replace("\0", "")[:LONGEST_BROWSER],
+                browser=without_controls(browser)[:LONGEST_BROWSER],
                 created_at=at,
                 used_at=at,
             )

@@ -215,8 +215,8 @@ def _checked(
             if one.actor.id in those
         }
         drafts = forecasts.unrepeated(drafts, mine, at, within=one.unrepeated_within)
+    drafts = [forecasts.checked(draft, at) for draft in drafts]
     for draft in drafts:
-        forecasts.check(draft, at)
         view = questions.seen(views.get(draft.question_id), draft.question_id, one.actor)
         forecasts.require_open(view, at)
     return drafts

@@ -5,18 +5,33 @@ API, the pages and the command line share these functions by sharing the service
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from questions.text import (
     LONGEST_LINE,
     LONGEST_NAME,
     LONGEST_PASSAGE,
+    LONGEST_URL,
     TextError,
     clean_line,
     clean_name,
     clean_passage,
+    without_controls,
 )
 from service.errors import Invalid
+
+__all__ = [
+    "LONGEST_REASON",
+    "LONGEST_URL",
+    "check_line",
+    "check_name",
+    "check_passage",
+    "optional_reason",
+    "required_reason",
+    "without_controls",
+]
+
+LONGEST_REASON: Final = 2_000
 
 
 def check_name(text: str, field: str, *, longest: int = LONGEST_NAME) -> str:
@@ -36,6 +51,19 @@ def check_passage(
 ) -> str:
     """A passage of prose as it is stored; raises Invalid."""
     return _checked(clean_passage, text, field, longest=longest, optional=optional)
+
+
+def required_reason(text: str, purpose: str) -> str:
+    """A reason as it is stored; raises Invalid, with its purpose where there is none."""
+    reason = optional_reason(text)
+    if not reason:
+        raise Invalid(f"reason must say why, {purpose}", field="reason")
+    return reason
+
+
+def optional_reason(text: str) -> str:
+    """A reason as it is stored, which may be empty; raises Invalid."""
+    return check_passage(text, "reason", longest=LONGEST_REASON, optional=True)
 
 
 def _checked(clean: Callable[..., str], text: str, field: str, **limits: Any) -> str:

@@ -14,6 +14,7 @@ from service.clock import now
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from service.models import Account, Role, Scope, Token, Utc
 from service.sightings import unseen
+from service.text import check_name
 
 PREFIX: Final = "crd_"
 SECRET: Final = secrets.pattern(PREFIX)
@@ -34,6 +35,7 @@ async def issue(
     """
     if expires_at is not None and expires_at <= now():
         raise Invalid("expires_at must be in the future", field="expires_at")
+    label = check_name(label, "label")
     secret = secrets.new(PREFIX)
     token = Token(
         account_id=account_id,

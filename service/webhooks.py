@@ -39,6 +39,7 @@ from service.models import (
 )
 from service.questions import State, View
 from service.settings import Network
+from service.text import LONGEST_URL, check_line
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ async def register(
         Conflict: the account has `MOST` webhooks already.
     """
     actor.require(Role.forecaster, "register a webhook")
+    url = check_line(url, "url", longest=LONGEST_URL)
     check_url(url, private)
     if not events:
         raise Invalid("events must name at least one event", field="events")

@@ -19,6 +19,7 @@ from service.schemas.comments import (
     Restoration,
 )
 from service.schemas.common import Page
+from service.text import LONGEST_REASON
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the comment's id")]
 
@@ -120,7 +121,7 @@ class Comments(Controller):
         reason: Annotated[
             str,
             QueryParameter(
-                max_length=comments.LONGEST_REASON,
+                max_length=LONGEST_REASON,
                 pattern=WITHOUT_NUL,
                 description="why; required of a curator who removes another's",
             ),

@@ -12,6 +12,7 @@ from service.api.repetition import IdempotencyKey, once
 from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Who, Writing
 from service.models import Outcome
 from service.schemas.questions import NewResolution, QuestionDetail
+from service.text import LONGEST_REASON
 
 
 class Resolutions(Controller):
@@ -61,7 +62,7 @@ class Resolutions(Controller):
         reason: Annotated[
             str,
             QueryParameter(
-                max_length=resolutions.LONGEST_REASON,
+                max_length=LONGEST_REASON,
                 pattern=WITHOUT_NUL,
                 description="why, for forecasters to read in the question's audit log",
             ),

@@ -106,7 +106,7 @@ BAD = {
     "wrong version": (in_head("version = 1", "version = 2"), ["version is 2; allowed: 1"]),
     "wrong type": (
         in_question('title = "Will', 'title = 3 # "Will'),
-        ["questions[0].title", "is 3; allowed: a text that is not empty"],
+        ["questions[0].title", "is 3; allowed: one line of text that is not blank"],
     ),
     "a text for an array": (
         in_question('tags = ["rail", "northfell"]', 'tags = "rail"'),
@@ -114,7 +114,23 @@ BAD = {
     ),
     "empty text": (
         in_question('why = "A tunnel that opens in 2027 is not late."', 'why = " "'),
-        ['questions[0].why (question "tunnel-opens") is " "', "not empty"],
+        ['questions[0].why (question "tunnel-opens") is " "', "not blank"],
+    ),
+    "NUL": (
+        in_question('title = "Will', 'title = "Wi\\u0000ll'),
+        ['questions[0].title (question "tunnel-opens") must not hold U+0000 NULL (character 3)'],
+    ),
+    "right-to-left override": (
+        in_question('why = "A', 'why = "\\u202EA'),
+        ["questions[0].why", "U+202E RIGHT-TO-LEFT OVERRIDE (character 1)"],
+    ),
+    "invisible name of a source": (
+        in_question('name = "Reuters"', 'name = "\\u3164"'),
+        ["questions[0].sources[1].name", "must not be blank"],
+    ),
+    "too long a title": (
+        in_question('title = "Will', f'title = "{"W" * 600}ill'),
+        ["questions[0].title", "at most 500 characters"],
     ),
     "slug with a space": (
         in_question('domain = "transport"', 'domain = "Public transport"'),

@@ -26,13 +26,15 @@ from questions.schema import (
     json_schema,
     question_hash,
 )
+from questions.text import clean_line, is_blank
 
 SHIPPED = sorted((Path(__file__).parents[2] / "questions" / "sets").rglob("*.toml"))
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
-    lambda text: bool(text.strip())
-)
-AWKWARD = st.text(st.sampled_from("\"\\\n\r\t'#= é\x00\x7f"), min_size=1).map(lambda s: f"a{s}")
-texts = TEXTS | AWKWARD
+CHARACTERS = st.characters(exclude_categories=["C", "Zl", "Zp"])
+TEXTS = st.text(CHARACTERS, min_size=1, max_size=200).filter(lambda text: not is_blank(text))
+AWKWARD = st.text(st.sampled_from("\"\\'#= é"), min_size=1, max_size=200).map(lambda s: f"a{s}")
+BROKEN = st.text(st.sampled_from("\"\\\n\r\t'#= é"), min_size=1).map(lambda s: f"a{s}")
+lines = (TEXTS | AWKWARD).map(clean_line)
+texts = lines | BROKEN
 slugs = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)
 rules = st.from_regex(r"Q[0-9]{2}", fullmatch=True)
 zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
@@ -40,7 +42,7 @@ moments = st.datetimes(datetime(2000, 1, 2), datetime(2100, 1, 1), timezones=zon
 days = st.dates(date(1000, 1, 1), date(9999, 12, 31))
 sources = st.builds(
     Source,
-    name=texts,
+    name=lines,
     url=slugs.map(lambda slug: f"https://{slug}.example/?q=%22"),
     role=st.sampled_from(["primary", "fallback", "context"]),
 )
@@ -57,7 +59,7 @@ def questions_of(draw: st.DrawFn, implication: str, slug: str) -> Question:
         polarity=draw(st.sampled_from(["supports", "contradicts", "neutral"])),
         why=draw(texts),
         kind="binary",
-        title=draw(texts),
+        title=draw(lines),
         background=draw(texts),
         background_as_of=draw(days),
         criteria=draw(texts),
@@ -83,10 +85,10 @@ def sets(draw: st.DrawFn) -> QuestionSet:
             st.builds(
                 Implication,
                 slug=slugs,
-                section=texts,
+                section=lines,
                 paraphrase=texts,
-                hedge=texts,
-                actors=st.lists(texts, max_size=2).map(tuple),
+                hedge=lines,
+                actors=st.lists(lines, max_size=2).map(tuple),
                 premise=st.sampled_from(["holds", "overtaken", "transformed"]),
                 premise_note=texts,
                 uncovered=st.just("") | texts,
@@ -100,13 +102,13 @@ def sets(draw: st.DrawFn) -> QuestionSet:
     return QuestionSet(
         version=1,
         slug=draw(slugs),
-        title=draw(texts),
+        title=draw(lines),
         description=draw(texts),
         defaults=draw(texts),
         document=draw(
             st.builds(
                 Document,
-                title=texts,
+                title=lines,
                 date=st.none() | days,
                 sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
                 origin=texts,
@@ -117,7 +119,7 @@ def sets(draw: st.DrawFn) -> QuestionSet:
         review=draw(
             st.none()
             | st.lists(
-                st.builds(Signature, rule=rules, by=texts, on=days, note=st.just("") | texts),
+                st.builds(Signature, rule=rules, by=lines, on=days, note=st.just("") | texts),
                 max_size=2,
             ).map(lambda signed: Review(signed=tuple(signed)))
         ),
@@ -192,7 +194,7 @@ def test_the_json_schema_refuses_an_unknown_field(question_set: QuestionSet) -> 
 def test_a_question_hashes_by_what_it_says(question: Question) -> None:
     east = timezone(timedelta(hours=3))
     moved = msgspec.structs.replace(question, opens_at=question.opens_at.astimezone(east))
-    changed = msgspec.structs.replace(question, title=question.title + " ")
+    changed = msgspec.structs.replace(question, title=question.title + "!")
     assert question_hash(moved) == question_hash(question)
     assert question_hash(changed) != question_hash(question)
     assert len(question_hash(question)) == 64
@@ -246,3 +248,19 @@ def test_a_set_can_be_a_key(question_set: QuestionSet) -> None:
 def test_moments_out_of_order_are_refused_outside_files_too(question: Question) -> None:
     with pytest.raises(ValueError, match="closes_at must be after opens_at"):
         msgspec.structs.replace(question, opens_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("field", ["title", "background", "why"])
+@pytest.mark.parametrize("bad", ["a\x00b", "a\u202eb", "a\u200bb", "a\x1b[2Jb", "\u2800"])
+def test_a_text_that_cannot_be_stored_is_refused_outside_files_too(
+    field: str, bad: str, question: Question
+) -> None:
+    with pytest.raises(ValueError, match=f"{field} must not"):
+        msgspec.structs.replace(question, **{field: bad})
+
+
+def test_texts_are_kept_in_their_normal_form(question: Question) -> None:
+    written = msgspec.structs.replace(
+        question, title=" Will the cafe\u0301 open? ", criteria="One.\r\nTwo."
+    )
+    assert (written.title, written.criteria) == ("Will the caf\u00e9 open?", "One.\nTwo.")

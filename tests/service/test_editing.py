@@ -155,7 +155,7 @@ def test_what_a_file_could_not_say_is_refused_with_the_field(ids, curator, refus
 
     refused(ask(slug="rain"), 409, "already has a question 'rain'")
     refused(ask(slug="Hail!"), 422, "slug must be lower-case letters", field="slug")
-    refused(ask(title=" "), 422, "title must be a text that is not empty", field="title")
+    refused(ask(title=" "), 422, "title must be one line of text that is not blank", field="title")
     refused(ask(polarity="maybe"), 422, "supports, contradicts, neutral", field="polarity")
     refused(ask(weight="heavy"), 422, "weight must be a number above 0", field="weight")
     refused(ask(draft=3), 422, "draft must be true or false", field="draft")
@@ -170,7 +170,7 @@ def test_what_a_file_could_not_say_is_refused_with_the_field(ids, curator, refus
     source = {"name": "Almanac", "url": "almanac", "role": "primary"}
     refused(ask(sources=[source]), 422, "starts with http", field="sources[0].url")
     refused(ask(implication="dry"), 422, "one of the set's, not 'dry'", field="implication")
-    refused(ask(title="Will \0 fall?"), 422, "NUL", field="body")
+    refused(ask(title="Will \0 fall?"), 422, "U+0000 NULL (character 6)", field="title")
     refused(ask(opens_at="0001-01-01T00:00:00+14:00"), 422, "years 1 to 9999")
     missing = {name: value for name, value in told(written("hail")).items() if name != "criteria"}
     answer = curator.post("/sets/weather/questions", {"question": missing})
