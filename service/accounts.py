@@ -6,19 +6,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
+from forecasting.pooling import POOLS
 from service import audit
 from service.clock import now
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.models import Account, BrowserSession, Role, Scope, Token
+from service.names import name_key, skeleton
+from service.text import check_name
 
 RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 OPENED: Final = dict(zip(Scope, Role, strict=True))
 """The highest role that a token of each scope can act in."""
-NAME: Final = re.compile(r"[^\s/\x00](?:[^\n\r\t/\x00]{0,98}[^\s/\x00])?")
+FORBIDDEN: Final = "/:"
+"""What no name may hold: colons are in the names of imported forecasters."""
+POOL_NAMES: Final = frozenset({"bayes", "aggregate", "community", *POOLS})
+"""What stands on leaderboards beside the names of forecasters."""
+ROLE_NAMES: Final = frozenset(
+    {
+        *("admin", "administrator", "curator", "forecaster", "viewer", "moderator", "owner"),
+        *("root", "staff", "superuser", "support", "system", "credence", "official"),
+        *("me", "anonymous", "anyone", "everyone", "nobody", "somebody", "deleted", "unknown"),
+        *("none", "null", "undefined"),
+    }
+)
+"""What would pass for somebody who runs the service, or for nobody at all."""
+SEPARATORS: Final = re.compile(r"[\s._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +92,25 @@ async def create(
     bot: bool = False,
     owner: Account | None = None,
     password_hash: str | None = None,
+    by_themselves: bool = False,
 ) -> Actor:
-    """Create an account; raises Invalid, or Conflict if the name is taken in any case."""
-    await _check_name(session, name)
+    """Create an account.
+
+    Args:
+        session: a write transaction.
+        name: compared with others in any case and Unicode form, and by its looks.
+        role: what the account may do.
+        bot: whether it is a program.
+        owner: whose bot it is.
+        password_hash: of the password that opens it.
+        by_themselves: whether somebody registers, who may not pass for an administrator.
+
+    Raises:
+        Invalid: a name that no account may have, or an owner that cannot be.
+        Conflict: the name is taken, or looks like one that is.
+    """
+    name = check_account_name(name, by_themselves=by_themselves)
+    await _require_free(session, name)
     if owner is not None:
         _check_owner(owner, role, bot=bot)
     account = Account(
@@ -90,27 +123,61 @@ async def create(
         deactivated_at=None,
     )
     session.add(account)
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError:  # somebody else took it a moment ago
+        raise _taken(name) from None
     return actor_of(account)
 
 
 async def rename(session: AsyncSession, account: Account, name: str) -> None:
     """Give an account another name; raises Invalid, or Conflict if the name is taken."""
-    await _check_name(session, name, but=account.id)
+    name = check_account_name(name, by_themselves=account.role != Role.administrator)
+    await _require_free(session, name, but=account.id)
     was, account.name = account.name, name
+    account.key, account.skeleton = name_key(name), skeleton(name)
+    try:
+        await session.flush()
+    except IntegrityError:  # somebody else took it a moment ago
+        raise _taken(name) from None
     changed = {"before": was, "after": name}
     await record(session, actor_of(account), "account.renamed", account.id, name=changed)
 
 
-async def _check_name(session: AsyncSession, name: str, *, but: int | None = None) -> None:
-    if not NAME.fullmatch(name):
-        raise Invalid(
-            "name must be 1 to 100 characters without slashes, line breaks or outer spaces",
-            field="name",
+def check_account_name(name: str, *, by_themselves: bool = False) -> str:
+    """An account's name as it is stored; raises Invalid."""
+    name = check_name(name, "name")
+    if any(character in FORBIDDEN for character in name):
+        raise Invalid("name must not hold a slash or a colon", field="name")
+    reserved = POOL_NAMES | ROLE_NAMES if by_themselves else POOL_NAMES
+    if _looks(name) & set().union(*map(_looks, reserved)):
+        raise Invalid(f"name must not be {name!r}, which is reserved; choose another", field="name")
+    return name
+
+
+def _looks(name: str) -> set[str]:
+    """What a name looks like as it is and in capitals, with no regard to spaces and hyphens."""
+    looks = (name_key(name), skeleton(name), skeleton(name.upper()))
+    return {SEPARATORS.sub("", one) for one in looks if one}
+
+
+async def _require_free(session: AsyncSession, name: str, *, but: int | None = None) -> None:
+    rows = await session.execute(
+        select(Account.name, Account.key)
+        .where(or_(Account.key == name_key(name), Account.skeleton == skeleton(name)))
+        .where(Account.id.is_distinct_from(but))
+        .order_by(Account.id)
+    )
+    for other, key in rows:
+        if key == name_key(name):
+            raise _taken(name)
+        raise Conflict(
+            f"the name {name!r} can be mistaken for {other!r}, which is taken; choose another"
         )
-    taken = select(Account.id).where(func.lower(Account.name) == name.lower(), Account.id != but)
-    if await session.scalar(taken):
-        raise Conflict(f"there is already an account named {name!r}; choose another name")
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"there is already an account named {name!r}; choose another name")
 
 
 async def add(
@@ -155,11 +222,18 @@ async def get(session: AsyncSession, account_id: int) -> Account:
 
 
 async def named(session: AsyncSession, name: str) -> Account:
-    """The account of a name; NotFound says it."""
-    account = await session.scalar(select(Account).where(Account.name == name))
+    """The account of a name, in any case and Unicode form; NotFound says it."""
+    account = await session.scalar(by_name(name))
     if account is None:
         raise NotFound(f"there is no account named {name!r}")
     return account
+
+
+def by_name(name: str) -> Select[Account]:
+    """The account that a name is meant for; one that has it to the letter goes first."""
+    exact = case((Account.name == name, 0), else_=1)
+    same = or_(Account.name == name, Account.key == name_key(name))
+    return select(Account).where(same).order_by(exact).limit(1)
 
 
 async def listing(
@@ -195,7 +269,8 @@ async def count_imported(session: AsyncSession, name: str = "") -> int:
 
 
 def _named(name: str) -> list[ColumnElement[bool]]:
-    return [Account.name.icontains(name, autoescape=True)] if name else []
+    in_key = Account.key.contains(name_key(name), autoescape=True)
+    return [or_(in_key, Account.name.icontains(name, autoescape=True))] if name else []
 
 
 async def change_role(

@@ -7,12 +7,12 @@ is one, by name.
 
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from service import accounts, allowances, invitations, passwords, tokens
-from service.accounts import NAME, Actor, actor_of
+from service.accounts import Actor, actor_of
 from service.database import Database
 from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from service.models import Account, Role
@@ -40,8 +40,7 @@ async def identify(
     )
     async with database.read() as session:
         account = await session.scalar(
-            select(Account)
-            .where(Account.name == (name if NAME.fullmatch(name) else ""))
+            accounts.by_name(name if name.isprintable() else "")
             .where(Account.deactivated_at.is_(None))
             .options(undefer(Account.password_hash))
         )
@@ -75,7 +74,7 @@ async def register(
         raise Forbidden("registration is closed here; ask an administrator for an account")
     if settings.registration == "invitation" and not invitation:
         raise Forbidden("registration is by invitation here; ask an administrator for one")
-    _check_colon(name)
+    name = accounts.check_account_name(name, by_themselves=True)
     passwords.check(password, name=name)
     await allowances.spend(
         database, allowances.by_address("registration", address, settings.sign_in_attempts)
@@ -91,7 +90,7 @@ async def register(
                     field="invitation",
                 )
             role = Role(used.role)
-        made = await accounts.create(session, name, role, password_hash=digest)
+        made = await accounts.create(session, name, role, password_hash=digest, by_themselves=True)
         if used is not None:
             await accounts.record(
                 session, made, "invitation.used", made.id, invitation=used.id, role=role
@@ -132,7 +131,9 @@ async def renew_password(
                 f"this invitation is for {account.name!r}, who keeps that name",
                 field="name",
             )
-        _check_colon(name)
+        name = accounts.check_account_name(
+            name, by_themselves=account.role != Role.administrator
+        )
     passwords.check(password, name=name or account.name)
     digest = await passwords.digest(password)
     async with database.write() as session:
@@ -200,11 +201,6 @@ async def change_password(
         account = await accounts.get(session, actor.id)
         account.password_hash = digest
         await _end(session, actor, revoke_tokens=revoke_tokens)
-
-
-def _check_colon(name: str) -> None:
-    if ":" in name:
-        raise Invalid("a name may hold no colon: those of imported forecasters do", field="name")
 
 
 async def _end(session: AsyncSession, actor: Actor, *, revoke_tokens: bool) -> None:

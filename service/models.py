@@ -1,5 +1,6 @@
 """Every table. Facts are appended, never edited; what can be derived from them is not stored."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -21,6 +22,8 @@ from sqlalchemy import (
     false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from service.names import name_key, skeleton
 
 LARGEST_ID: Final = 2**31 - 1
 """The largest integer that an id can hold on both databases."""
@@ -143,8 +146,20 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
 
 
+def _from_name(derive: Callable[[str], str | None]) -> Callable[[Any], str | None]:
+    """The default of a column that is derived from the row's name."""
+
+    def default(context: Any) -> str | None:
+        return derive(context.get_current_parameters()["name"])
+
+    return default
+
+
 class Account(Base):
     """A person or a bot.
+
+    No two have one `key`, which is the name in its normal form; `skeleton` is what the name looks
+    like, empty for a forecaster who was imported.
 
     Without a `password_hash` nobody signs in as it; tokens may still open it. A bot may belong to
     the account `owner_id`, which manages its tokens. `shows_record` lets everybody see what the
@@ -156,6 +171,8 @@ class Account(Base):
     __table_args__ = (_one_of("role", Role),)
 
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    key: Mapped[str] = mapped_column(unique=True, index=True, default=_from_name(name_key))
+    skeleton: Mapped[str | None] = mapped_column(index=True, default=_from_name(skeleton))
     role: Mapped[str] = mapped_column(String(20))
     bot: Mapped[bool]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)

@@ -18,10 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from forecasting.panel import Panel, PanelQuestion
+from service import accounts, tokens
 from service.aggregates import Aggregator
+from service.clock import now
 from service.database import Database, migration_config
 from service.exchange.imports import import_panel
-from service.models import Account, Base, Forecast
+from service.models import Account, Base, Forecast, Role
 
 VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("2*.py"))
 APPLICATION = {"service", "forecasting", "questions", "migrations"}
@@ -126,10 +128,7 @@ def test_down_and_up_again_with_rows_inside(on_database, connected, account, que
     assert connected(forecasts) == []
 
 
-def test_forecasters_imported_before_are_marked(on_database, connected, account) -> None:
-    account("survey:me")  # a name like theirs that somebody uses
-    account("other:x")
-
+def test_forecasters_imported_before_are_marked(on_database, connected) -> None:
     async def read_in(database: Database) -> None:
         panel = Panel.of(
             forecasts=[("ann", "rain", math.nan, math.inf, 0.5)],
@@ -137,8 +136,14 @@ def test_forecasters_imported_before_are_marked(on_database, connected, account)
         )
         async with database.write() as session:
             await import_panel(session, Aggregator(0.8), panel, "survey")
-            for one in await session.scalars(select(Account).where(Account.imported.is_(False))):
-                one.deactivated_at = one.created_at
+            for name in ("survey:me", "other:x"):  # names like theirs, when they were allowed
+                at = now()
+                used = Account(
+                    name=name, role=Role.forecaster, bot=False, created_at=at, deactivated_at=at
+                )
+                session.add(used)
+                await session.flush()
+                await tokens.issue(session, used.id, "first")
 
     def round_trip(connection: Connection) -> None:
         command.downgrade(migration_config(connection), "20261127_02")
@@ -150,6 +155,42 @@ def test_forecasters_imported_before_are_marked(on_database, connected, account)
     on_database(read_in)
     connected(round_trip)
     assert connected(marked) == ["survey:ann"]
+
+
+NAMES = ("ann", "\u00e9", "e\u0301", "Zo\u00cb", "ZO\u00cb", "zo\u00eb", "panel:Ann", "panel:ann")
+KEYS = (
+    "ann",
+    "\u00e9",
+    "\u00e9:3",
+    "zo\u00eb",
+    "zo\u00eb:5",
+    "zo\u00eb:6",
+    "panel:Ann",
+    "panel:ann",
+)
+
+
+def test_names_that_were_two_before_keep_an_account_each(on_database, connected) -> None:
+    def before(connection: Connection) -> None:
+        command.downgrade(migration_config(connection), "20261127_04")
+        for number, name in enumerate(NAMES, 1):
+            connection.execute(
+                text(
+                    "INSERT INTO account (id, name, role, bot, shows_record, created_at) "
+                    "VALUES (:id, :name, 'forecaster', false, false, '2026-11-01 00:00:00')"
+                ),
+                {"id": number, "name": name},
+            )
+
+    async def known(database: Database) -> list[int]:
+        async with database.read() as session:
+            return [(await accounts.named(session, name)).id for name in NAMES]
+
+    connected(before)
+    on_database(Database.migrate)
+    keys = connected(lambda connection: connection.scalars(select(Account.key)).all())
+    assert sorted(keys) == sorted(KEYS)
+    assert on_database(known) == list(range(1, len(NAMES) + 1))
 
 
 def test_migrating_again_changes_nothing(on_database, connected, account, question) -> None:

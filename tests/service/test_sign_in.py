@@ -418,3 +418,71 @@ def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
     unlimited = allowances.Pace(0)
     for _ in range(10):
         unlimited.count(1)
+
+
+TAKEN = [
+    ("ANN", "already an account"),
+    ("\uff41nn", "already an account"),
+    ("\u0430nn", "can be mistaken for 'ann'"),
+    ("\u0410NN", "can be mistaken for 'ann'"),
+    ("a\u006e\u0578", "can be mistaken for 'ann'"),
+]
+REFUSED = [
+    "a\u200bnn",
+    "an\u202en",
+    "a\x00nn",
+    "a\x1b[31mnn",
+    "a\nnn",
+    "a\u00adnn",
+    "a\u3164nn",
+    "a  nn",
+    "a/nn",
+    "set:ann",
+    "",
+    " ",
+    "\u2800",
+    "x" * 101,
+    "\ud800",
+]
+RESERVED = ["mean", "Bayes", "MEDIAN", "trimmed mean", "m\u0435an", "aggregate"]
+
+
+@pytest.mark.parametrize(("name", "message"), TAKEN)
+def test_a_name_that_passes_for_another_is_refused(on_database, ann, name, message) -> None:
+    async def work(database: Database) -> None:
+        with pytest.raises(Conflict, match=message):
+            await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+
+    on_database(work)
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *RESERVED, "admin", "Administrator", "me"])
+def test_a_name_that_nobody_may_have_is_refused(on_database, name) -> None:
+    async def work(database: Database) -> None:
+        with pytest.raises(Invalid, match="name must") as refused:
+            await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+        assert [error.field for error in refused.value.errors] == ["name"]
+
+    on_database(work)
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *RESERVED])
+def test_administrators_are_refused_such_names_too(on_database, name) -> None:
+    async def work(database: Database) -> None:
+        async with database.write() as session:
+            with pytest.raises(Invalid, match="name must"):
+                await accounts.add(session, None, name, Role.forecaster)
+
+    on_database(work)
+
+
+def test_a_composed_and_a_decomposed_name_are_one(on_database) -> None:
+    async def work(database: Database) -> None:
+        made = await identity.register(database, OPEN, "Zoe\u0308", PASSWORD, address=HERE)
+        assert made.name == "Zo\u00eb"
+        for name in ("Zoe\u0308", "Zo\u00eb", "ZO\u00cb"):
+            with pytest.raises(Conflict, match="already an account"):
+                await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+            assert await opened_by(database, await sign_in(database, name)) == "Zo\u00eb"
+
+    on_database(work)
