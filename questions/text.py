@@ -34,6 +34,28 @@ SELECTORS: Final = frozenset(
     for point in span
 )
 """Variation selectors: they choose the form of the character before them, and show nothing."""
+ALIKE_IN_SEARCH: Final = str.maketrans(
+    {
+        **dict.fromkeys(
+            "\u2018\u2019\u201a\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u00b4\u2039\u203a", "'"
+        ),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        "\u0131": "i",
+        "\u0142": "l",
+        "\u00f8": "o",
+        "\u0111": "d",
+        "\u0127": "h",
+        "\u00e6": "ae",
+        "\u0153": "oe",
+        "\u00fe": "th",
+        "\u00f0": "d",
+    }
+)
+"""Quotation marks, dashes, and letters with strokes, which Unicode does not take apart."""
+FIRST_ACCENT: Final = 10
+"""Combining classes from here on are of accents and vowel points; lower ones make other letters."""
+
 REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 """Control, format, surrogate, unassigned and private characters, and separators of lines."""
 BLANK_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
@@ -138,6 +160,25 @@ def visible_part(text: str) -> str:
     """Return a text without what does not show in it, spaces aside."""
     return "".join(
         character for character in text if character == " " or not _is_invisible(character)
+    )
+
+
+def search_form(text: str) -> str:
+    """Return a text as searches compare it: without case, accents and typographic marks.
+
+    Examples:
+        >>> search_form("\u00c9lections d\u2019\u00e9t\u00e9")
+        "elections d'ete"
+    """
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    bare = "".join(
+        character for character in apart if unicodedata.combining(character) < FIRST_ACCENT
+    )
+    alike = unicodedata.normalize("NFC", bare).translate(ALIKE_IN_SEARCH)
+    return "".join(
+        character for character in alike if character.isspace() or not _is_invisible(character)
     )
 
 

@@ -48,7 +48,10 @@ from service.models import (
 )
 
 OF_THE_REVISION: Final = frozenset(
-    {"id", "question_id", "number", "content_hash", "account_id", "reason", "created_at"}
+    {
+        *("id", "question_id", "number", "content_hash", "search_text"),
+        *("account_id", "reason", "created_at"),
+    }
 )
 ASKED: Final = tuple(
     column.key for column in QuestionRevision.__table__.columns if column.key not in OF_THE_REVISION

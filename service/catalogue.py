@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from questions.text import search_form
 from service import questions, visibility
 from service.accounts import Actor
 from service.clock import now
@@ -63,7 +64,7 @@ async def page(
         state: only in this state.
         tag: only with this tag.
         text: only those in which every word of it occurs, in the title, background or criteria;
-            capitals count alike.
+            case, accents and the forms of quotation marks and dashes make no difference.
         archived: without a set, only those of archived sets; else only those of the others.
         order: what they go by.
         after: the id of the last question of the page before; 0 for the first page.
@@ -83,7 +84,7 @@ async def page(
         query = query.where(QuestionRevision.id.in_(tagged))
     if state is not None:
         query = query.where(questions.in_state(state, at))
-    for word in (text or "").split():
+    for word in search_form(text or "").split():
         query = query.where(_says(word))
     query = await _following(session, query, actor, order, after, at)
     return await questions.views(session, query.limit(limit))
@@ -141,5 +142,4 @@ def _published(at: datetime) -> ColumnElement[float]:
 
 
 def _says(word: str) -> ColumnElement[bool]:
-    places = (QuestionRevision.title, QuestionRevision.background, QuestionRevision.criteria)
-    return or_(*(place.icontains(word, autoescape=True) for place in places))
+    return QuestionRevision.search_text.contains(word, autoescape=True)

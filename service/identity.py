@@ -131,9 +131,7 @@ async def renew_password(
                 f"this invitation is for {account.name!r}, who keeps that name",
                 field="name",
             )
-        name = accounts.check_account_name(
-            name, by_themselves=account.role != Role.administrator
-        )
+        name = accounts.check_account_name(name, by_themselves=account.role != Role.administrator)
     passwords.check(password, name=name or account.name)
     digest = await passwords.digest(password)
     async with database.write() as session:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from questions.text import search_form
 from service.names import name_key, skeleton
 
 LARGEST_ID: Final = 2**31 - 1
@@ -319,10 +320,17 @@ class Question(Base):
     created_at: Mapped[datetime]
 
 
+def _search_text(context: Any) -> str:
+    """The default of a revision's column that is searched."""
+    row = context.get_current_parameters()
+    return search_form("\n".join((row["title"], row["background"], row["criteria"])))
+
+
 class QuestionRevision(Base):
     """The text, dates and links of a question from `created_at` until the next revision.
 
-    `account_id` is the curator's whose it is; empty if the set's file says so.
+    `account_id` is the curator's whose it is; empty if the set's file says so. `search_text` is its
+    title, background and criteria as searches compare them, the same on every database.
     """
 
     __tablename__ = "question_revision"
@@ -353,6 +361,7 @@ class QuestionRevision(Base):
     reveal_at: Mapped[datetime | None]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     reason: Mapped[str] = mapped_column(default="")
+    search_text: Mapped[str] = mapped_column(deferred=True, default=_search_text)
     created_at: Mapped[datetime]
 
 

@@ -172,7 +172,7 @@ KEYS = (
 
 def test_names_that_were_two_before_keep_an_account_each(on_database, connected) -> None:
     def before(connection: Connection) -> None:
-        command.downgrade(migration_config(connection), "20261127_04")
+        command.downgrade(migration_config(connection), "20261127_05")
         for number, name in enumerate(NAMES, 1):
             connection.execute(
                 text(

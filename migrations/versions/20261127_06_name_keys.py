@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from confusable_homoglyphs import confusables
 
-revision = "20261127_05"
-down_revision = "20261127_04"
+revision = "20261127_06"
+down_revision = "20261127_05"
 branch_labels = None
 depends_on = None
 
