@@ -6,6 +6,7 @@ import click
 
 from service import accounts, invitations, tokens
 from service.cli.command import with_database
+from service.cli.group import echo
 from service.database import Database
 from service.models import Account, Role
 from service.settings import Settings
@@ -41,11 +42,11 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
 
     actor, token = with_database(work)
     if not only_token:
-        click.echo(
+        echo(
             f"created the {actor.role} {actor.name!r} (forecaster {actor.id}); "
             "its token, shown this once:"
         )
-    click.echo(token)
+    echo(token)
 
 
 @account.command("invite", epilog="Example: credence account invite --for alice")
@@ -74,9 +75,9 @@ def invite(*, name: str | None, role: str | None, uses: int) -> None:
             return settings.site, secret
 
     site, secret = with_database(work)
-    click.echo(invitations.link(site or LOCAL, secret))
+    echo(invitations.link(site or LOCAL, secret))
     if not site:
-        click.echo(
+        echo(
             f"Elsewhere than on this machine, put the server's address in place of {LOCAL}; "
             "with CREDENCE_BASE_URL set, links begin with it.",
             err=True,
@@ -100,12 +101,12 @@ def list_accounts(*, role: str | None, deactivated: bool, imported: bool) -> Non
             ):
                 for row in rows:
                     if role in {None, row.role} and not (deactivated and not row.deactivated_at):
-                        click.echo(_line(row))
+                        echo(_line(row))
                 after = rows[-1].id
             left_out = 0 if imported else await accounts.count_imported(session)
             if left_out:
                 who = "imported forecaster is" if left_out == 1 else "imported forecasters are"
-                click.echo(f"{left_out:,} {who} not listed; --imported lists them", err=True)
+                echo(f"{left_out:,} {who} not listed; --imported lists them", err=True)
 
     with_database(work)
 
@@ -126,7 +127,7 @@ def deactivate(name: str) -> None:
             await accounts.deactivate(session, None, (await accounts.named(session, name)).id)
 
     with_database(work)
-    click.echo(f"{name!r} is deactivated")
+    echo(f"{name!r} is deactivated")
 
 
 @account.command("activate", epilog="Example: credence account activate alice")
@@ -139,7 +140,7 @@ def activate(name: str) -> None:
             await accounts.reactivate(session, None, (await accounts.named(session, name)).id)
 
     with_database(work)
-    click.echo(f"{name!r} is active")
+    echo(f"{name!r} is active")
 
 
 @account.command("revoke", epilog="Example: credence account revoke alice")
@@ -152,4 +153,4 @@ def revoke(name: str) -> None:
             return await tokens.shut(session, await accounts.named(session, name))
 
     revoked, ended = with_database(work)
-    click.echo(f"ended {revoked} tokens and {ended} sessions of {name!r}")
+    echo(f"ended {revoked} tokens and {ended} sessions of {name!r}")

@@ -6,6 +6,7 @@ import click
 
 from service import backup
 from service.cli.command import require_folder_of, with_database
+from service.cli.group import echo
 from service.database import Database
 from service.settings import Settings
 
@@ -23,7 +24,7 @@ def back_up(file: Path) -> None:
         return await backup.write(database, file)
 
     rows = with_database(work)
-    click.echo(f"{file}: {rows} rows, checked")
+    echo(f"{file}: {rows} rows, checked")
 
 
 @click.command("restore", epilog="Example: credence restore credence-2026-11-24.db")
@@ -38,4 +39,4 @@ def restore(file: Path) -> None:
         return await backup.restore(database, file)
 
     rows = with_database(work, create=True)
-    click.echo(f"{file}: {rows} rows restored; `credence verify --derived` checks them")
+    echo(f"{file}: {rows} rows restored; `credence verify --derived` checks them")

@@ -61,7 +61,7 @@ def demo(*, port: int, folder: Path | None, serving: bool) -> None:
         if serving:
             run_server(HOST, port, notes=notes)
         else:
-            click.echo("\n".join(notes))
+            echo("\n".join(notes))
 
 
 def _point_at(file: Path) -> None:
@@ -85,7 +85,7 @@ def _fill(folder: Path, password: str) -> None:
 def _populate(password: str, started: float) -> None:
 
     def report(step: str) -> None:
-        click.echo(f"{time.monotonic() - started:5.1f} s  {step}")
+        echo(f"{time.monotonic() - started:5.1f} s  {step}")
 
     async def work(database: Database, settings: Settings) -> None:
         await database.migrate()

@@ -8,6 +8,7 @@ from forecasting.tables import Dialect, Notes
 from service import exports
 from service.aggregates import Aggregator
 from service.cli.command import reads_tables, sentences, with_database
+from service.cli.group import echo
 from service.database import Database
 from service.exchange import imports, platforms
 from service.settings import Settings
@@ -53,15 +54,15 @@ def import_forecasts(path: Path, *, slug: str | None, dry_run: bool, dialect: Di
 
 def _echo(done: imports.Imported, notes: Notes, verb: str) -> None:
     """Print the summary: what is left out and adjusted, by reason, with the first place of each."""
-    click.echo(
+    echo(
         f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
         f"{done.forecasts} forecasts of {done.forecasters} forecasters {verb}"
     )
     for title, found in (("left out", notes.left_out), ("adjusted", notes.adjusted)):
         if found:
-            click.echo(f"{title}:")
+            echo(f"{title}:")
         for rule, note in found.items():
-            click.echo(f"  {rule}: {note.count} (first: {note.first})")
+            echo(f"  {rule}: {note.count} (first: {note.first})")
 
 
 @click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")
@@ -77,4 +78,4 @@ def export_folder(folder: Path, *, slug: str | None, pseudonyms: bool) -> None:
         return await exports.write_folder(database, slug, folder, pseudonymous=pseudonyms)
 
     rows = with_database(work)
-    click.echo(f"{folder}: {rows['questions']} questions, {rows['forecasts']} forecasts")
+    echo(f"{folder}: {rows['questions']} questions, {rows['forecasts']} forecasts")

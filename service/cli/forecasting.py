@@ -11,7 +11,7 @@ from forecasting.posterior import Posterior
 from forecasting.tables import Dialect
 from service import batch
 from service.cli.command import reads_tables, require_folder_of, sentences, with_database
-from service.cli.group import Sentence
+from service.cli.group import Sentence, echo
 from service.database import Database
 from service.settings import Settings
 
@@ -31,7 +31,7 @@ def fit() -> None:
     made = with_database(work)
     if made.status != "accepted":
         raise Sentence(f"fit {made.id} was {made.status}: {made.reason}")
-    click.echo(
+    echo(
         f"fit {made.id} accepted: {made.questions} questions, {made.forecasts} forecasts of "
         f"{made.forecasters} forecasters; fingerprint {made.fingerprint[:12]}"
     )
@@ -58,7 +58,7 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool, dialect: Dialect
             panel, posterior, level=settings.interval_level, all_methods=all_methods
         )
         batch.write(output, rows)
-    click.echo(f"{output}: {len(rows)} rows")
+    echo(f"{output}: {len(rows)} rows")
 
 
 def _posterior(panel: Panel, settings: Settings) -> Posterior:
@@ -74,10 +74,10 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
             chains=settings.fit_chains,
             draws=settings.fit_draws,
             tune=settings.fit_tune,
-            progress=lambda said: click.echo(said, err=True),
+            progress=lambda said: echo(said, err=True),
         )
     except FitRefused as refusal:
-        click.echo(f"credence: {refusal.reason}; the prior answers instead", err=True)
+        echo(f"credence: {refusal.reason}; the prior answers instead", err=True)
         return Posterior.prior()
 
 
@@ -129,15 +129,15 @@ def backtest(
                 seed=seed,
                 folds=folds,
                 kind=kind,
-                progress=lambda said: click.echo(said, err=True),
+                progress=lambda said: echo(said, err=True),
             )
         except ValueError as error:
             raise Sentence(str(error)) from error
         rows = done.rows()
-        click.echo(f"{done.kind}, {rows[0].questions} questions, {done.refused} refused fits")
-        click.echo(f"{'method':<28}{'log':>8}{'brier':>8}{'slope':>8}{'behind bayes by':>18}  95%")
+        echo(f"{done.kind}, {rows[0].questions} questions, {done.refused} refused fits")
+        echo(f"{'method':<28}{'log':>8}{'brier':>8}{'slope':>8}{'behind bayes by':>18}  95%")
         for row in rows:
-            click.echo(
+            echo(
                 f"{row.method:<28}{row.log:8.4f}{row.brier:8.4f}{row.slope:8.2f}"
                 f"{row.behind:18.4f}  [{row.lower:.4f}, {row.upper:.4f}]"
             )

@@ -8,6 +8,13 @@ from typing import Any
 
 import click
 
+from questions.text import escape_controls
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Write a line to the terminal; what would steer it, in a name or a title, is escaped."""
+    click.echo(escape_controls(str(text)), err=err)
+
 
 class Sentence(click.ClickException):
     """An error that ends the command with one sentence on standard error."""
@@ -15,7 +22,7 @@ class Sentence(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Write the sentence alone."""
         del file
-        click.echo(f"credence: {self.message}", err=True)
+        echo(f"credence: {self.message}", err=True)
 
 
 class Misuse(Sentence):

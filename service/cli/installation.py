@@ -20,7 +20,7 @@ from litestar import Litestar
 
 from service import accounts, invitations, logs, questions, tokens
 from service.cli.command import sentences, with_database
-from service.cli.group import Sentence
+from service.cli.group import Sentence, echo
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
@@ -58,13 +58,11 @@ def init(*, only_token: bool, without_sets: bool) -> None:
 
     loaded, created, token = with_database(work, create=True)
     if only_token:
-        click.echo(token) if token else click.echo(
-            "the administrator has a way in already", err=True
-        )
+        echo(token) if token else echo("the administrator has a way in already", err=True)
         return
     report(loaded)
     if created:
-        click.echo(f"created the account `{FIRST}`; `credence serve` prints the link to sign in")
+        echo(f"created the account `{FIRST}`; `credence serve` prints the link to sign in")
 
 
 @click.command(epilog="Example: credence serve --port 8123 --no-worker")
@@ -176,7 +174,7 @@ def _greet(
             f"    {invitations.link(site, secret)}",
             "",
         ]
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def _answers(host: str, port: int) -> bool:

@@ -4,6 +4,7 @@ import click
 
 from service import fits, workers
 from service.cli.command import with_database
+from service.cli.group import echo
 from service.database import Database
 from service.models import Fit, FitStatus, Task
 from service.schemas.jobs import JobsOut, WorkerOut
@@ -23,16 +24,16 @@ def jobs() -> None:
     state, tasks, latest = with_database(work)
     for one in state.workers:
         if one.alive:
-            click.echo(f"worker {one.name}: {_does(one)}")
+            echo(f"worker {one.name}: {_does(one)}")
         else:
-            click.echo(f"worker {one.name}: lost, last seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC")
+            echo(f"worker {one.name}: lost, last seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC")
     if not any(one.alive for one in state.workers):
-        click.echo("no worker runs; start `credence worker`")
-    click.echo(f"refit: {'due' if state.refit_due else 'not due'}; {state.refit_why}")
-    click.echo(f"latest fit: {latest}")
-    click.echo(f"deliveries: {state.deliveries_due} due")
+        echo("no worker runs; start `credence worker`")
+    echo(f"refit: {'due' if state.refit_due else 'not due'}; {state.refit_why}")
+    echo(f"latest fit: {latest}")
+    echo(f"deliveries: {state.deliveries_due} due")
     for said in tasks:
-        click.echo(said)
+        echo(said)
 
 
 def _does(worker: WorkerOut) -> str:

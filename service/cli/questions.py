@@ -13,6 +13,7 @@ from questions.proposals import LanguageModel
 from questions.schema import json_schema
 from service import batch, curation, questions
 from service.cli.command import require_folder_of, sentences, with_database
+from service.cli.group import echo
 from service.database import Database
 from service.errors import Conflict
 from service.settings import Settings, SettingsError
@@ -47,7 +48,7 @@ async def load_sets(database: Database, folder: Path) -> list[questions.Loaded]:
 def report(loaded: list[questions.Loaded]) -> None:
     """Say what became of each set."""
     for one in loaded:
-        click.echo(
+        echo(
             f"set {one.slug}: {one.created} questions created, {one.revised} revised, "
             f"{one.unchanged} unchanged"
         )
@@ -93,9 +94,9 @@ def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> N
             for written, locations in map(read_located, find_sets(path))
             for finding in lint.lint(written, document=text, locations=locations)
         ]
-    click.echo(lint.render(findings, form))
+    echo(lint.render(findings, form))
     if form != "text":
-        click.echo(lint.summary(findings), err=True)
+        echo(lint.summary(findings), err=True)
     if lint.has_errors(findings):
         raise SystemExit(1)
 
@@ -121,13 +122,13 @@ def draft_questions(document: Path, *, output: Path | None) -> None:
             document,
             slug=slug_at(output) if output else None,
             model=model,
-            tell=lambda said: click.echo(said, err=True),
+            tell=lambda said: echo(said, err=True),
         )
         if output is None:
             click.echo(toml, nl=False)
         else:
             batch.write_whole(output, toml)
-            click.echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
+            echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
 
 
 def _language_model(settings: Settings) -> LanguageModel | None:
@@ -142,4 +143,4 @@ def _language_model(settings: Settings) -> LanguageModel | None:
 @question_sets.command("schema", epilog="Example: credence questions schema > set.schema.json")
 def print_schema() -> None:
     """Print the JSON Schema of set files, for editors."""
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

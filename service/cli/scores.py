@@ -7,7 +7,7 @@ import click
 
 from service import tasks
 from service.cli.command import with_database
-from service.cli.group import Sentence
+from service.cli.group import Sentence, echo
 from service.database import Database
 from service.models import Task
 from service.settings import Settings
@@ -38,16 +38,16 @@ def rebuild_scores(*, later: bool) -> None:
             return await session.get_one(Task, task.id)
 
     if later:
-        click.echo(f"task {with_database(ask).id}: a worker rebuilds the scores")
+        echo(f"task {with_database(ask).id}: a worker rebuilds the scores")
         return
     done = with_database(work)
     if done.error:
         raise Sentence(f"the scores were not rebuilt: {done.error}")
     mended = done.result["mended"]
     found = f"of which {mended} were put right" if mended else "the same as before"
-    click.echo(f"{done.result['scores']} scores rebuilt, {found}; SHA-256 {done.result['sha256']}")
+    echo(f"{done.result['scores']} scores rebuilt, {found}; SHA-256 {done.result['sha256']}")
 
 
 def _tell(task: Task) -> None:
     if sys.stderr.isatty():
-        click.echo(f"{task.done} of {task.total} questions", err=True)
+        echo(f"{task.done} of {task.total} questions", err=True)

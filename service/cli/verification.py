@@ -13,7 +13,7 @@ from service import chain
 from service.aggregates import Aggregator
 from service.chain import Head
 from service.cli.command import require_folder_of, sentences, with_database
-from service.cli.group import Sentence
+from service.cli.group import Sentence, echo
 from service.database import Database
 from service.errors import Invalid
 from service.schemas.chain import ReceiptOut
@@ -57,7 +57,7 @@ def verify(
     """
     if receipt is not None:
         with sentences():
-            click.echo(_checked(receipt, head))
+            echo(_checked(receipt, head))
         return
     if head is not None:
         raise Sentence("--head goes with --receipt; use --against for a file of heads")
@@ -85,12 +85,12 @@ def verify(
         with sentences():
             output.write_bytes(heads)
     facts = sum(one.head.position for one in found)
-    click.echo(
+    echo(
         f"{facts} facts on {sum(one.head.position > 0 for one in found)} questions are whole; "
         f"SHA-256 of their heads {hashlib.sha256(heads).hexdigest()}"
     )
     if derived:
-        click.echo("aggregates and scores are what the facts lead to")
+        echo("aggregates and scores are what the facts lead to")
 
 
 def _heads(found: list[chain.Checked]) -> bytes:

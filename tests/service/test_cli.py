@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from service import audit
 from service.cli import COMMANDS, main
+from service.cli.group import echo
 from service.database import Database
 from service.models import Account, Forecast, Question, QuestionRevision, Score
 
@@ -526,3 +527,8 @@ def test_a_wrong_use_is_refused_in_one_sentence(wrong: list[str]) -> None:
     assert done.stderr.startswith("credence: ")
     assert done.stderr.endswith("--help`\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_would_steer_a_terminal_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    echo("ann \x1b[2J\u202e\x07 is here")
+    assert capsys.readouterr().out == "ann \\x1b[2J\\u202e\\x07 is here\n"
