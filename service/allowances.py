@@ -9,6 +9,7 @@ annex A; https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
 import hashlib
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Final
@@ -23,6 +24,9 @@ from service.models import Allowance
 
 PERIOD_SECONDS: Final = 600.0
 ADDRESS_FACTOR: Final = 6
+NAME_FACTOR: Final = 10
+KNOWN_FOR: Final = timedelta(days=90)
+"""How long an address counts as known after the last time that an account signed in from it."""
 NETWORK_BITS: Final = 64
 
 
@@ -46,8 +50,16 @@ def by_address(what: str, address: str, attempts: int) -> Limit:
 
 
 def by_name(what: str, name: str, attempts: int) -> Limit:
-    """A limit for an account's name, whether there is such an account or not."""
-    return Limit(f"{what} as", name, attempts)
+    """A limit for an account's name wherever it is tried, whether there is such an account or not.
+
+    It is wide, and spares addresses that are known (`is_known`): strangers can spend it.
+    """
+    return Limit(f"{what} as", name, attempts * NAME_FACTOR)
+
+
+def by_name_from(what: str, name: str, address: str, attempts: int) -> Limit:
+    """A limit for an account's name as it is tried from one address."""
+    return Limit(f"{what} as", f"{name}\n{_network(address)}", attempts)
 
 
 def _network(address: str) -> str:
@@ -123,3 +135,29 @@ async def restore(database: Database, limit: Limit) -> None:
     """Give the whole allowance back: who knows the password has not been guessing."""
     async with database.write() as session:
         await session.execute(delete(Allowance).where(Allowance.key == limit.key))
+
+
+async def is_known(database: Database, name: str, address: str) -> bool:
+    """Whether somebody signed in by a name from an address, or near it, within `KNOWN_FOR`."""
+    async with database.glance() as session:
+        until = await session.scalar(
+            select(Allowance.spent_until).where(Allowance.key == _known(name, address))
+        )
+    return until is not None and until > now().timestamp()
+
+
+async def remember(database: Database, name: str, address: str) -> None:
+    """Let an address count as known to an account from now on."""
+    until = (now() + KNOWN_FOR).timestamp()
+    insert = sqlite.insert if database.sqlite else postgresql.insert
+    async with database.write() as session:
+        await session.execute(
+            insert(Allowance)
+            .values(key=_known(name, address), spent_until=until)
+            .on_conflict_do_update(index_elements=[Allowance.key], set_={"spent_until": until})
+        )
+
+
+def _known(name: str, address: str) -> str:
+    """An entry that only lasts is kept among the allowances, which are removed when they end."""
+    return Limit("known", f"{name}\n{_network(address)}", 1).key

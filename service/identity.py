@@ -2,7 +2,7 @@
 
 Hashing takes long on purpose. So these take the database rather than a transaction, and hash
 between transactions. Each counts as an attempt (`service.allowances`), by address and, where there
-is one, by name.
+is one, by name at that address; and by name alone where the account has not signed in before.
 """
 
 from typing import Final
@@ -16,6 +16,7 @@ from service.accounts import Actor, actor_of
 from service.database import Database
 from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from service.models import Account, Role
+from service.names import name_key
 from service.settings import Settings
 
 PASSWORD: Final = "a password"  # noqa: S105  # what attempts are counted at, not a password
@@ -29,15 +30,16 @@ async def identify(
     """The account of a name and its password.
 
     An unknown name, an account without a password, a deactivated one and a wrong password get the
-    same answer after the same work, Unauthenticated: nobody learns which names there are. Raises
+    same answer after the same work, Unauthenticated: nobody learns which names there are. What
+    strangers try does not count against an address from which the account signed in lately. Raises
     TooManyRequests.
     """
-    by_name = allowances.by_name(PASSWORD, name, settings.sign_in_attempts)
-    await allowances.spend(
-        database,
-        allowances.by_address(PASSWORD, address, settings.sign_in_attempts),
-        by_name,
-    )
+    key, attempts = name_key(name), settings.sign_in_attempts
+    from_here = allowances.by_name_from(PASSWORD, key, address, attempts)
+    limits = [allowances.by_address(PASSWORD, address, attempts), from_here]
+    if not await allowances.is_known(database, key, address):
+        limits.append(allowances.by_name(PASSWORD, key, attempts))
+    await allowances.spend(database, *limits)
     async with database.read() as session:
         account = await session.scalar(
             accounts.by_name(name if name.isprintable() else "")
@@ -48,7 +50,8 @@ async def identify(
     right = await passwords.matches(password, held)
     if account is None or held is None or not right:
         raise Unauthenticated(WRONG)
-    await allowances.restore(database, by_name)
+    await allowances.restore(database, from_here)
+    await allowances.remember(database, key, address)
     if passwords.outdated(held):
         await _replace_hash(database, account.id, held, await passwords.digest(password))
     return actor_of(account)
@@ -75,10 +78,10 @@ async def register(
     if settings.registration == "invitation" and not invitation:
         raise Forbidden("registration is by invitation here; ask an administrator for one")
     name = accounts.check_account_name(name, by_themselves=True)
-    passwords.check(password, name=name)
     await allowances.spend(
         database, allowances.by_address("registration", address, settings.sign_in_attempts)
     )
+    await passwords.check(password, name=name)
     digest = await passwords.digest(password)
     async with database.write() as session:
         role, used = OPEN_ROLE, None
@@ -132,7 +135,7 @@ async def renew_password(
                 field="name",
             )
         name = accounts.check_account_name(name, by_themselves=account.role != Role.administrator)
-    passwords.check(password, name=name or account.name)
+    await passwords.check(password, name=name or account.name)
     digest = await passwords.digest(password)
     async with database.write() as session:
         used = await invitations.redeem(session, invitation)
@@ -189,11 +192,11 @@ async def change_password(
     `revoke_tokens`, which leaves but the one that asks. Raises Forbidden if `current` is not the
     password now, Invalid and TooManyRequests.
     """
-    passwords.check(new, name=actor.name, field="new")
     try:
         await identify(database, settings, actor.name, current, address=address)
     except Unauthenticated:
         raise Forbidden("the current password is wrong, or there is none yet") from None
+    await passwords.check(new, name=actor.name, field="new")
     digest = await passwords.digest(new)
     async with database.write() as session:
         account = await accounts.get(session, actor.id)

@@ -113,16 +113,38 @@ def test_an_unknown_name_and_a_wrong_password_get_one_answer(
 
 def test_attempts_run_out_by_name_and_come_back_by_signing_in(on_database, ann) -> None:
     async def work(database: Database) -> None:
-        for attempt in range(9):
+        for _ in range(9):
             with pytest.raises(Unauthenticated):
-                await sign_in(database, password=OTHER, address=f"198.51.100.{attempt}")
+                await sign_in(database, password=OTHER)
         await sign_in(database)
-        for attempt in range(10):
+        for name in ("ann", "ANN") * 5:
             with pytest.raises(Unauthenticated):
-                await sign_in(database, password=OTHER, address=f"198.51.100.{attempt}")
+                await sign_in(database, name, password=OTHER)
         with pytest.raises(TooManyRequests) as refusal:
-            await sign_in(database, address="203.0.113.1")
+            await sign_in(database)
         assert 0 < refusal.value.retry_after <= 60
+
+    on_database(work)
+
+
+def test_strangers_cannot_keep_an_owner_out(on_database, ann) -> None:
+    few = Settings(registration="open", sign_in_attempts=1)
+
+    async def work(database: Database) -> None:
+        async def enter(password: str, address: str) -> Any:
+            return await sessions.sign_in(database, few, "ann", password, address=address)
+
+        await enter(PASSWORD, HERE)
+        for stranger in range(allowances.NAME_FACTOR):
+            with pytest.raises(Unauthenticated):
+                await enter(OTHER, f"198.51.100.{stranger}")
+        with pytest.raises(TooManyRequests):
+            await enter(OTHER, "203.0.113.1")
+        assert await opened_by(database, await enter(PASSWORD, HERE)) == "ann"
+        with time_machine.travel(now() + allowances.KNOWN_FOR - timedelta(minutes=1), tick=False):
+            assert await allowances.is_known(database, "ann", HERE)
+        with time_machine.travel(now() + allowances.KNOWN_FOR + timedelta(minutes=1), tick=False):
+            assert not await allowances.is_known(database, "ann", HERE)
 
     on_database(work)
 
@@ -196,11 +218,39 @@ def test_a_hash_of_other_parameters_is_made_again(on_database, ann, monkeypatch)
     on_database(work)
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 1001, "A Name Of Length"])
-def test_a_weak_password_is_refused(on_database, password: str) -> None:
+@pytest.mark.parametrize(
+    ("password", "message"),
+    [
+        ("short", "must have 12 to 1000"),
+        ("x" * 1001, "must have 12 to 1000"),
+        ("A Name Of Length", "must not contain the account's name"),
+        ("my a name of length 97!", "must not contain the account's name"),
+        (" " * 12, "easy to guess"),
+        ("passwordpassword", "easy to guess"),
+        ("123456789012", "easy to guess"),
+        ("qwertyuiop[]", "easy to guess"),
+        ("a" * 500, "easy to guess"),
+        ("iloveyou1234", "easy to guess"),
+        ("correct\x00horse battery", "must consist of visible characters"),
+    ],
+)
+def test_a_weak_password_is_refused(on_database, password: str, message: str) -> None:
     async def work(database: Database) -> None:
-        with pytest.raises(Invalid):
+        with pytest.raises(Invalid, match=message) as refused:
             await identity.register(database, OPEN, "a name of length", password, address=HERE)
+        assert [error.field for error in refused.value.errors] == ["password"]
+
+    on_database(work)
+
+
+def test_a_long_unusual_password_is_taken(on_database) -> None:
+    async def work(database: Database) -> None:
+        for name, password in (
+            ("zoe", "\u00fc\u00f1\u00ed lantern 47 gravel"),
+            ("max", "q9" + "zK!v7" * 190),
+        ):
+            made = await identity.register(database, OPEN, name, password, address=HERE)
+            assert made.name == name
 
     on_database(work)
 
