@@ -51,6 +51,7 @@ from service.api import (
 from service.api.documentation import Documentation, DocumentedAnswers
 from service.api.documentation import start as start_documentation
 from service.api.parameters import provide_scope
+from service.bodies import BodyTimeout
 from service.database import Database
 from service.dependencies import AnyBody, AppRequest, Who
 from service.drafting import Turns
@@ -59,6 +60,7 @@ from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
 from service.markdown import Renderer
 from service.pages.visitors import VISITOR
+from service.query_strings import check_parameters
 from service.settings import Settings
 from service.submissions import Submissions
 
@@ -278,7 +280,7 @@ def create_app(settings: Settings) -> Litestar:
             "submissions": Provide(provide_submissions),
             "within": Provide(provide_scope),
         },
-        guards=[origin.same_origin],
+        guards=[origin.same_origin, check_parameters],
         exception_handlers={Exception: answer_error},
         template_config=pages.template_config(),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
@@ -286,6 +288,7 @@ def create_app(settings: Settings) -> Litestar:
             logs.RequestIds(settings.log_requests),
             *([origin.SchemeOfProxy()] if settings.client_address_header else []),
             counted.middleware,
+            BodyTimeout(settings.body_timeout_seconds),
             Sightings(),
         ],
         plugins=[DocumentedAnswers()],

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from service.logs import asked
 
 HEADERS: Final[dict[int, dict[str, str]]] = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
 }
@@ -29,6 +30,8 @@ PLAIN_WORDS: Final = (
     (re.compile(r"Expected `(?:float|int)` < (.+?)(?:\.0)?"), r"must be less than \1"),
     (re.compile(r"Expected `(?:float|int)` > (.+?)(?:\.0)?"), r"must be more than \1"),
     (re.compile(r"Expected `float`, got `(.+)`"), r"must be a number, not \1"),
+    (re.compile(r"Expected `str` of length <= (.+)"), r"must be at most \1 characters long"),
+    (re.compile(r"Expected `str` of length >= 1"), r"must not be blank"),
     (re.compile(r"Expected `str` matching regex .+"), r"must not hold the character NUL"),
     (re.compile(r"Expected `(.+)`, got `(.+)`"), r"must be of type \1, not \2"),
     (re.compile(r"Invalid enum value (.+)"), r"cannot be \1"),
@@ -185,6 +188,7 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
             detail=_detail(error, status),
             instance=path,
             request_id=asked(),
+            errors=[FieldError("body", _detail(error, status))] if _is_malformed(error) else [],
         )
     else:
         log.error("unforeseen error at %s %s", request.method, path, exc_info=error)
@@ -201,10 +205,13 @@ def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetail
 
 def _detail(error: HTTPException, status: HTTPStatus) -> str:
     said = error.detail or status.phrase
-    malformed = isinstance(error, SerializationException) or isinstance(
+    return f"the body is not JSON: {said}" if _is_malformed(error) else said
+
+
+def _is_malformed(error: HTTPException) -> bool:
+    return isinstance(error, SerializationException) or isinstance(
         error.__cause__, SerializationException
     )
-    return f"the body is not JSON: {said}" if malformed else said
 
 
 def _field_error(key: str, message: str) -> FieldError:

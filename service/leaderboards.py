@@ -306,6 +306,8 @@ async def freeze(
     """
     actor.require(Role.curator, "freeze a leaderboard")
     name = check_name(name, "name")
+    if criteria.scope.tag is not None:
+        check_name(criteria.scope.tag, "tag")
     at = now()
     as_of = criteria.scope.as_of or at
     if as_of > at:

@@ -67,6 +67,9 @@ class Settings:
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
     interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
     max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
+    body_timeout_seconds: float = _about(
+        30, "a request whose body takes longer to arrive is refused", least=0.01
+    )
     banner: str = _about("", "a sentence shown above every page; empty: none")
     readers: str = _about(
         "members",
@@ -77,7 +80,8 @@ class Settings:
     )
     sign_in_attempts: int = _about(
         10,
-        "attempts at a password that a name has in ten minutes; an address has six times as many",
+        "attempts at a password that a name has in ten minutes from one address; an address has "
+        "six times as many, and a name ten times as many from all addresses that it is new to",
         least=1,
     )
     requests_per_minute: int = _about(

@@ -1,0 +1,110 @@
+"""One spelling of numbers, times and truth values in addresses, and no parameter that is unknown.
+
+The decoder of query strings takes more than it should: `1e2` and `+5` for whole numbers, seconds
+since 1970 and times without an offset for times, and the last of two values. A typing error would
+then be an answer to another question.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, NamedTuple, get_args, get_origin
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from service.errors import Invalid, NotFound
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+STRICT: Final = "/api/v1/"
+"""Where an unknown parameter is refused; addresses of pages are typed and passed on by people."""
+FOREIGN: Final = "/api/metaculus/"
+"""Where clients written for another API write parameters as they do there."""
+
+
+class Grammar(NamedTuple):
+    """How values of a type are written, and how to say so."""
+
+    pattern: re.Pattern[str]
+    sentence: str
+
+
+GRAMMARS: Final = {
+    int: Grammar(re.compile(r"-?(?:0|[1-9][0-9]{0,18})"), "must be a whole number such as 20"),
+    bool: Grammar(re.compile(r"true|false"), "must be true or false"),
+    datetime: Grammar(
+        re.compile(
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+            r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})"
+        ),
+        "must be ISO 8601 with an offset, such as 2027-01-01T00:00:00Z; "
+        "in an address the + of an offset is written %2B",
+    ),
+}
+
+
+class Known(NamedTuple):
+    """What is known of a parameter: how it is written, and whether it may be repeated."""
+
+    grammar: Grammar | None
+    many: bool
+
+
+def check_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse query and path parameters that are not written as documented: a guard.
+
+    Raises:
+        Invalid: a query parameter, which the error names.
+        NotFound: a path has a number in another spelling, such as `/questions/07`.
+    """
+    path = connection.scope["path"]
+    segments = path.split("/")
+    for value in connection.path_params.values():
+        if isinstance(value, int) and str(value) not in segments:
+            raise NotFound("there is nothing at this address: write numbers in plain digits")
+    if not connection.scope["query_string"] or path.startswith(FOREIGN):
+        return
+    known = _known(handler)
+    seen = set()
+    for name, value in connection.query_params.multi_items():
+        parameter = known.get(name)
+        if parameter is None:
+            if path.startswith(STRICT):
+                raise Invalid(f"{name} is not a parameter of this address", field=name)
+            continue
+        if name in seen and not parameter.many:
+            raise Invalid(f"{name} must be given once", field=name)
+        seen.add(name)
+        if parameter.grammar and not parameter.grammar.pattern.fullmatch(value):
+            raise Invalid(f"{name} {parameter.grammar.sentence}", field=name)
+
+
+@cache
+def _known(handler: BaseRouteHandler) -> dict[str, Known]:
+    """The parameters of a handler and of what it depends on, by their names in an address."""
+    signatures = [handler.parsed_fn_signature]
+    needed = set(handler.parsed_fn_signature.parameters)
+    providers = handler.resolve_dependencies()
+    while waiting := needed & providers.keys():
+        for name in waiting:
+            signature = providers[name].parsed_fn_signature
+            signatures.append(signature)
+            needed |= set(signature.parameters)
+        providers = {name: one for name, one in providers.items() if name not in waiting}
+    found = {}
+    for signature in signatures:
+        for name, field in signature.parameters.items():
+            types = set(_types(field.annotation))
+            grammar = next((GRAMMARS[kind] for kind in GRAMMARS if kind in types), None)
+            public = getattr(field.kwarg_definition, "name", None) or name
+            found[public] = Known(None if str in types else grammar, list in types)
+    return found
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of."""
+    yield get_origin(annotation) or annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
