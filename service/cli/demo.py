@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from service.cli.command import with_database
+from service.cli.group import echo
 from service.cli.installation import run_server
 from service.database import Database
 from service.demo.population import ADMINISTRATOR, CURATOR, FORECASTERS, labelled, populate

@@ -65,7 +65,7 @@ def archive_set(slug: str, *, undo: bool) -> None:
             await curation.archive(session, None, slug, archived=not undo)
 
     with_database(work)
-    click.echo(f"set {slug}: in lists again" if undo else f"set {slug}: archived")
+    echo(f"set {slug}: in lists again" if undo else f"set {slug}: archived")
 
 
 @question_sets.command(
