@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts, tokens
+from service import accounts, deliveries, tokens
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database, migration_config
 from service.exchange.imports import import_panel
-from service.models import Account, Base, Forecast, Role
+from service.models import Account, Base, Forecast, Role, WebhookAttempt, WebhookDelivery
 
 VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("2*.py"))
 APPLICATION = {"service", "forecasting", "questions", "migrations"}
@@ -191,6 +192,56 @@ def test_names_that_were_two_before_keep_an_account_each(on_database, connected)
     keys = connected(lambda connection: connection.scalars(select(Account.key)).all())
     assert sorted(keys) == sorted(KEYS)
     assert on_database(known) == list(range(1, len(NAMES) + 1))
+
+
+def test_errors_of_deliveries_stored_before_name_no_address(
+    on_database, connected, account, question
+) -> None:
+    ann = account("ann")
+    hook = ann.post("/webhooks", {"url": "https://example.org/", "events": ["question.opened"]})
+    asked, at = question(), datetime.now(UTC)
+    present = [
+        "",
+        f"no answer within {deliveries.PATIENCE_SECONDS:g} s",
+        "the host accepts no connection",
+        "the host does not resolve to a public address",
+    ]
+    old = [
+        "ConnectError: [Errno 111] Connect call failed ('10.0.0.7', 5432)",
+        "db.internal is 10.0.0.7, which is not a public address",
+    ]
+
+    async def store(database: Database) -> None:
+        async with database.write() as session:
+            delivery = WebhookDelivery(
+                webhook_id=hook.json()["id"],
+                key="told",
+                event="question.opened",
+                question_id=asked,
+                payload={},
+                attempts=len(present + old),
+                created_at=at,
+            )
+            session.add(delivery)
+            await session.flush()
+            for error in present + old:
+                session.add(
+                    WebhookAttempt(delivery_id=delivery.id, status=None, error=error, created_at=at)
+                )
+                await session.flush()
+
+    def round_trip(connection: Connection) -> None:
+        command.downgrade(migration_config(connection), "20261127_07")
+        command.upgrade(migration_config(connection), "head")
+
+    def errors(connection: Connection) -> list[str]:
+        return list(connection.scalars(select(WebhookAttempt.error).order_by(WebhookAttempt.id)))
+
+    on_database(store)
+    connected(round_trip)
+    assert connected(errors) == [*present, *["the delivery could not be made"] * len(old)]
+    (told,) = ann.get(f"/webhooks/{hook.json()['id']}/deliveries").json()["items"]
+    assert "10.0.0.7" not in str(told)
 
 
 def test_migrating_again_changes_nothing(on_database, connected, account, question) -> None:
