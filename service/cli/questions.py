@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from questions import lint
-from questions.documents import read_document
+from questions import confined, lint
+from questions.documents import DocumentError, read_document
 from questions.draft import draft
 from questions.load import find_sets, read_located, read_set, slug_at
 from questions.proposals import LanguageModel
@@ -88,7 +88,7 @@ def archive_set(slug: str, *, undo: bool) -> None:
 def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
     """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
     with sentences():
-        text = read_document(document).prose if document else None
+        text = _prose_of(document) if document else None
         findings = [
             finding
             for written, locations in map(read_located, find_sets(path))
@@ -99,6 +99,14 @@ def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> N
         echo(lint.summary(findings), err=True)
     if lint.has_errors(findings):
         raise SystemExit(1)
+
+
+def _prose_of(document: Path) -> str:
+    """Read a document in a process of its own, as `draft` does."""
+    try:
+        return confined.call(read_document, document).prose
+    except confined.LimitExceeded as excess:
+        raise DocumentError(f"{document}: {excess}.") from None
 
 
 @question_sets.command("draft", epilog="Example: credence questions draft brief.md -o set.toml")

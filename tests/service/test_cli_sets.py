@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from questions import confined
+from questions.confined import Limits
 from questions.load import read_set
 from service.cli import main
 from service.settings import SHIPPED_SETS
@@ -53,6 +55,25 @@ def test_a_draft_overwrites_nothing_and_a_bad_document_leaves_nothing() -> None:
         assert done.exit_code == 1
         assert done.stderr.startswith("credence: ")
         assert done.stderr.count("\n") == 1
+    assert not Path("new.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("draft", "report.txt", "-o", "new.toml"),
+        ("lint", SHIPPED_SETS / "power-systems", "--document", "report.txt"),
+    ],
+    ids=["draft", "lint"],
+)
+def test_a_document_that_takes_much_to_read_costs_the_command_a_sentence(
+    arguments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("report.txt").write_text("It may rain in 2030. " * 100_000)
+    monkeypatch.setattr(confined, "LIMITS", Limits(memory_bytes=20_000_000))
+    done = credence("questions", *arguments)
+    assert done.exit_code == 1
+    assert done.stderr == "credence: report.txt: takes too much memory; allowed: 20 MB.\n"
     assert not Path("new.toml").exists()
 
 
