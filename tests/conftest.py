@@ -16,6 +16,23 @@ import psycopg
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are not among the quick ones, by what they ask for and where they are."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        parameters = getattr(item, "callspec", None)
+        values = set(map(str, parameters.params.values())) if parameters else set()
+        if asked & {"postgresql", "own_server", "empty_postgresql"} or values & {
+            "postgresql",
+            "own_server",
+        }:
+            item.add_marker("postgres")
+        if "pages" in item.path.parts:
+            item.add_marker("browser")
+        if "end_to_end" in item.path.parts:
+            item.add_marker("slow")
+
+
 @dataclass(frozen=True)
 class PostgreSql:
     """A server on a socket of its own."""

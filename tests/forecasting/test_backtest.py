@@ -19,6 +19,8 @@ from forecasting.posterior import Posterior
 from forecasting.scores import log_score
 from forecasting.simulate import simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def learned_from(monkeypatch: pytest.MonkeyPatch) -> list[Panel]:

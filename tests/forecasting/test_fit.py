@@ -18,6 +18,8 @@ from forecasting.posterior import PRIORS, Posterior
 from forecasting.simulate import Simulation, simulate
 from forecasting.training import TrainingRows
 
+pytestmark = pytest.mark.slow
+
 SHORT: dict[str, Any] = {"draws": 1000, "tune": 400}
 
 

@@ -11,6 +11,8 @@ from forecasting.live import aggregate
 from forecasting.posterior import Posterior
 from forecasting.simulate import check
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("crowd", [0, 2, 8, 100])
 def test_the_prior_on_a_probability_is_not_u_shaped(crowd: int) -> None:

@@ -47,6 +47,8 @@ from service.passwords import digest
 from service.settings import SHIPPED_SETS, Settings
 from service.webhooks import Event
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 CHECKS: list[Any] = [

@@ -41,7 +41,7 @@ from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
 from service.verification import differences
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 WRITERS = 8

@@ -25,6 +25,8 @@ from service.models import Fit, FitStatus
 from service.settings import Settings
 from service.workers import Progress
 
+pytestmark = pytest.mark.slow
+
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
 QUIET, LONGEST = timedelta(seconds=5), timedelta(seconds=60)
 
