@@ -131,11 +131,11 @@ def test_the_sign_in_page_takes_an_invitation_up(browser, first, paste: str, typ
 
 
 def test_an_invitation_to_register_joins_as_its_role(browser, account, client) -> None:
-    root = account("root", Role.administrator)
-    invited = root.post("/invitations", {"role": "curator"}).json()
+    rob = account("rob", Role.administrator)
+    invited = rob.post("/invitations", {"role": "curator"}).json()
     shown = browser("GET", invited["url"].partition("testserver.local")[2])
     assert "as a curator" in shown.text
-    taken = join(browser, invited["secret"], name="root")
+    taken = join(browser, invited["secret"], name="rob")
     assert taken.status_code == 409
     assert "choose another name" in taken.text
     assert join(browser, invited["url"], name="ann").status_code == 303
