@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,34 @@ def settings(
 @pytest.fixture(scope="session")
 def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the server of these tests answers."""
-    folder = tmp_path_factory.mktemp("serving")
+    with serve(settings, tmp_path_factory.mktemp("serving")) as found:
+        _warm(found)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def everything(
+    tmp_path_factory: pytest.TempPathFactory, furnish_everything
+) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    """Where a server answers whose database holds one of everything, and what fills its paths."""
+    folder = tmp_path_factory.mktemp("everything")
+    settings = Settings(database_url=f"sqlite:///{folder}/credence.db")
+    filled: dict[str, list[Any]] = {}
+
+    async def furnish() -> None:
+        database = Database(settings.url)
+        await database.migrate()
+        filled.update(await furnish_everything(database))
+        await database.close()
+
+    apart(furnish())
+    with serve(settings, folder) as found:
+        yield found, filled
+
+
+@contextmanager
+def serve(settings: Settings, folder: Path) -> Iterator[str]:
+    """Where a real server answers while the block runs; it has no worker."""
     environment = {name: value for name, value in os.environ.items() if "CREDENCE" not in name}
     environment |= {"CREDENCE_DATABASE_URL": settings.database_url, "CREDENCE_READERS": "everyone"}
     environment |= {"CREDENCE_SIGN_IN_ATTEMPTS": "1000"}
@@ -100,7 +128,6 @@ def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         try:
             found = f"http://127.0.0.1:{port}"
             _wait(found, folder / "serve.log")
-            _warm(found)
             yield found
         finally:
             server.terminate()
