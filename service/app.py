@@ -16,12 +16,11 @@ from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.prometheus import PrometheusConfig
-from litestar.response import Template
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import logs, origin, pages, sessions, sightings, tokens
+from service import logs, origin, pages, sightings, tokens
 from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.allowances import Pace
@@ -59,7 +58,7 @@ from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
 from service.markdown import Renderer
-from service.pages.visitors import VISITOR
+from service.pages.visitors import VISITOR, signed_in
 from service.query_strings import check_parameters
 from service.settings import Settings
 from service.submissions import Submissions
@@ -87,13 +86,14 @@ async def provide_actor(request: AppRequest) -> Actor:
 
 
 async def provide_visitor(request: AppRequest) -> Actor:
-    """Who looks at a page: by their browser's session, or anyone where everyone may read."""
-    secret = sessions.presented(request.cookies, secure=origin.is_secure(request))
+    """Who looks at a page: by their browser's session, or anyone where everyone may read.
+
+    Whoever sends a form must have signed in.
+    """
     try:
-        async with request.app.state.database.read() as session:
-            actor = await sessions.authenticate(session, secret)
+        actor = await signed_in(request)
     except Unauthenticated:
-        if request.app.state.settings.readers != "everyone":
+        if request.method != "GET" or request.app.state.settings.readers != "everyone":
             raise
         return VISITOR
     return _admit(request, actor)
@@ -155,7 +155,7 @@ async def provide_submissions(request: AppRequest) -> Submissions:
 
 def answer_error(
     request: AppRequest, error: Exception
-) -> Response[ProblemDetails] | Template | Response[None]:
+) -> Response[ProblemDetails] | Response[None]:
     """Answer an error of the API as problem+json, any other as a page."""
     if request.url.path.startswith(("/api/", "/healthz", "/readyz")):
         return translate(request, error)

@@ -15,7 +15,7 @@ from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.errors import Invalid, Problem
 from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 
 LISTED: Final = 100
@@ -75,14 +75,14 @@ class Account(Controller):
         """End a token."""
         require_someone(actor)
         await tokens.revoke(writing, actor, actor.id, token_id)
-        return Redirect("/account?done=revoked", status_code=303)
+        return confirmed("/account", "revoked")
 
     @post("/sessions/{session_id:int}/end", status_code=303)
     async def end(self, actor: Who, writing: Writing, session_id: RowId) -> Redirect:
         """Sign a browser out."""
         require_someone(actor)
         await sessions.revoke(writing, actor, session_id)
-        return Redirect("/account?done=ended", status_code=303)
+        return confirmed("/account", "ended")
 
     @post("/showing", status_code=303)
     async def show(self, request: AppRequest, actor: Who, writing: Writing) -> Redirect:
@@ -90,7 +90,7 @@ class Account(Controller):
         require_someone(actor)
         shown = bool((await read_form(request)).text("shown"))
         await forecasters.show(writing, actor, actor.id, shown=shown)
-        return Redirect(f"/account?done={'shown' if shown else 'kept'}", status_code=303)
+        return confirmed("/account", "shown" if shown else "kept")
 
     @post("/password", status_code=303)
     async def change_password(
@@ -128,7 +128,9 @@ class Account(Controller):
             state.database, actor.id, browser=request.headers.get("user-agent", "")
         )
         cookie = sessions.cookie(secret, secure=origin.is_secure(request))
-        return Redirect("/account?done=password", status_code=303, cookies=[cookie])
+        answer = confirmed("/account", "password")
+        answer.cookies.append(cookie)
+        return answer
 
 
 async def issue(writing: AsyncSession, actor: Actor, account_id: int, form: Form) -> str:

@@ -19,7 +19,7 @@ from service.errors import Invalid, NotFound, Problem
 from service.models import LARGEST_ID, Account, Invitation, Role, Scope
 from service.pages.account import LIFETIMES, issue
 from service.pages.forms import Form, read_form
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 
 LISTED: Final = 30
 INVITATIONS: Final = 10
@@ -87,7 +87,7 @@ class Accounts(Controller):
                 link=None,
                 **shown,
             )
-        return Redirect(f"/accounts/{made.id}?done=created", status_code=303)
+        return confirmed(f"/accounts/{made.id}", "created")
 
     @post("/invitations", status_code=200)
     async def invite(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
@@ -111,7 +111,7 @@ class Accounts(Controller):
     async def withdraw(self, actor: Who, writing: Writing, invitation_id: RowId) -> Redirect:
         """End an invitation."""
         await invitations.revoke(writing, actor, invitation_id)
-        return Redirect("/accounts?done=withdrawn#invitations", status_code=303)
+        return confirmed("/accounts", "withdrawn")
 
     @get("/{account_id:int}")
     async def one(
@@ -146,7 +146,7 @@ class Accounts(Controller):
     ) -> Redirect:
         """End a token of an account."""
         await tokens.revoke(writing, actor, account_id, token_id)
-        return Redirect(f"/accounts/{account_id}?done=revoked", status_code=303)
+        return confirmed(f"/accounts/{account_id}", "revoked")
 
     @post("/{account_id:int}/invitation", status_code=200)
     async def invite_back(
@@ -184,7 +184,7 @@ class Accounts(Controller):
         except Problem as problem:
             form.refuse(problem)
             return await _one(request, actor, writing, account_id, form, status=problem.status)
-        return Redirect(f"/accounts/{account_id}?done={act}", status_code=303)
+        return confirmed(f"/accounts/{account_id}", act)
 
 
 Doing = Callable[[AsyncSession, Actor, int, Form], Awaitable[Account]]

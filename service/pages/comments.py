@@ -4,15 +4,16 @@ from typing import Annotated
 
 from litestar import Controller, post
 from litestar.params import PathParameter
-from litestar.response import Redirect
+from litestar.response import Redirect, Template
 
-from service import comments
+from service import comments, questions
 from service.comments import Said
-from service.dependencies import AppRequest, Who, Writing
-from service.errors import Invalid
-from service.models import LARGEST_ID
-from service.pages.forms import read_form
-from service.pages.questions import QuestionId
+from service.dependencies import AppRequest, Pooling, Who, Writing
+from service.errors import Invalid, Problem
+from service.models import LARGEST_ID, Role
+from service.pages.forms import Form, read_form
+from service.pages.questions import QuestionId, question_page
+from service.pages.rendering import confirmed
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
@@ -22,22 +23,40 @@ class Comments(Controller):
 
     @post("/questions/{question_id:int}/comments", status_code=303)
     async def write(
-        self, request: AppRequest, actor: Who, writing: Writing, question_id: QuestionId
-    ) -> Redirect:
-        """Comment on a question, or answer a comment on it."""
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        question_id: QuestionId,
+    ) -> Redirect | Template:
+        """Comment on a question, or answer a comment; or show what was wrong beside the text."""
+        actor.require(Role.forecaster, "comment")
         form = await read_form(request)
-        parent = form.text("parent_id")
-        if parent and not (parent.isascii() and parent.isdecimal()):
-            raise Invalid("parent_id must be of a comment on this question", field="parent_id")
-        said = await comments.write(
-            writing,
-            actor,
-            question_id,
-            text=form.text("text"),
-            parent_id=min(int(parent), LARGEST_ID) if parent else None,
-            private=bool(form.text("private")),
-        )
-        return _to(said)
+        view = await questions.get(writing, question_id, actor=actor)
+        try:
+            async with writing.begin_nested():
+                said = await comments.write(
+                    writing,
+                    actor,
+                    question_id,
+                    text=form.text("text"),
+                    parent_id=_parent(form),
+                    private=bool(form.text("private")),
+                )
+        except Problem as problem:
+            form.refuse(problem)
+            return await question_page(
+                request,
+                actor,
+                writing,
+                aggregator,
+                view,
+                Form(),
+                status=problem.status,
+                commenting=form,
+            )
+        return _to(said, "commented")
 
     @post("/comments/{comment_id:int}/removal", status_code=303)
     async def remove(
@@ -46,10 +65,17 @@ class Comments(Controller):
         """Take a comment out of sight: one's own, or as a curator with a reason."""
         form = await read_form(request)
         said = await comments.remove(writing, actor, comment_id, reason=form.text("reason"))
-        return _to(said)
+        return _to(said, "removed")
 
 
-def _to(said: Said) -> Redirect:
-    """Go to a comment on its question's page."""
+def _parent(form: Form) -> int | None:
+    text = form.text("parent_id")
+    if text and not (text.isascii() and text.isdecimal()):
+        raise Invalid("parent_id must be of a comment on this question", field="parent_id")
+    return min(int(text), LARGEST_ID) if text else None
+
+
+def _to(said: Said, done: str) -> Redirect:
+    """Go to a comment on its question's page, which says there what was done."""
     comment = said.comment
-    return Redirect(f"/questions/{comment.question_id}#comment-{comment.id}", status_code=303)
+    return confirmed(f"/questions/{comment.question_id}", done, comment=comment.id)

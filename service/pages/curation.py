@@ -21,7 +21,7 @@ from service.errors import Invalid, NotFound, Problem
 from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 from service.pages.sets import Slug
 from service.questions import State, View
 
@@ -145,7 +145,7 @@ class Curation(Controller):
         except Problem as problem:
             form.refuse(problem)
             return await _set(request, actor, writing, slug, form, status=problem.status)
-        return Redirect(f"/curate/sets/{slug}?done=visibility", status_code=303)
+        return confirmed(f"/curate/sets/{slug}", "visibility")
 
     @post("/sets/{slug:str}/archive", status_code=303)
     async def archive(
@@ -155,7 +155,7 @@ class Curation(Controller):
         archived = bool((await read_form(request)).text("archived"))
         await curation.archive(writing, actor, slug, archived=archived)
         done = "archived" if archived else "unarchived"
-        return Redirect(f"/curate/sets/{slug}?done={done}", status_code=303)
+        return confirmed(f"/curate/sets/{slug}", done)
 
     @get("/questions/{question_id:int}")
     async def one(
@@ -194,7 +194,7 @@ class Curation(Controller):
             form.refuse(problem)
             view = await questions.get(writing, question_id, actor=actor)
             return await _desk_of(request, actor, writing, view, form, status=problem.status)
-        return Redirect(f"/curate/questions/{question_id}?done={act}", status_code=303)
+        return confirmed(f"/curate/questions/{question_id}", act)
 
 
 Doing = Callable[[AsyncSession, Aggregator, Actor, int, Form], Awaitable[View]]

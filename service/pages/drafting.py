@@ -9,7 +9,7 @@ from service.dependencies import AppRequest, Who
 from service.errors import Problem
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 
 
 class Drafting(Controller):
@@ -67,7 +67,7 @@ class Drafting(Controller):
         except Problem as problem:
             form.refuse(problem)
             return await self._edited(request, actor, form, problem.status)
-        return Redirect(f"/sets/{loaded.slug}", status_code=303)
+        return confirmed(f"/sets/{loaded.slug}", "loaded")
 
     async def _edited(
         self, request: AppRequest, actor: Who, form: Form, status: int = 200

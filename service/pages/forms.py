@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from litestar.exceptions import HTTPException
 
 from service.dependencies import AppRequest
 from service.errors import Invalid, Problem
+
+CARRIED: Final = "carried."
+"""What the names of fields begin with that are carried through signing in."""
+TARGET: Final = "carried-to"
+MOST_CARRIED: Final = 100
+SECRETS: Final = frozenset({"password", "current", "new", "invitation"})
+"""Fields whose forms are not carried: what they ask for is typed again."""
 
 
 class ByField(dict[str, str]):
@@ -46,6 +56,30 @@ async def read_form(request: AppRequest) -> Form:
     if any("\0" in text for text in given.values()):
         raise Invalid("a text must not hold the character NUL")
     return Form(ByField({name: text.replace("\r\n", "\n") for name, text in given.items()}))
+
+
+async def carry(request: AppRequest) -> dict[str, str]:
+    """The form that somebody sent without a session, as hidden fields of the form to sign in.
+
+    Nothing where it cannot be read or asks for a secret; files are not among it.
+    """
+    try:
+        given = (await read_form(request)).given
+    except (Problem, HTTPException):
+        return {}
+    if not given or SECRETS & given.keys():
+        return {}
+    kept = list(given.items())[:MOST_CARRIED]
+    return {f"{CARRIED}{name}": text for name, text in kept} | {TARGET: request.url.path}
+
+
+def carried_on(form: Form) -> dict[str, str]:
+    """The hidden fields that the form to sign in carries."""
+    return {
+        name: text
+        for name, text in form.given.items()
+        if name.startswith(CARRIED) or name == TARGET
+    }
 
 
 def chance(text: str, *, field: str = "probability") -> float:

@@ -14,7 +14,7 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import comments, curation, forecasts, histories, questions, trust
+from service import agenda, comments, curation, forecasts, histories, questions, trust
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.aggregates import Reading as Aggregate
@@ -27,7 +27,7 @@ from service.histories import Story
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 from service.pages.words import count, day
 from service.questions import State, View
 
@@ -51,6 +51,8 @@ CAUSES: Final = {
 SAID: Final = {
     "forecast": "Your forecast stands, and the crowd below includes it.",
     "withdrawn": "Your forecast stands no more; what you said before stays on record.",
+    "commented": "Your comment is here for others to read.",
+    "removed": "The comment is removed.",
 }
 
 STANDING_TIMES: Final = {
@@ -81,10 +83,12 @@ class Questions(Controller):
         probability: FromQuery[str | None] = None,
         rationale: FromQuery[str] = "",
         done: FromQuery[str] = "",
+        comment: FromQuery[int | None] = None,
     ) -> Template:
         """What is asked, what the crowd believes and why, and the form to say what one thinks.
 
-        With `probability` it also shows what that would do to the crowd, without any script.
+        With `probability` it also shows what that would do to the crowd, without any script; what
+        was `done` to a `comment` is told beside it.
         """
         view = await questions.get(reading, question_id, actor=actor)
         form = Form(ByField(rationale=rationale))
@@ -95,7 +99,7 @@ class Questions(Controller):
                 preview = await aggregator.if_said(reading, actor, view, chance(probability))
             except Invalid as error:
                 form.refuse(error)
-        return await _page(
+        return await question_page(
             request,
             actor,
             reading,
@@ -105,6 +109,7 @@ class Questions(Controller):
             pools=[one for one in pool or [] if one in pooling.POOLS],
             preview=preview if preview and preview.hidden is None else None,
             told=SAID.get(done),
+            comment=comment,
         )
 
     @get("/card")
@@ -183,10 +188,10 @@ class Questions(Controller):
         except Problem as problem:
             form.refuse(problem)
             view = await questions.get(reading, question_id, actor=actor)
-            return await _page(
+            return await question_page(
                 request, actor, reading, aggregator, view, form, status=problem.status
             )
-        return Redirect(f"/questions/{question_id}?done=forecast#forecast", status_code=303)
+        return confirmed(f"/questions/{question_id}", "forecast")
 
     @post("/withdrawal", status_code=303)
     async def withdraw(
@@ -201,10 +206,10 @@ class Questions(Controller):
         await aggregator.publish_one(
             writing, actor, view, cause=Cause.withdrawal, at=row.created_at
         )
-        return Redirect(f"/questions/{question_id}?done=withdrawn#forecast", status_code=303)
+        return confirmed(f"/questions/{question_id}", "withdrawn")
 
 
-async def _page(
+async def question_page(
     request: AppRequest,
     actor: Actor,
     session: AsyncSession,
@@ -216,7 +221,18 @@ async def _page(
     pools: list[str] | None = None,
     preview: Aggregate | None = None,
     told: str | None = None,
+    comment: int | None = None,
+    commenting: Form | None = None,
 ) -> Template:
+    """A question's page.
+
+    Args:
+        form: what is said in the form to forecast.
+        pools: the classic pools beside the aggregate.
+        preview: what the forecast in the form would do.
+        told: what was done: to a `comment`, if it is of one.
+        commenting: a comment that cannot be taken.
+    """
     at = now()
     state = view.state(at)
     reading = (await aggregator.current(session, actor, [view]))[view.id]
@@ -229,6 +245,11 @@ async def _page(
     if "probability" not in form.given:
         form.given["probability"] = percent_number(mine.probability) if mine else ""
     implication_id = view.revision.implication_id
+    may_forecast = state is State.open and actor.may(Role.forecaster)
+    said = await comments.listing(session, actor, view, limit=MOST_COMMENTS)
+    told_in: str | int | None = "forecast" if may_forecast else None
+    if comment is not None:
+        told_in = comment if any(one.comment.id == comment for one in said) else None
     return page(
         request,
         actor,
@@ -245,7 +266,7 @@ async def _page(
         week=reading.probability - before.probability
         if before and reading.probability is not None
         else None,
-        may_forecast=state is State.open and actor.may(Role.forecaster),
+        may_forecast=may_forecast,
         mine=mine,
         form=form,
         key=form.text("key") or uuid4().hex,
@@ -259,11 +280,14 @@ async def _page(
         all_pools=list(pooling.POOLS),
         causes=CAUSES,
         revisions=await curation.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
-        comments=await comments.listing(session, actor, view, limit=MOST_COMMENTS),
+        comments=said,
+        commenting=commenting or Form(),
+        following=await agenda.unanswered(session, actor.id, at, limit=1) if mine else [],
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
         trust=await trust.judge(session),
         told=told,
+        told_in=told_in,
     )
 
 

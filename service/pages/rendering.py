@@ -4,10 +4,11 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Template
+from litestar.response import Redirect, Template
 from litestar.response.base import ASGIResponse
 from litestar.template import TemplateConfig
 from litestar.types import Receive, Scope, Send
@@ -44,7 +45,10 @@ def template_config() -> TemplateConfig[JinjaTemplateEngine]:
 def page(
     request: AppRequest, actor: Actor, template: str, *, status: int = 200, **shown: Any
 ) -> Template:
-    """A page for someone; `trust` and `told` may be among what is shown."""
+    """A page for someone; `trust` and `told` may be among what is shown.
+
+    What was done is `told` at the top, unless `told_in` names the part of the page that tells it.
+    """
     around = {
         "actor": actor,
         "path": request.url.path,
@@ -52,6 +56,8 @@ def page(
         "banner": request.app.state.settings.banner,
         "trust": None,
         "told": None,
+        "told_in": None,
+        "carried": {},
     }
     return Page(template, context=around | shown, status_code=status)
 
@@ -76,6 +82,11 @@ async def _fill(answer: ASGIResponse, renderer: Renderer, marks: dict[str, str])
     answer.body = (await renderer.fill(answer.body.decode(), marks)).encode()
     answer.content_length = len(answer.body)
     answer.headers["content-length"] = str(answer.content_length)
+
+
+def confirmed(path: str, done: str, **more: Any) -> Redirect:
+    """Go on to a page that says what was done, with that in view and in focus."""
+    return Redirect(f"{path}?{urlencode({'done': done} | more)}#done", status_code=303)
 
 
 def navigation(actor: Actor) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from litestar import Controller, Response, get
-from litestar.params import PathParameter
+from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
 from service import feeds, origin, questions, scoreboard, trust
@@ -17,6 +17,7 @@ from service.pages.words import trend_said
 TREND_POINTS: Final = 24
 SMALL_TREND_POINTS: Final = 14
 
+SAID: Final = {"loaded": "The set is loaded, and its questions are open to forecasters."}
 Slug = Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)]
 
 
@@ -27,7 +28,13 @@ class Sets(Controller):
 
     @get()
     async def one(
-        self, request: AppRequest, actor: Who, reading: Reading, aggregator: Pooling, slug: Slug
+        self,
+        request: AppRequest,
+        actor: Who,
+        reading: Reading,
+        aggregator: Pooling,
+        slug: Slug,
+        done: FromQuery[str] = "",
     ) -> Template:
         """What a document implies, and what is believed of it."""
         found = await questions.find_set(reading, slug)
@@ -46,6 +53,7 @@ class Sets(Controller):
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
             trust=await trust.judge(reading),
+            told=SAID.get(done),
         )
 
     @get("/feed.atom", middleware=[EntityTags()])

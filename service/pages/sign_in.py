@@ -11,11 +11,24 @@ from service import identity, invitations, origin, sessions, tokens
 from service.dependencies import WITHOUT_NUL, AppRequest
 from service.errors import Invalid, Problem
 from service.invitations import Invited
-from service.pages.forms import ByField, Form, read_form
+from service.pages.forms import CARRIED, TARGET, ByField, Form, carried_on, read_form
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
 
 GONE: Final = 410
+LABELS: Final = {
+    "probability": "Probability of yes, in per cent",
+    "rationale": "Why",
+    "text": "Comment",
+    "reason": "Why (forecasters read it)",
+    "toml": "The set, in TOML",
+    "url": "Address",
+    "stands": "",
+    "key": "",
+    "based_on": "",
+    "parent_id": "",
+}
+"""What fields are called when they are shown on their own; those without a name are hidden."""
 
 Next = Annotated[str, QueryParameter(name="next", max_length=2000, pattern=WITHOUT_NUL)]
 Code = Annotated[str, QueryParameter(max_length=2000, pattern=WITHOUT_NUL)]
@@ -42,6 +55,8 @@ class SignIn(Controller):
         except Problem as problem:
             form.refuse(problem)
             return _asking(request, form, problem.status)
+        if form.text(TARGET):
+            return await _resumed(request, secret, form)
         return _entered(request, secret, _local(form.text("next")))
 
     @post("/sign-out", status_code=303)
@@ -113,7 +128,13 @@ async def _signed_in(request: AppRequest, form: Form) -> str:
 def _asking(request: AppRequest, form: Form, status: int = 200) -> Template:
     registration = request.app.state.settings.registration
     return page(
-        request, VISITOR, "sign_in.html", status=status, form=form, registration=registration
+        request,
+        VISITOR,
+        "sign_in.html",
+        status=status,
+        form=form,
+        registration=registration,
+        carried=carried_on(form),
     )
 
 
@@ -140,6 +161,24 @@ async def _joining(request: AppRequest, form: Form, status: int = 200) -> Templa
         ended=ended,
         registration=state.settings.registration,
     )
+
+
+async def _resumed(request: AppRequest, secret: str, form: Form) -> Template:
+    """What somebody typed before they had to sign in, to be looked at and sent."""
+    async with request.app.state.database.read() as session:
+        actor = await sessions.authenticate(session, secret)
+    typed = {name.removeprefix(CARRIED): text for name, text in carried_on(form).items()}
+    answer = page(
+        request,
+        actor,
+        "resume.html",
+        target=_local(typed.pop(TARGET)),
+        typed=typed,
+        back=_local(form.text("next")),
+        labels=LABELS,
+    )
+    answer.cookies.append(sessions.cookie(secret, secure=origin.is_secure(request)))
+    return answer
 
 
 def _presented(request: AppRequest) -> str | None:

@@ -14,7 +14,7 @@ from service.errors import Invalid, Problem
 from service.exports import Export, Format, Own
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.schemas.tasks import TaskOut
 
@@ -62,14 +62,14 @@ class Tasks(Controller):
         except Problem as problem:
             form.refuse(problem)
             return await self._shown(request, actor, writing, form, status=problem.status)
-        return Redirect("/tasks?done=asked", status_code=303)
+        return confirmed("/tasks", "asked")
 
     @post("/scores", status_code=303)
     async def rebuild_scores(self, actor: Who, writing: Writing) -> Redirect:
         """Have the scores rebuilt."""
         require_someone(actor)
         await tasks.ask_for_scores(writing, actor)
-        return Redirect("/tasks?done=asked", status_code=303)
+        return confirmed("/tasks", "asked")
 
     @get("/{task_id:int}/file")
     async def file(
@@ -85,7 +85,7 @@ class Tasks(Controller):
         """Remove what an export wrote."""
         require_someone(actor)
         await tasks.remove(writing, actor, task_id)
-        return Redirect("/tasks?done=removed", status_code=303)
+        return confirmed("/tasks", "removed")
 
     async def _shown(
         self,

@@ -13,7 +13,7 @@ from service.dependencies import AppRequest, Reading, Who, Writing
 from service.errors import Problem
 from service.models import LARGEST_ID, Webhook
 from service.pages.forms import ByField, Form, chance, read_form
-from service.pages.rendering import page
+from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.webhooks import Event
 
@@ -107,14 +107,14 @@ class Webhooks(Controller):
         """Tell an address no more."""
         require_someone(actor)
         await webhooks.remove(writing, actor, webhook_id)
-        return Redirect("/account/webhooks?done=removed", status_code=303)
+        return confirmed("/account/webhooks", "removed")
 
     @post("/{webhook_id:int}/enabling", status_code=303)
     async def enable(self, actor: Who, writing: Writing, webhook_id: WebhookId) -> Redirect:
         """Tell an address again that was disabled."""
         require_someone(actor)
         await webhooks.enable(writing, actor, webhook_id)
-        return Redirect(f"/account/webhooks/{webhook_id}?done=enabled", status_code=303)
+        return confirmed(f"/account/webhooks/{webhook_id}", "enabled")
 
     @post("/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery", status_code=303)
     async def redeliver(
@@ -123,7 +123,7 @@ class Webhooks(Controller):
         """Send a delivery again."""
         require_someone(actor)
         await webhooks.redeliver(writing, actor, webhook_id, delivery_id)
-        return Redirect(f"/account/webhooks/{webhook_id}?done=redelivered", status_code=303)
+        return confirmed(f"/account/webhooks/{webhook_id}", "redelivered")
 
 
 async def _shown(session: AsyncSession, actor: Actor) -> dict[str, Any]:

@@ -159,3 +159,20 @@ function review(form) {
 }
 
 document.querySelectorAll("form.review").forEach(review);
+
+// What was done has the focus, and is not told again to whoever is sent the address.
+const done = document.getElementById("done");
+if (done) {
+  done.focus();
+  const plain = new URL(location.href);
+  plain.searchParams.delete("done");
+  plain.searchParams.delete("comment");
+  plain.hash = "";
+  if (location.search !== plain.search) history.replaceState(null, "", plain);
+}
+
+// A link that names a key can be followed by it, except while somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`)?.click();
+});
