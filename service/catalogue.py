@@ -124,10 +124,8 @@ def _value(actor: Actor, order: Order, at: datetime) -> ColumnElement[Any]:
     if order in {Order.closes_at, Order.latest_closes_at}:
         return func.coalesce(QuestionRevision.closes_at, literal(NEVER, Utc), type_=Utc)
     moved = func.coalesce(func.abs(_published(at) - _published(at - MOVED_WITHIN)), 0.0)
-    if actor.may(Role.curator):
-        return moved
-    # A hidden aggregate must not be told by its place either.
-    return case((visibility.shown_to_all(at), moved), else_=0.0)
+    # The place in a list must not give away a hidden aggregate either.
+    return case((visibility.shown(actor, at), moved), else_=0.0)
 
 
 def _published(at: datetime) -> ColumnElement[float]:

@@ -56,7 +56,7 @@ class Record:
 class Movement:
     """What a forecast did to the aggregate of its question.
 
-    `before` is None if there was no aggregate yet; both are None where they are hidden.
+    `before` is None if there was no aggregate yet; both are None where the aggregate is hidden.
     """
 
     forecast: Forecast
@@ -95,7 +95,8 @@ async def movements(
 ) -> list[Movement]:
     """What a forecaster's forecasts did to the aggregates, the newest first, from before an id.
 
-    Forbidden unless they are one's own, one is a curator, or they are shown to everybody.
+    Forecasts of others on questions that the actor may not see yet are left out. Forbidden unless
+    they are one's own, one is a curator, or they are shown to everybody.
     """
     account = await _account(session, forecaster_id)
     if not _sees(actor, account):
@@ -122,6 +123,9 @@ async def movements(
     )
     if before is not None:
         query = query.where(Forecast.id < before)
+    if account.id not in (await session.scalars(visibility.reader(actor))).all():
+        shown = questions.views_query(None).where(visibility.shown(actor, now()))
+        query = query.where(Forecast.question_id.in_(shown.with_only_columns(Question.id)))
     found = [Movement(*row) for row in await session.execute(query)]
     hidden = await _hidden(session, actor, {one.forecast.question_id for one in found})
     return [

@@ -291,7 +291,10 @@ async def listing(
     before: int | None,
     limit: int,
 ) -> tuple[list[Entry], Hidden | None]:
-    """Forecasts on a question, the newest first, from before an id on; the actor's where hidden."""
+    """Forecasts on a question, the newest first, from before an id on.
+
+    Where they are hidden, only those of the actor and of the accounts that are one reader with it.
+    """
     hidden = (await visibility.hidden(session, actor, [view], now())).get(view.id)
     query = (
         select(Forecast, Account.name, Account.bot)
@@ -300,8 +303,10 @@ async def listing(
         .order_by(Forecast.id.desc())
         .limit(limit)
     )
-    if mine or hidden:
+    if mine:
         query = query.where(Forecast.account_id == actor.id)
+    elif hidden:
+        query = query.where(Forecast.account_id.in_(visibility.reader(actor)))
     if before is not None:
         query = query.where(Forecast.id < before)
     return [Entry(*row) for row in await session.execute(query)], hidden

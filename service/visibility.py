@@ -2,6 +2,7 @@
 
 A question's own `reveal_at` goes before its set's policy. Curators see everything, and so does
 everyone once a question has resolved; the policy in force now decides about the past as well.
+A person and their bots are one reader: what one of them has forecast, all of them have.
 """
 
 from collections.abc import Iterable
@@ -9,12 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions
 from service.accounts import Actor
-from service.models import Forecast, QuestionRevision, Role, SetPolicy, Utc, Visibility
+from service.models import (
+    Account,
+    Forecast,
+    Question,
+    QuestionRevision,
+    Role,
+    SetPolicy,
+    Utc,
+    Visibility,
+)
 from service.questions import State, View
 
 OTHERS: Final = "what others believe of this question is shown"
@@ -35,7 +45,7 @@ class Hidden:
 async def hidden(
     session: AsyncSession, actor: Actor, views: Iterable[View], at: datetime
 ) -> dict[int, Hidden]:
-    """Of which questions someone sees only their own forecasts now; the others are not in it.
+    """The questions of which someone sees only their own forecasts now; the others are left out.
 
     It takes one statement more if a question is shown after one's own forecast, else none.
 
@@ -60,7 +70,7 @@ async def hidden(
     if until_forecast:
         for question_id in await session.scalars(
             select(Forecast.question_id)
-            .where(Forecast.account_id == actor.id, Forecast.question_id.in_(until_forecast))
+            .where(Forecast.account_id.in_(reader(actor)), Forecast.question_id.in_(until_forecast))
             .distinct()
         ):
             del found[question_id]
@@ -82,18 +92,30 @@ def reveal_at(view: View) -> datetime | None:
     return view.revision.reveal_at or (view.policy.reveal_at if view.policy else None)
 
 
-def shown_to_all(at: datetime) -> ColumnElement[bool]:
-    """A condition on `questions.views_query`: nobody needs a role or a forecast to see them.
+def reader(actor: Actor) -> Select[int]:
+    """The ids of the accounts that are one reader with an actor: a person and all their bots."""
+    own = select(func.coalesce(Account.owner_id, Account.id)).where(Account.id == actor.id)
+    person = own.scalar_subquery()
+    return select(Account.id).where(or_(Account.id == person, Account.owner_id == person))
 
-    What `hidden` shows someone for their own forecast alone is left out.
-    """
+
+def shown(actor: Actor, at: datetime) -> ColumnElement[bool]:
+    """The rule of `hidden` as a condition on `questions.views_query`: the actor sees all of it."""
+    if actor.may(Role.curator):
+        return true()
     closed = and_(QuestionRevision.closes_at.is_not(None), QuestionRevision.closes_at <= at)
     reveals = func.coalesce(QuestionRevision.reveal_at, SetPolicy.reveal_at, type_=Utc)
     waits = func.coalesce(SetPolicy.visibility, Visibility.always) == Visibility.after_forecast
+    has_forecast = (
+        select(Forecast.id)
+        .where(Forecast.question_id == Question.id, Forecast.account_id.in_(reader(actor)))
+        .correlate(Question)
+        .exists()
+    )
     return or_(
         questions.in_state(State.resolved, at),
         and_(reveals.is_not(None), reveals <= at),
-        and_(reveals.is_(None), or_(closed, ~waits)),
+        and_(reveals.is_(None), or_(closed, ~waits, has_forecast)),
     )
 
 
