@@ -352,12 +352,15 @@ class Posterior:
         """
         return cls.from_bytes(Path(path).read_bytes())
 
-    def to_netcdf(self) -> bytes:
+    def to_netcdf(self, *, forecasters: bool = True) -> bytes:
         """Return the draws as netCDF, which ``arviz.from_netcdf`` reads, without ArviZ.
 
         The group ``posterior`` has the dimensions chain, draw, forecaster and domain with their
         coordinates; a parameter of nobody or of no domain is left out. The chains are those of the
         fit when the metadata names their number, otherwise one.
+
+        Args:
+            forecasters: include the dimension forecaster, and with it each forecaster's skill.
         """
         import h5netcdf  # noqa: PLC0415 - only exports pay for this import
         import h5py  # noqa: PLC0415 - likewise
@@ -365,7 +368,7 @@ class Posterior:
         coordinates = {
             "chain": np.arange(self.chains),
             "draw": np.arange(self.draws // self.chains),
-            "forecaster": np.array(self.forecasters, dtype=object),
+            "forecaster": np.array(self.forecasters if forecasters else (), dtype=object),
             "domain": np.array(self.domains, dtype=object),
         }
         along = dict.fromkeys(_BY_DOMAIN, ("domain",)) | {"omega": ("forecaster",)}
@@ -380,7 +383,7 @@ class Posterior:
             for name in _ARRAYS:
                 array = getattr(self, name)
                 axes = ("chain", "draw", *along.get(name, ()))
-                if array.size:
+                if array.size and (forecasters or "forecaster" not in axes):
                     shape = (self.chains, -1, *array.shape[1:])
                     group.create_variable(name, axes, array.dtype, data=array.reshape(shape))
             group.attrs["fingerprint"] = self.fingerprint

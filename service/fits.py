@@ -15,6 +15,7 @@ from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
 from service import chain, forecasts, questions, resolutions
+from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
@@ -29,6 +30,7 @@ from service.models import (
     Outcome,
     Question,
     Resolution,
+    Role,
 )
 from service.questions import State, View
 
@@ -254,13 +256,17 @@ async def get(session: AsyncSession, fit_id: int, *, with_posterior: bool = Fals
     return fit
 
 
-async def inference_data(session: AsyncSession, fit_id: int) -> bytes:
-    """The draws of an accepted fit as netCDF; NotFound says why there are none."""
+async def inference_data(session: AsyncSession, actor: Actor, fit_id: int) -> bytes:
+    """The draws of an accepted fit as netCDF; NotFound says why there are none.
+
+    The skill of each forecaster is part of a record that they may keep to themselves, so only
+    curators get it.
+    """
     fit = await get(session, fit_id, with_posterior=True)
     if fit.posterior is None:
         raise NotFound(f"fit {fit_id} was {fit.status} and has no posterior")
     try:
-        return await asyncio.to_thread(_netcdf, fit.posterior)
+        return await asyncio.to_thread(_netcdf, fit.posterior, forecasters=actor.may(Role.curator))
     except PosteriorError:
         raise NotFound(
             f"the posterior of fit {fit_id} was stored by another version and cannot be read; a "
@@ -268,8 +274,8 @@ async def inference_data(session: AsyncSession, fit_id: int) -> bytes:
         ) from None
 
 
-def _netcdf(stored: bytes) -> bytes:
-    return Posterior.from_bytes(stored).to_netcdf()
+def _netcdf(stored: bytes, *, forecasters: bool) -> bytes:
+    return Posterior.from_bytes(stored).to_netcdf(forecasters=forecasters)
 
 
 async def listing(session: AsyncSession, *, before: int | None, limit: int) -> list[Fit]:

@@ -45,11 +45,10 @@ class Fits(Controller):
     async def inference_data(self, actor: Who, reading: Reading, fit_id: FitId) -> Response[bytes]:
         """The posterior's draws as netCDF, which `arviz.from_netcdf` reads.
 
-        The dimensions are chain, draw, forecaster (ids of accounts) and domain.
+        The dimensions are chain, draw, domain and, for curators only, forecaster (ids of accounts).
         """
-        del actor
         return Response(
-            await fits.inference_data(reading, fit_id),
+            await fits.inference_data(reading, actor, fit_id),
             media_type="application/x-netcdf",
             headers={"Content-Disposition": f'attachment; filename="fit-{fit_id}.nc"'},
         )
