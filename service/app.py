@@ -16,11 +16,12 @@ from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.prometheus import PrometheusConfig
+from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import logs, origin, pages, sightings, tokens
+from service import caching, logs, origin, pages, sightings, tokens
 from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.allowances import Pace
@@ -60,6 +61,7 @@ from service.etags import EntityTags
 from service.markdown import Renderer
 from service.pages.visitors import VISITOR, signed_in
 from service.query_strings import check_parameters
+from service.schemas.metaculus import Refusal
 from service.settings import Settings
 from service.submissions import Submissions
 
@@ -155,20 +157,35 @@ async def provide_submissions(request: AppRequest) -> Submissions:
 
 def answer_error(
     request: AppRequest, error: Exception
-) -> Response[ProblemDetails] | Response[None]:
+) -> Response[ProblemDetails] | Response[Refusal] | Response[None]:
     """Answer an error of the API as problem+json, any other as a page."""
+    if request.url.path.startswith(f"{metaculus.PREFIX}/"):
+        return metaculus.refuse(request, error)
     if request.url.path.startswith(("/api/", "/healthz", "/readyz")):
         return translate(request, error)
     return pages.show_error(request, error)
 
 
-async def add_headers(message: Message, _scope: Scope) -> None:
+async def add_headers(message: Message, scope: Scope) -> None:
     """Give every answer, also errors and files, the headers that all carry."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
+        if "Allow" in headers:
+            headers["Allow"] = _allowed(scope, headers["Allow"])
+        caching.add_headers(scope, message["status"], headers)
         headers[logs.HEADER] = logs.asked()
+
+
+def _allowed(scope: Scope, said: str) -> str:
+    """The methods that an address takes: HEAD wherever GET, in one order in every answer.
+
+    The framework's answer to OPTIONS knows only those of the first of several controllers.
+    """
+    taken = scope["litestar_app"].state.methods.get(scope.get("path_template"))
+    methods = taken or {name.strip() for name in said.split(",")} - {""}
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
 
 
 def answering_heads(handler: ASGIApp) -> ASGIApp:
@@ -299,6 +316,9 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    app.state.methods = {
+        route.path_format: route.methods for route in app.routes if isinstance(route, HTTPRoute)
+    }
     app.asgi_handler = answering_heads(app.asgi_handler)
     return app
 

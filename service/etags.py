@@ -41,8 +41,6 @@ class EntityTags(ASGIMiddleware):
                 tag = _tag(message["body"])
                 headers = MutableScopeHeaders.from_message(start)
                 headers["ETag"] = tag
-                headers["Cache-Control"] = "private, no-cache"
-                headers["Vary"] = "Authorization"
                 if _has(Headers.from_scope(scope), tag):
                     start["status"] = HTTPStatus.NOT_MODIFIED
                     del headers["Content-Length"]

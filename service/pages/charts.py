@@ -8,6 +8,7 @@ from litestar.params import FromQuery
 
 from forecasting import pooling
 from service import histories, questions, scoreboard
+from service.caching import FOR_EVER
 from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.drawing import Form
 from service.pages.questions import Pools, QuestionId, history_data
@@ -23,7 +24,6 @@ HEIGHTS: Final = {
     "reading": {"wide": 280, "narrow": 240},
     "reliability": {"wide": 440, "narrow": 320},
 }
-FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 def addresses(chart: str) -> list[str]:
@@ -124,7 +124,7 @@ async def drawn(
         width=None if form is Form.json else WIDTHS[size],
         height=HEIGHTS[chart][size],
     )
-    headers = {"ETag": f'"{drawing.tag[:32]}"', "Cache-Control": "private, no-cache"}
+    headers = {"ETag": f'"{drawing.tag[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(b"", status_code=304, headers=headers)
     return Response(drawing.body, media_type=form.media_type, headers=headers)
