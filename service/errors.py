@@ -137,8 +137,7 @@ def headers_of(error: Exception, status: int) -> dict[str, str]:
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, MethodNotAllowedException):
-        taken = set((error.headers or {}).get("allow", "").split(", ")) - {""}
-        return {"Allow": ", ".join(sorted(taken | {"HEAD"} if "GET" in taken else taken))}
+        return {"Allow": (error.headers or {}).get("allow", "")}
     return HEADERS.get(status, {})
 
 

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from litestar import Controller, Response, get, post
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse
 from litestar.params import PathParameter, QueryParameter
 
 from service import questions
-from service.api.documentation import MAY_REFUSE, DocumentedOperation
+from service.api.documentation import MAY_REFUSE
 from service.api.repetition import IdempotencyKey
 from service.api.sets import Slug
-from service.api.tasks import asked_for
+from service.api.tasks import FileOperation, asked_for
 from service.dependencies import AppRequest, Reading, Who, Writing
 from service.downloads import Download
 from service.exports import TYPES, Export, Format, OfSet, Own
@@ -20,15 +19,10 @@ from service.schemas.tasks import TaskOut
 
 
 @dataclass
-class TableOperation(DocumentedOperation):
+class TableOperation(FileOperation):
     """An operation that answers with a table in any of the formats."""
 
-    def __post_init__(self) -> None:
-        """Say so."""
-        super().__post_init__()
-        answer = (self.responses or {}).get("200")
-        if isinstance(answer, OpenAPIResponse):
-            answer.content = dict.fromkeys(TYPES.values(), OpenAPIMediaType())
+    kinds: ClassVar[tuple[str, ...]] = tuple(TYPES.values())
 
 
 What = Annotated[Own, PathParameter(description="what of my own")]

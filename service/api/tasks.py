@@ -1,24 +1,40 @@
 """Tasks: what workers were asked to do, how far it is, and the files that were made."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from litestar import Controller, Response, delete, get, post
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse
 from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import tasks
 from service.accounts import Actor
-from service.api.documentation import MAY_CONFLICT, MAY_REFUSE
+from service.api.documentation import MAY_CONFLICT, MAY_REFUSE, DocumentedOperation
 from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
 from service.api.repetition import IdempotencyKey, once
 from service.dependencies import AppRequest, Reading, Who, Writing
 from service.downloads import Download
-from service.exports import Export
+from service.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
 from service.schemas.common import Page
 from service.schemas.tasks import TaskOut
 
 TaskId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the task's id")]
+
+
+@dataclass
+class FileOperation(DocumentedOperation):
+    """An operation that answers with a file of an export, whose type depends on what it holds."""
+
+    kinds: ClassVar[tuple[str, ...]] = (*TYPES.values(), ZIP)
+
+    def __post_init__(self) -> None:
+        """Document every type that the file may have."""
+        super().__post_init__()
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            answer.content = dict.fromkeys(self.kinds, OpenAPIMediaType())
 
 
 async def asked_for(
@@ -86,7 +102,7 @@ class Tasks(Controller):
         "/{task_id:int}/file",
         summary="Download what an export wrote",
         responses=MAY_REFUSE | MAY_CONFLICT,
-        media_type="application/octet-stream",
+        operation_class=FileOperation,
     )
     async def file(
         self, request: AppRequest, actor: Who, reading: Reading, task_id: TaskId

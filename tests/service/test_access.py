@@ -493,6 +493,18 @@ def test_an_answer_to_a_method_that_is_not_taken_says_which_are(client, account)
     assert (page.status_code, "GET" in page.headers["allow"]) == (405, True)
 
 
+def test_options_names_the_methods_that_a_refusal_names(client, account) -> None:
+    ann = account("ann")
+    for path in ("/api/v1/questions/1/forecasts", "/api/metaculus/posts", "/questions", "/readyz"):
+        headers = {"Authorization": f"Bearer {ann.token}", "Sec-Fetch-Site": "same-origin"}
+        asked, refused = (
+            client.request(method, path, headers=headers) for method in ("OPTIONS", "PATCH")
+        )
+        assert (asked.status_code, refused.status_code) == (204, 405)
+        assert asked.headers["allow"] == refused.headers["allow"]
+        assert "GET, HEAD" in asked.headers["allow"]
+
+
 def test_head_is_answered_like_get_without_the_body(client, account, question) -> None:
     ann, rain = account("ann"), question()
     for path in (f"/api/v1/questions/{rain}", "/healthz", "/sign-in", "/nowhere"):

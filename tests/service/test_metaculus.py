@@ -286,6 +286,21 @@ def test_the_right_error_for_what_is_wrong(client, account, question, say, speak
         assert answer.status_code == 400, answer.text
 
 
+def test_an_address_that_is_not_there_is_refused_in_the_shape_of_all_refusals(client) -> None:
+    for method, path, status in (
+        ("GET", "nowhere", 404),
+        ("GET", "posts/one", 404),
+        ("DELETE", "posts", 405),
+        ("POST", "questions/nowhere", 400),
+    ):
+        refusal = client.request(method, f"/api/metaculus/{path}")
+        assert refusal.status_code == status, path
+        assert refusal.headers["content-type"] == "application/problem+json"
+        told = refusal.json()
+        assert told["error"] == told["detail"] != ""
+        assert told["status"] == status
+
+
 def test_a_post_tells_what_our_own_api_tells(account, question, say, speak, curator) -> None:
     ann, bob, rain = account("ann"), account("bob", bot=True), question(resolves_by=NOON)
     with time_machine.travel(NOON - timedelta(days=2), tick=False) as clock:

@@ -92,6 +92,18 @@ def test_every_endpoint_says_what_it_does_and_how_it_fails() -> None:
             assert parameter["description"]
 
 
+def test_the_document_names_every_type_that_a_file_may_have() -> None:
+    paths = document()["paths"]
+    tables = {"text/csv", "application/vnd.apache.parquet"}
+
+    def kinds(path: str) -> set[str]:
+        return set(paths[path]["get"]["responses"]["200"]["content"])
+
+    assert kinds("/api/v1/tasks/{task_id}/file") == tables | {"application/zip"}
+    assert kinds("/api/v1/account/exports/{what}") == tables
+    assert kinds("/api/v1/sets/{slug}/exports/forecasts") == {"application/zip"}
+
+
 def test_the_document_is_valid() -> None:
     MADE_UP.validate()
 
