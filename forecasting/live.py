@@ -33,6 +33,9 @@ from forecasting.pooling import (
 from forecasting.posterior import Posterior, check_level, standard_normal
 
 LEVEL = 0.8
+ALGORITHM = 1
+"""The version of this computation: to be raised when the same inputs give other figures."""
+
 PART = 512
 
 

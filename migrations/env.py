@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from migrations import early
 from service.models import Base, Utc
 
 
@@ -15,8 +16,10 @@ def render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[Fals
     return False
 
 
+connection = context.config.attributes["connection"]
+early.complete(connection, context.script)
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=Base.metadata,
     compare_type=True,
     render_as_batch=True,

@@ -1,5 +1,6 @@
 """Aggregates: computed from the facts and the latest accepted posterior, published as rows."""
 
+import hashlib
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,12 +74,20 @@ class Reading:
         return replace(self, probability=None, lower=None, upper=None, hidden=hidden)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A posterior as it was read, None if it could not be, with a digest of what was stored."""
+
+    digest: bytes
+    posterior: Posterior | None
+
+
 class Aggregator:
     """Computes aggregates; keeps the posteriors that it has read, which never change."""
 
     def __init__(self, level: float) -> None:
         self.level = level
-        self._kept: dict[int, Posterior] = {}
+        self._loaded: dict[int, _Loaded] = {}
         self._of_nobody: dict[tuple[int | None, str], live.Aggregate] = {}
         self.standings = Standings()
 
@@ -94,28 +103,42 @@ class Aggregator:
             fit_id = await session.scalar(query.limit(1).offset(tried))
             if fit_id is None:
                 break
-            posterior = self._kept.get(fit_id) or await self._load(session, fit_id)
+            posterior = await self._posterior(session, fit_id)
             if posterior is not None:
                 return Belief(fit_id, posterior)
         return Belief(None, prior())
+
+    async def check(self, session: AsyncSession) -> Belief:
+        """The belief in force, after comparing what was loaded with what is stored now.
+
+        A posterior that was damaged or mended since it was loaded is loaded anew, so that this
+        process answers as any other would.
+        """
+        for fit_id, loaded in list(self._loaded.items()):
+            if _digest(await _stored_posterior(session, fit_id)) != loaded.digest:
+                self._loaded.pop(fit_id, None)
+        return await self.belief(session)
 
     async def belief_of(self, session: AsyncSession, fit_id: int | None) -> Belief:
         """What a fit believes, or the prior; NotFound if its posterior cannot be read."""
         if fit_id is None:
             return Belief(None, prior())
-        posterior = self._kept.get(fit_id) or await self._load(session, fit_id)
+        posterior = await self._posterior(session, fit_id)
         if posterior is None:
             raise NotFound(f"the posterior of fit {fit_id} cannot be read")
         return Belief(fit_id, posterior)
 
-    async def _load(self, session: AsyncSession, fit_id: int) -> Posterior | None:
-        stored = await session.scalar(select(Fit.posterior).where(Fit.id == fit_id))
+    async def _posterior(self, session: AsyncSession, fit_id: int) -> Posterior | None:
+        """The posterior of a fit; None, and one line in the log, if it cannot be read."""
+        if fit_id in self._loaded:
+            return self._loaded[fit_id].posterior
+        stored = await _stored_posterior(session, fit_id)
+        posterior = None
         try:
-            posterior = Posterior.from_bytes(stored or b"")
+            posterior = Posterior.from_bytes(stored)
         except PosteriorError as error:
             log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the sentence says it all
-            return None
-        keep(self._kept, {fit_id: posterior}, KEPT_POSTERIORS)
+        keep(self._loaded, {fit_id: _Loaded(_digest(stored), posterior)}, KEPT_POSTERIORS)
         return posterior
 
     def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
@@ -363,6 +386,14 @@ def _published_with(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]
     ).outerjoin(aggregate, aggregate.c.id == last.correlate(question).scalar_subquery())
 
 
+async def _stored_posterior(session: AsyncSession, fit_id: int) -> bytes:
+    return await session.scalar(select(Fit.posterior).where(Fit.id == fit_id)) or b""
+
+
+def _digest(stored: bytes) -> bytes:
+    return hashlib.blake2b(stored, digest_size=16).digest()
+
+
 @cache
 def prior() -> Posterior:
     """The prior's draws: what answers before the first accepted fit."""
@@ -449,6 +480,7 @@ def _row(view: View, reading: Reading, cause: Cause, standing: Sequence[Stand]) 
         "forecasters": reading.forecasters,
         "fit_id": reading.fit_id,
         "fingerprint": reading.fingerprint,
+        "algorithm": live.ALGORITHM,
         "valid_until": datetime.fromtimestamp(min(ends), UTC) if ends else None,
         "created_at": reading.as_of,
     }

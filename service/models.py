@@ -550,7 +550,10 @@ class ForecasterSummary(Base):
 
 
 class Aggregate(Base):
-    """An aggregate as it was published, with what made it."""
+    """An aggregate as it was published, with what made it.
+
+    `algorithm` is the version that computed it (`forecasting.live`); 0: before they were recorded.
+    """
 
     __tablename__ = "aggregate"
     __table_args__ = (Index(None, "question_id", "id"), _one_of("cause", Cause))
@@ -564,6 +567,7 @@ class Aggregate(Base):
     forecasters: Mapped[int]
     fit_id: Mapped[int | None] = mapped_column(ForeignKey("fit.id"), index=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
+    algorithm: Mapped[int] = mapped_column(server_default="0")
     valid_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

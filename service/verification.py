@@ -1,13 +1,16 @@
 """Whether what is derived from the facts is what it would be if it were derived anew."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting import live
 from service import chain, forecasts, questions, scoring
-from service.aggregates import Aggregator
+from service.aggregates import Aggregator, Reading
+from service.errors import NotFound
 from service.models import Aggregate, Question
 
 BATCH: Final = 200
@@ -15,14 +18,32 @@ CLOSE: Final = 1e-9
 """How far an aggregate may be from the one computed anew: sums in another order."""
 
 
-async def differences(session: AsyncSession, aggregator: Aggregator) -> list[str]:
-    """Say which present aggregates and scores are not what the facts lead to.
+@dataclass
+class Comparison:
+    """What a comparison with the facts found.
+
+    Attributes:
+        differing: what is not what the facts lead to, one sentence each.
+        compared: how many aggregates are what they would be if they were computed now.
+        earlier: how many an earlier version made, which this one does not compute alike.
+    """
+
+    differing: list[str] = field(default_factory=list)
+    compared: int = 0
+    earlier: int = 0
+
+
+async def compare(session: AsyncSession) -> Comparison:
+    """Compare the present aggregates and the scores with what the facts lead to.
 
     Every question with facts must have an aggregate that was published with the last of them, and
-    that is what the model of then makes of the facts known then. The scores must be those that
-    `scoring.rebuild` makes; the caller undoes the transaction, in which they are rebuilt.
+    that is what the model of then makes of the facts known then. An aggregate of an earlier version
+    of the computation, or of a posterior that only an earlier version could read, may differ. The
+    scores must be those that `scoring.rebuild` makes; the caller undoes the transaction, in which
+    they are rebuilt.
     """
-    found = []
+    found = Comparison()
+    aggregators: dict[float, Aggregator] = {}
     after = 0
     while heads := await chain.heads(session, after=after, limit=BATCH):
         after = heads[-1][0]
@@ -35,25 +56,52 @@ async def differences(session: AsyncSession, aggregator: Aggregator) -> list[str
         for question_id, head in heads:
             row = published.get(question_id)
             if row is None or (head.at is not None and row.created_at < head.at):
-                found.append(f"question {question_id}: no aggregate has its last fact")
-            elif not await _holds(session, aggregator, row):
-                found.append(f"question {question_id}: aggregate {row.id} is not what facts say")
+                found.differing.append(f"question {question_id}: no aggregate has its last fact")
+                continue
+            # Intervals have the level that was set when they were published.
+            aggregator = aggregators.setdefault(row.level, Aggregator(row.level))
+            again = await _again(session, aggregator, row)
+            if again is not None and _alike(again, row):
+                found.compared += 1
+            elif _made_by_an_earlier_version(again, row):
+                found.earlier += 1
+            else:
+                what = (
+                    f"aggregate {row.id} is not what facts say"
+                    if again is not None
+                    else f"the posterior of fit {row.fit_id}, of aggregate {row.id}, is unreadable"
+                )
+                found.differing.append(f"question {question_id}: {what}")
     rebuilt = await scoring.rebuild(session)
     if rebuilt.before != rebuilt.after:
-        found.append("the scores are not what the facts say; `credence scores rebuild` mends them")
+        found.differing.append(
+            "the scores are not what the facts say; `credence scores rebuild` mends them"
+        )
     return found
 
 
-async def _holds(session: AsyncSession, aggregator: Aggregator, row: Aggregate) -> bool:
+async def _again(session: AsyncSession, aggregator: Aggregator, row: Aggregate) -> Reading | None:
+    """An aggregate computed anew; None if the posterior that made it cannot be read."""
     at = row.created_at
-    query = questions.views_query(at).where(Question.id == row.question_id)
-    views = await questions.views(session, query)
-    if not views:
-        return False
+    (view,) = await questions.views(
+        session, questions.views_query(at).where(Question.id == row.question_id)
+    )
     stands = await forecasts.stands(session, [row.question_id], known_at=at)
-    belief = await aggregator.belief_of(session, row.fit_id)
-    again = aggregator.read(views[0], stands[row.question_id], at, belief)
+    try:
+        belief = await aggregator.belief_of(session, row.fit_id)
+    except NotFound:
+        return None
+    return aggregator.read(view, stands[row.question_id], at, belief)
+
+
+def _alike(again: Reading, row: Aggregate) -> bool:
     return (again.forecasters, again.fingerprint) == (row.forecasters, row.fingerprint) and all(
         math.isclose(getattr(again, name), getattr(row, name), rel_tol=0, abs_tol=CLOSE)
         for name in ("probability", "lower", "upper")
     )
+
+
+def _made_by_an_earlier_version(again: Reading | None, row: Aggregate) -> bool:
+    """Whether an aggregate that differs may do so; how many forecasts it pools never may."""
+    counted = again is None or again.forecasters == row.forecasters
+    return row.algorithm != live.ALGORITHM and counted

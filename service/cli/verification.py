@@ -10,7 +10,6 @@ import click
 import msgspec
 
 from service import chain
-from service.aggregates import Aggregator
 from service.chain import Head
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
@@ -18,7 +17,8 @@ from service.database import Database
 from service.errors import Invalid
 from service.schemas.chain import ReceiptOut
 from service.settings import Settings
-from service.verification import differences
+from service.verification import Comparison
+from service.verification import compare as compare_derived
 
 COLUMNS: Final = ("question_id", "position", "digest")
 
@@ -69,17 +69,16 @@ def verify(
         async with database.read() as session:
             return [one async for one in chain.check(session, noted)]
 
-    async def compare(database: Database, settings: Settings) -> list[str]:
+    async def compare(database: Database, _settings: Settings) -> Comparison:
         async with database.undone() as session:
-            return await differences(session, Aggregator(settings.interval_level))
+            return await compare_derived(session)
 
     found = with_database(work)
     broken = [one for one in found if one.broken]
     if broken:
         said = [f"question {one.question_id}: {one.broken}" for one in broken]
         raise Sentence("\n".join(["the record is not what was stored", *said]))
-    if derived and (differing := with_database(compare)):
-        raise Sentence("\n".join(["what is derived is not what the facts lead to", *differing]))
+    compared = _alike(with_database(compare)) if derived else ""
     heads = _heads(found)
     if output is not None:
         with sentences():
@@ -89,8 +88,22 @@ def verify(
         f"{facts} facts on {sum(one.head.position > 0 for one in found)} questions are whole; "
         f"SHA-256 of their heads {hashlib.sha256(heads).hexdigest()}"
     )
-    if derived:
-        echo("aggregates and scores are what the facts lead to")
+    if compared:
+        echo(compared)
+
+
+def _alike(found: Comparison) -> str:
+    """What to say of a comparison that found no difference; a Sentence names each that it found."""
+    if found.differing:
+        listed = "\n".join(found.differing)
+        raise Sentence(f"what is derived is not what the facts lead to\n{listed}")
+    said = "aggregates and scores are what the facts lead to"
+    if found.earlier:
+        said += (
+            f"\n{found.earlier} aggregates were made by an earlier version, which computed them "
+            f"otherwise; {found.compared} are what this version computes"
+        )
+    return said
 
 
 def _heads(found: list[chain.Checked]) -> bytes:

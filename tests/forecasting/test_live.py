@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting.live import Standing, aggregate, aggregate_many, influence
+from forecasting.live import ALGORITHM, Standing, aggregate, aggregate_many, influence
 from forecasting.posterior import Posterior, standard_normal
 
 PRIOR = Posterior.prior()
@@ -109,6 +109,26 @@ def test_golden_numbers_of_one_draw() -> None:
         1 / (1 + math.exp(-mean / math.sqrt(1 + math.pi / 24)))
     )
     assert found.lower == found.upper == pytest.approx(1 / (1 + math.exp(-mean)))
+
+
+def test_another_computation_has_another_version(posterior: Posterior) -> None:
+    """Whoever changes these figures raises ALGORITHM: published aggregates record it."""
+    names, said, time = ["ann", "cat", "eve"], [0.9, 0.35, 0.6], [3.0, 2.0, 1.0]
+    found = [
+        (one.probability, one.lower, one.upper)
+        for one in (
+            aggregate(posterior, names, said, time, domain="weather"),
+            aggregate(PRIOR, names, said, time),
+            aggregate(PRIOR, [], []),
+        )
+    ]
+    assert (ALGORITHM, PRIOR.fingerprint[:16]) == (1, "612f9a3fcaac0d39")
+    expected = [
+        (0.6158869367, 0.3413550593, 0.8687358387),
+        (0.6855959776, 0.4545753777, 0.8887308443),
+        (0.5, 0.1105534344, 0.8894465656),
+    ]
+    assert np.array(found) == pytest.approx(np.array(expected), abs=1e-9)
 
 
 CROWDS = st.lists(st.integers(0, 100), min_size=0, max_size=12)

@@ -39,7 +39,7 @@ from service.database import Database, newest_revision
 from service.exchange import imports
 from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
-from service.verification import differences
+from service.verification import compare
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -126,8 +126,9 @@ def lost(on_database) -> Callable[[dict[str, int]], int]:
                 rows = (await session.execute(select(Forecast.rationale, Forecast.id))).all()
                 broken = [one.broken async for one in chain.check(session) if one.broken]
             async with database.undone() as session:
-                differing = await differences(session, Aggregator(0.8))
-            assert broken == differing == []
+                found = await compare(session)
+            assert broken == found.differing == []
+            assert not found.earlier
             stored = dict(rows)
             assert len(stored) == len(rows), "a forecast is there twice"
             return sum(stored.get(key) != row for key, row in acknowledged.items())
