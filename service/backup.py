@@ -17,12 +17,12 @@ from sqlalchemy import Table, bindparam, func, insert, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service import sqlite
 from service.database import Database
 from service.errors import Conflict, Invalid
 from service.models import Base
 
 BATCH: Final = 1000
-OWNER_ONLY: Final = 0o600
 
 
 async def write(database: Database, file: Path) -> int:
@@ -79,7 +79,7 @@ def _beside(file: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.resolve().parent)
     os.close(handle)
     unfinished = Path(name)
-    unfinished.chmod(OWNER_ONLY)
+    unfinished.chmod(sqlite.OWNER_ONLY)
     try:
         yield unfinished
     finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 import migrations
@@ -37,13 +37,14 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.sqlite = url.get_backend_name() == "sqlite"
-        if self.sqlite:
+        self._file = sqlite.File(str(url.database)) if self.sqlite else None
+        if self._file is not None:
             self.engine = create_async_engine(
                 url,
-                async_creator=partial(sqlite.connect, file=str(url.database)),
+                async_creator=partial(sqlite.connect, self._file),
                 pool_size=KEPT_CONNECTIONS,
             )
-            _configure_sqlite(self.engine)
+            _configure_sqlite(self.engine, self._file)
         else:
             # Transactions are begun by statements of our own, as on SQLite: to tell the driver of
             # another kind of transaction each time costs more than the transaction.
@@ -76,15 +77,20 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session that commits when the block ends well, and leaves nothing when it does not."""
+        """A session that commits when the block ends well, and leaves nothing when it does not.
+
+        OperationalError if SQLite's file was removed or replaced.
+        """
         async with (
             self._turn,
             self._session(self._writing) as session,
             session.begin(),
         ):
+            self.require_file()
             if self.sqlite:
                 await session.connection()
             yield session
+            self.require_file()
 
     @asynccontextmanager
     async def undone(self) -> AsyncIterator[AsyncSession]:
@@ -96,6 +102,14 @@ class Database:
             await session.begin()
             yield session
             await session.rollback()
+
+    def require_file(self) -> None:
+        """Raise OperationalError if SQLite's file is not the one that was opened."""
+        if self._file is not None:
+            try:
+                self._file.require()
+            except sqlite.FileReplaced as error:
+                raise OperationalError(None, None, error) from error
 
     def _session(self, engine: AsyncEngine) -> AsyncSession:
         return AsyncSession(engine, expire_on_commit=False, info=self._info)
@@ -145,7 +159,7 @@ def _folder() -> Path:
     return Path(migrations.__file__).parent
 
 
-def _configure_sqlite(engine: AsyncEngine) -> None:
+def _configure_sqlite(engine: AsyncEngine, file: sqlite.File) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
         cursor = dbapi_connection.cursor()
@@ -154,6 +168,7 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+        sqlite.close_to_others(file.path)
 
 
 def _begin(connection: Connection) -> None:

@@ -39,6 +39,7 @@ from service.models import (
     Withdrawal,
 )
 from service.questions import View
+from service.sqlite import OWNER_ONLY
 
 BATCH: Final = 1_000
 QUESTIONS_BATCH: Final = 50
@@ -325,7 +326,8 @@ async def write_folder(
 ) -> dict[str, int]:
     """Write the forecasts of a set, or of all, as the folder that `credence import` reads.
 
-    The answer is how many rows each file got. On an error there is neither file.
+    The answer is how many rows each file got. On an error there is neither file. Their owner alone
+    can read them: they hold what is hidden from others.
 
     Raises:
         NotFound: there is no such set.
@@ -343,6 +345,7 @@ async def write_folder(
                     async for rows in _write(table, Format.csv, file):
                         count[table.name] += rows
             for path in files.values():
+                path.chmod(OWNER_ONLY)
                 path.replace(folder / path.name)
     return count
 

@@ -24,10 +24,11 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions
 from dbos import error as dbos_error
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import deliveries, fits, tasks, webhooks, workers
+from service import deliveries, fits, sqlite, tasks, webhooks, workers
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
@@ -268,6 +269,14 @@ async def fit_once(
     return fit
 
 
+def _make_private(settings: Settings) -> None:
+    """Let nobody but its owner read the engine's database, where that is a file."""
+    url = make_url(settings.jobs_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        sqlite.create_private(url.database)
+        sqlite.close_to_others(url.database)
+
+
 def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = False) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
@@ -329,6 +338,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
         )
         DBOS.delete_workflows([record.workflow_id for record in done])
 
+    _make_private(settings)
     DBOS(
         config={
             "name": "credence",

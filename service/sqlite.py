@@ -9,8 +9,11 @@ that turns out to be long, which SQLite breaks off and which then starts again i
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, Self
 
 import aiosqlite
@@ -24,13 +27,75 @@ LONGEST_HERE: Final = 100_000
 QUICK: Final = frozenset({"SELECT", "INSERT", "BEGIN", "SAVEPOINT", "RELEASE"})
 
 
-async def connect(file: str) -> "Connection":
+FILES: Final = ("", "-wal", "-shm")
+"""What SQLite appends to a database's name for each of its files."""
+OWNER_ONLY: Final = 0o600
+FOR_OTHERS: Final = 0o007
+
+
+class FileReplaced(sqlite3.OperationalError):
+    """The database's file was removed, or replaced by another, after it was opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the database file {path} was removed or replaced; restart the service")
+
+
+class File:
+    """A database's file, which has to stay the one that was opened first.
+
+    SQLite goes on writing to a file that has no name any more, and all of that is lost.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._opened: tuple[int, int] | None = None
+
+    def require(self) -> None:
+        """Raise FileReplaced unless what was opened is still there under its name."""
+        if self._opened is not None and self._identity() != self._opened:
+            raise FileReplaced(self.path)
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the file, private to its owner if it is new; FileReplaced as `require`."""
+        self.require()
+        if self._opened is None:
+            create_private(self.path)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._opened = self._opened or self._identity()
+        return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  # once a transaction, so without a Path
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def create_private(path: str) -> None:
+    """Make an empty file that its owner alone can read, where there is none.
+
+    SQLite gives the journals beside a database the same mode.
+    """
+    with suppress(OSError):  # SQLite says what stands in the way
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+
+
+def close_to_others(path: str) -> None:
+    """Make the files of a database that everybody can read its owner's alone.
+
+    One that was opened to a group on purpose, and to nobody else, is left so.
+    """
+    for ending in FILES:
+        file = Path(f"{path}{ending}")
+        with suppress(OSError):
+            if file.stat().st_mode & FOR_OTHERS:
+                file.chmod(OWNER_ONLY)
+
+
+async def connect(file: File) -> "Connection":
     """Open a file, with a thread that dies with the process."""
-
-    def connector() -> sqlite3.Connection:
-        return sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-
-    connection = Connection(connector, BATCH)
+    connection = Connection(file.connect, BATCH)
     connection._thread.daemon = True  # noqa: SLF001  # SQLAlchemy does the same to the driver's own
     await connection
     connection.break_off_what_is_long()

@@ -19,6 +19,7 @@ from service.cli.group import Sentence
 from service.database import Database
 from service.errors import Problem
 from service.settings import Settings, SettingsError
+from service.sqlite import create_private
 
 Result = TypeVar("Result")
 
@@ -100,6 +101,7 @@ def _require_file(file: str, *, create: bool) -> None:
     """Refuse a file that is no database, and a missing one: the name may be misspelt."""
     if not create and not Path(file).exists():
         raise Sentence(f"there is no database {file}; run `credence init`")
+    create_private(file)
     try:
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA schema_version")

@@ -1,15 +1,20 @@
-"""The driver that hands over once a statement gives what SQLite has, all of it and nothing else."""
+"""SQLite: the driver gives every row, and the file is the one opened, private to its owner."""
 
 import asyncio
+import os
+import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.cli import main
 from service.database import Database
 from service.sqlite import BATCH, LONGEST_HERE
 
@@ -30,6 +35,89 @@ def on_file(tmp_path: Path) -> Any:
         return asyncio.run(in_session())
 
     return run
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("happened", ["removed", "replaced"])
+def test_a_file_that_is_gone_takes_no_writes_until_it_is_back(
+    happened: str, account, question, client, settings, migrated_sqlite, tmp_path: Path
+) -> None:
+    """SQLite would go on writing to a file without a name, and all of it would be lost."""
+    ann, rain = account("ann"), question()
+    assert ann.forecast(rain, 0.3).status_code == 201
+    file, kept = Path(str(settings.url.database)), tmp_path / "kept.db"
+    file.rename(kept)
+    if happened == "replaced":
+        shutil.copy(migrated_sqlite, file)
+    for answer in (
+        ann.forecast(rain, 0.4),
+        ann("DELETE", f"/questions/{rain}/forecasts/current"),
+        ann.post("/account/tokens", {"label": "second"}),
+    ):
+        assert answer.status_code == 503
+        assert "nothing was stored" in answer.json()["detail"]
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert "removed or replaced" in ready.json()["reason"]
+    assert "credence_database_up 0.0" in client.get("/metrics").text
+    assert file.exists() == (happened == "replaced"), "no empty database may take its place"
+    kept.replace(file)
+    assert client.get("/readyz").status_code == 200
+    assert ann.forecast(rain, 0.5).status_code == 201
+    listed = ann.get(f"/questions/{rain}/forecasts").json()["items"]
+    assert [one["probability"] for one in listed] == [0.5, 0.3]
+
+
+def mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_a_database_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, monkey = tmp_path / "new.db", monkeypatch
+    monkey.setenv("CREDENCE_DATABASE_URL", f"sqlite:///{file}")
+    before = os.umask(0o022)
+    try:
+        made = CliRunner().invoke(main, ["init"])
+        assert made.exit_code == 0, made.output
+        assert mode(file) == 0o600
+
+        def modes() -> list[int]:
+            return [mode(one) for one in sorted(tmp_path.glob("new.db*"))]
+
+        async def write(mode_before: int) -> list[int]:
+            file.chmod(mode_before)
+            database = Database(make_url(f"sqlite+aiosqlite:///{file}"))
+            try:
+                async with database.write() as session:
+                    await session.execute(text("CREATE TABLE IF NOT EXISTS t (x)"))
+                return modes()
+            finally:
+                await database.close()
+
+        assert asyncio.run(write(0o600)) == [0o600] * 3
+        # One that an earlier version made, and one that was opened to a group on purpose.
+        assert asyncio.run(write(0o644)) == [0o600] * 3
+        assert asyncio.run(write(0o660)) == [0o660] * 3
+        copy, restored = tmp_path / "backup.db", tmp_path / "restored.db"
+        assert CliRunner().invoke(main, ["backup", str(copy)]).exit_code == 0
+        monkey.setenv("CREDENCE_DATABASE_URL", f"sqlite:///{restored}")
+        assert CliRunner().invoke(main, ["restore", str(copy)]).exit_code == 0
+        assert (mode(copy), mode(restored)) == (0o600, 0o600)
+        assert CliRunner().invoke(main, ["export", str(tmp_path / "out")]).exit_code == 0
+        assert {mode(one) for one in (tmp_path / "out").iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_file_that_is_no_database_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("What I had for lunch, at length, so that it is no empty file. " * 20)
+    file.chmod(0o644)
+    monkeypatch.setenv("CREDENCE_DATABASE_URL", f"sqlite:///{file}")
+    assert CliRunner().invoke(main, ["init"]).exit_code == 1
+    assert mode(file) == 0o644
 
 
 @pytest.mark.parametrize("rows", [0, 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH])
