@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import fits
+from service.aggregates import Aggregator
 from service.clock import now
 from service.models import Fit, FitStatus
 
@@ -18,27 +19,56 @@ PATIENCE: Final = timedelta(days=1)
 class Trust:
     """The fit in force (None: the prior answers), the latest attempt, and what is wrong.
 
-    `waiting_since` is when the first resolution came that a fit is to learn from, if any.
+    `unreadable` is the latest accepted fit if its stored posterior cannot be read, so that an
+    earlier one answers. `waiting_since` is when the first resolution came that a fit is to learn
+    from, if any.
     """
 
     in_force: Fit | None
+    unreadable: Fit | None
     latest: Fit | None
     behind: bool
     waiting_since: datetime | None
     warning: str | None
 
 
-async def judge(session: AsyncSession) -> Trust:
-    """The state of the model; a warning where a fit was refused or failed, or is a day behind."""
-    in_force = await session.scalar(
+async def judge(session: AsyncSession, aggregator: Aggregator, *, check: bool = False) -> Trust:
+    """The state of the model, with a warning where its answers lack what they should have.
+
+    That is where a posterior cannot be read, a fit was refused or failed, or none was made within
+    a day.
+
+    Args:
+        session: a read transaction.
+        aggregator: what answers in this process.
+        check: read the stored posteriors again, which takes milliseconds: one may have been
+            damaged since it was loaded.
+    """
+    belief = await (aggregator.check(session) if check else aggregator.belief(session))
+    in_force = await session.get(Fit, belief.fit_id) if belief.fit_id is not None else None
+    accepted = await session.scalar(
         select(Fit).where(Fit.status == FitStatus.accepted).order_by(Fit.id.desc()).limit(1)
     )
+    unreadable = accepted if accepted is not in_force else None
     latest = await session.scalar(select(Fit).order_by(Fit.id.desc()).limit(1))
     need = await fits.need(session, quiet=PATIENCE, longest_wait=PATIENCE, at=now())
-    return Trust(in_force, latest, need.behind, need.since, _warning(in_force, latest, need))
+    warning = _warning(in_force, unreadable, latest, need)
+    return Trust(in_force, unreadable, latest, need.behind, need.since, warning)
 
 
-def _warning(in_force: Fit | None, latest: Fit | None, need: fits.Need) -> str | None:
+def _warning(
+    in_force: Fit | None, unreadable: Fit | None, latest: Fit | None, need: fits.Need
+) -> str | None:
+    if unreadable is not None:
+        used = (
+            f"fit {in_force.id} of {in_force.created_at:%d %B %Y}"
+            if in_force
+            else "the prior alone, which has learned from no resolution"
+        )
+        return (
+            f"The posterior of fit {unreadable.id} cannot be read: it is damaged, or another "
+            f"version stored it. Aggregates use {used}."
+        )
     used = (
         f"Aggregates use fit {in_force.id} of {in_force.created_at:%d %B %Y}, which lacks the "
         "newest resolutions."

@@ -6,9 +6,10 @@ from typing import Final
 
 from litestar import get
 from litestar.response import Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from service import trust
+from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
 from service.dependencies import AppRequest
@@ -34,19 +35,24 @@ async def readyz(request: AppRequest) -> Response[Readiness]:
     """
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            ready = await _ready(request.app.state.database)
+            ready = await _ready(request.app.state.database, request.app.state.aggregator)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("not ready: %s", error)
         ready = Readiness("unavailable", "the database does not answer")
     return Response(ready, status_code=200 if ready.status == "ok" else 503)
 
 
-async def _ready(database: Database) -> Readiness:
+async def _ready(database: Database, aggregator: Aggregator) -> Readiness:
+    try:
+        database.require_file()
+    except OperationalError:
+        reason = "the database file was removed or replaced; put it back, or restart the service"
+        return Readiness("unavailable", reason)
     if not await database.schema_is_current():
         reason = "the database has another schema version; run `credence init`"
         return Readiness("unavailable", reason)
     async with database.read() as session:
-        judged = await trust.judge(session)
+        judged = await trust.judge(session, aggregator, check=True)
     fit = judged.in_force
     age = (now() - fit.created_at).total_seconds() if fit else None
     return Readiness("ok", "", age, judged.behind, judged.warning)

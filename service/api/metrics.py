@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from litestar import get
+from litestar.datastructures import State
 from litestar.plugins.prometheus import PrometheusController
 from litestar.response import Response
 from prometheus_client import Gauge
@@ -16,7 +17,6 @@ from service import tasks, trust, workers
 from service.clock import now
 from service.dependencies import AppRequest
 from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
-from service.settings import Settings
 from service.tasks import Status
 from service.trust import Trust
 
@@ -36,6 +36,9 @@ FITTED: Final = _gauge(
     "fit_timestamp_seconds", "When the last fit came to this, in Unix time; 0: never", "status"
 )
 FIT: Final = _gauge("fit_in_force", "Id of the fit that aggregates use; 0: the prior")
+UNREADABLE: Final = _gauge(
+    "fit_unreadable", "1 if the posterior of the latest accepted fit cannot be read, else 0"
+)
 FIT_AGE: Final = _gauge("fit_age_seconds", "Seconds since the fit in force was accepted; 0: none")
 FIT_BEHIND: Final = _gauge("fit_behind", "1 if resolutions wait to be learned from, else 0")
 JOBS: Final = _gauge(
@@ -62,8 +65,9 @@ class Metrics(PrometheusController):
     async def get(self, request: AppRequest) -> Response[bytes]:
         """Read the state, and answer with it and what this process counted."""
         try:
+            request.app.state.database.require_file()
             async with request.app.state.database.read() as session:
-                await _measure(session, request.app.state.settings)
+                await _measure(session, request.app.state)
             DATABASE_UP.set(1)
         except (SQLAlchemyError, OSError) as error:
             log.warning("the metrics lack the database's: %s", error)
@@ -72,7 +76,7 @@ class Metrics(PrometheusController):
         return answer
 
 
-async def _measure(session: AsyncSession, settings: Settings) -> None:
+async def _measure(session: AsyncSession, state: State) -> None:
     at = now()
     stored = dict.fromkeys(FitStatus, (0, 0.0))
     for status, count, last in await session.execute(
@@ -82,12 +86,13 @@ async def _measure(session: AsyncSession, settings: Settings) -> None:
     for status, (count, seconds) in stored.items():
         FITS.labels(status).set(count)
         FITTED.labels(status).set(seconds)
-    judged = await trust.judge(session)
+    judged = await trust.judge(session, state.aggregator, check=True)
     fit = judged.in_force
     FIT.set(fit.id if fit else 0)
+    UNREADABLE.set(judged.unreadable is not None)
     FIT_AGE.set((at - fit.created_at).total_seconds() if fit else 0)
     FIT_BEHIND.set(judged.behind)
-    await _measure_jobs(session, judged, workers.patience(settings), at)
+    await _measure_jobs(session, judged, workers.patience(state.settings), at)
     waiting, first = (
         await session.execute(
             select(func.count(), func.min(WebhookDelivery.due_at)).where(

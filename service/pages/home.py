@@ -58,5 +58,5 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         reminders=await cards(reading, aggregator, actor, [one.view for one in soon]),
         unanswered=await cards(reading, aggregator, actor, waiting),
         moved=[one for one in await cards(reading, aggregator, actor, moved) if one.change],
-        trust=await trust.judge(reading),
+        trust=await trust.judge(reading, aggregator),
     )

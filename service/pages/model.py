@@ -136,6 +136,7 @@ async def health(
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
     """The fit in force, what it learned in words, and those before it."""
+    judged = await trust.judge(reading, aggregator, check=True)
     belief = await aggregator.belief(reading)
     rows = await fits.listing(reading, before=before, limit=LISTED + 1)
     measured = await calibration.measure(reading, AGGREGATE, Scope())
@@ -143,7 +144,7 @@ async def health(
         request,
         actor,
         "model.html",
-        trust=await trust.judge(reading),
+        trust=judged,
         jobs=JobsOut.of(await workers.background(reading, request.app.state.settings)),
         learned=_learned(belief.posterior, aggregator.level),
         fits=rows[:LISTED],

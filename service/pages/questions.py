@@ -285,7 +285,7 @@ async def question_page(
         following=await agenda.unanswered(session, actor.id, at, limit=1) if mine else [],
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
-        trust=await trust.judge(session),
+        trust=await trust.judge(session, aggregator),
         told=told,
         told_in=told_in,
     )

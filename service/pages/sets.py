@@ -52,7 +52,7 @@ class Sets(Controller):
             summary=scoreboard.summary(lines),
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
-            trust=await trust.judge(reading),
+            trust=await trust.judge(reading, aggregator),
             told=SAID.get(done),
         )
 

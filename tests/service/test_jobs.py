@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 import time_machine
 import xarray
+from litestar.testing import TestClient
 from sqlalchemy import update
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service import fits
+from service.app import create_app
 from service.database import Database
 from service.fits import Need, Sampled
 from service.jobs import Sampler, Stopped
@@ -151,18 +154,27 @@ def test_an_accepted_fit_renews_the_open_questions_in_every_process(
     assert opinion["offset"] == -0.25
 
 
-def test_a_posterior_comes_as_netcdf_with_named_dimensions(record, account, tmp_path) -> None:
+def test_a_posterior_comes_as_netcdf_with_named_dimensions(
+    record, account, curator, tmp_path
+) -> None:
     ann = account("ann")
     posterior = learned(ann.id)
     fit = record(Sampled(FitStatus.accepted, posterior=posterior))
-    answer = ann.get(f"/fits/{fit.id}/inference-data")
-    assert answer.headers["content-type"] == "application/x-netcdf"
-    (tmp_path / "fit.nc").write_bytes(answer.content)
-    data = xarray.load_dataset(tmp_path / "fit.nc", group="posterior", engine="h5netcdf")
+
+    def downloaded(caller: Any) -> xarray.Dataset:
+        answer = caller.get(f"/fits/{fit.id}/inference-data")
+        assert answer.headers["content-type"] == "application/x-netcdf"
+        (tmp_path / "fit.nc").write_bytes(answer.content)
+        return xarray.load_dataset(tmp_path / "fit.nc", group="posterior", engine="h5netcdf")
+
+    data = downloaded(curator)
     assert data.attrs["fingerprint"] == fit.fingerprint
     skill = data["omega"].sel(forecaster=str(ann.id))
     assert skill.dims == ("chain", "draw")
     assert skill.to_numpy().ravel().tolist() == posterior.omega[:, 0].tolist()
+    shared = downloaded(ann)
+    assert set(data.variables) - set(shared.variables) == {"omega", "forecaster"}
+    assert shared.identical(data.drop_dims("forecaster"))
     failed = record(Sampled(FitStatus.failed, "the sampler's process died"))
     missing = ann.get(f"/fits/{failed.id}/inference-data")
     assert missing.status_code == 404
@@ -196,6 +208,56 @@ def test_a_posterior_that_cannot_be_read_is_passed_over(
     unreadable = ann.get(f"/fits/{broken.id}/inference-data")
     assert unreadable.status_code == 404
     assert "another version" in unreadable.json()["detail"]
+
+
+@pytest.mark.parametrize("loaded_before", [True, False])
+def test_a_damaged_posterior_is_told(
+    record, on_database, settings, account, question, curator, *, loaded_before: bool
+) -> None:
+    """Whether it was damaged before a process loaded it, or since."""
+    ann, rain = account("ann"), question()
+    ann.forecast(rain, 0.8)
+    curator.resolve(question("snow"), "yes")
+    fit = record(Sampled(FitStatus.accepted, posterior=learned(ann.id)))
+
+    def replace_stored(content: bytes) -> None:
+        async def work(database: Database) -> None:
+            async with database.write() as session:
+                change = update(Fit).where(Fit.id == fit.id).values(posterior=content)
+                await session.execute(change)
+
+        on_database(work)
+
+    async def read(database: Database) -> bytes:
+        async with database.read() as session:
+            return (await fits.get(session, fit.id, with_posterior=True)).posterior or b""
+
+    whole = on_database(read)
+    damaged = whole[:200] + bytes(byte ^ 0xFF for byte in whole[200:260]) + whole[260:]
+    told = f"The posterior of fit {fit.id} cannot be read"
+    everyone = replace(settings, readers="everyone")
+    if not loaded_before:
+        replace_stored(damaged)
+    with TestClient(create_app(everyone)) as client:
+        if loaded_before:
+            ready = client.get("/readyz").json()
+            assert (ready["warning"], ready["fit_age_seconds"] is None) == (None, False)
+            assert f"credence_fit_in_force {fit.id:.1f}" in client.get("/metrics").text
+            replace_stored(damaged)
+        ready = client.get("/readyz")
+        assert ready.status_code == 200
+        assert told in ready.json()["warning"]
+        assert "the prior" in ready.json()["warning"]
+        assert ready.json()["fit_age_seconds"] is None
+        shown = client.get("/metrics").text
+        assert "credence_fit_in_force 0.0" in shown
+        assert "credence_fit_unreadable 1.0" in shown
+        for path in ("/model", "/", f"/questions/{rain}"):
+            assert told in client.get(path).text, path
+        assert "not to be trusted" in client.get("/model").text
+        replace_stored(whole)
+        assert client.get("/readyz").json()["warning"] is None
+        assert "credence_fit_unreadable 0.0" in client.get("/metrics").text
 
 
 @pytest.mark.real_clock
