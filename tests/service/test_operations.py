@@ -241,7 +241,7 @@ def test_what_the_page_on_operations_names_is_there(settings) -> None:
     known = {variable for variable, _, _ in Settings.table()}
     assert set(re.findall(r"\bCREDENCE_[A-Z_]+", WRITTEN + DEPLOYED)) <= known
     for command in re.findall(r"(?:`|bin/|    |&& exec |\")credence ([a-z]+)", WRITTEN + DEPLOYED):
-        assert command in main.where
+        assert command in main.list_commands(click.Context(main))
     for link in re.findall(r"\]\(([^)#:]+)\)", WRITTEN):
         assert (DOCS / link).exists()
 
