@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 import migrations
 from service import sqlite
 from service.errors import Conflict
+from service.isolation import decoded
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -43,13 +44,17 @@ class Database:
                 url,
                 async_creator=partial(sqlite.connect, self._file),
                 pool_size=KEPT_CONNECTIONS,
+                json_deserializer=decoded,
             )
             _configure_sqlite(self.engine, self._file)
         else:
             # Transactions are begun by statements of our own, as on SQLite: to tell the driver of
             # another kind of transaction each time costs more than the transaction.
             self.engine = create_async_engine(
-                url, pool_size=KEPT_CONNECTIONS, isolation_level="AUTOCOMMIT"
+                url,
+                pool_size=KEPT_CONNECTIONS,
+                isolation_level="AUTOCOMMIT",
+                json_deserializer=decoded,
             )
             _leave_closed_connections(self.engine)
         event.listen(self.engine.sync_engine, "begin", _begin)

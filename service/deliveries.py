@@ -23,7 +23,6 @@ import httpx
 import msgspec
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
 from service.addresses import BlockedAddress, check_url, resolve_allowed_address
 from service.clock import now
@@ -174,13 +173,8 @@ async def _read(
 async def _record(
     session: AsyncSession, delivery_id: int, status: int | None, error: str, at: datetime
 ) -> None:
-    # What is in the columns that are left out may be why the attempt failed.
-    row = await session.get_one(
-        WebhookDelivery, delivery_id, options=[defer(WebhookDelivery.payload)]
-    )
-    webhook = await session.get_one(
-        Webhook, row.webhook_id, with_for_update=True, options=[defer(Webhook.events)]
-    )
+    row = await session.get_one(WebhookDelivery, delivery_id)
+    webhook = await session.get_one(Webhook, row.webhook_id, with_for_update=True)
     session.add(WebhookAttempt(delivery_id=delivery_id, status=status, error=error, created_at=at))
     row.attempts += 1
     if status is not None and status // 100 == HTTPStatus.OK // 100:

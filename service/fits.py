@@ -2,10 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,7 @@ from service.clock import now
 from service.database import Database
 from service.errors import NotFound
 from service.forecasts import Stand
+from service.isolation import together_or_apart
 from service.models import (
     Cause,
     Fit,
@@ -36,6 +38,7 @@ from service.questions import State, View
 
 FAILURES_BEFORE_REST: Final = 3
 BATCH: Final = 200
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,16 @@ async def covered(session: AsyncSession) -> int:
 
 
 async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:
-    """When the newest and the oldest of the last `count` resolutions were recorded."""
+    """When the newest and the oldest of the last `count` resolutions were recorded.
+
+    A time that cannot be read delays no fit.
+    """
     last = select(Resolution.created_at).order_by(Resolution.id.desc()).limit(count).subquery()
-    newest, oldest = (
+    ends = (
         await session.execute(select(func.max(last.c.created_at), func.min(last.c.created_at)))
     ).one()
-    return newest, oldest
+    readable = [end for end in ends if isinstance(end, datetime)] or [NEVER]
+    return max(readable), min(readable)
 
 
 async def read_job(session: AsyncSession) -> Job:
@@ -128,20 +135,41 @@ async def read_job(session: AsyncSession) -> Job:
     present = await resolutions.count(session)
     scored = questions.views_query(None).where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
     found = await questions.views(session, scored.order_by(Question.id))
-    stands: dict[int, list[Stand]] = {}
+    views = {view.id: view for view in found}
+    rows: list[_PanelRows] = []
     for first in range(0, len(found), BATCH):
         ids = [view.id for view in found[first : first + BATCH]]
-        stands.update(await forecasts.stands(session, ids))
+        read, _ = await together_or_apart(
+            "the fit cannot learn from question", ids, partial(_panel_rows, session, views)
+        )
+        rows += [one for some in read for one in some]
     panel = Panel.of(
-        forecasts=[
-            (str(one.account_id), str(view.id), one.start, one.end, one.probability)
-            for view in found
-            for one in stands[view.id]
-            if _counts(view, one)
-        ],
-        questions=[_panel_question(view) for view in found],
+        forecasts=[made for one in rows for made in one.forecasts],
+        questions=[one.question for one in rows],
     )
     return Job(panel, present, started_at)
+
+
+class _PanelRows(NamedTuple):
+    question: PanelQuestion
+    forecasts: list[tuple[str, str, float, float, float]]
+
+
+async def _panel_rows(
+    session: AsyncSession, views: Mapping[int, View], ids: Sequence[int]
+) -> list[_PanelRows]:
+    stands = await forecasts.stands(session, ids)
+    return [
+        _PanelRows(
+            _panel_question(views[question_id]),
+            [
+                (str(one.account_id), str(question_id), one.start, one.end, one.probability)
+                for one in stands[question_id]
+                if _counts(views[question_id], one)
+            ],
+        )
+        for question_id in ids
+    ]
 
 
 def _counts(view: View, one: Stand) -> bool:
@@ -203,14 +231,22 @@ async def renew(database: Database, aggregator: Aggregator) -> int:
         pending = await _pending(session)
     for first in range(0, len(pending), BATCH):
         ids = pending[first : first + BATCH]
-        async with database.write() as session:
-            await questions.lock(session, ids)
-            query = questions.views_query(None).where(Question.id.in_(ids))
-            views = await questions.views(session, query)
-            views = [view for view in views if view.resolved is None]
-            at = await chain.present(session, ids, now())
-            await aggregator.publish(session, views, cause=Cause.fit, at=at)
+        await together_or_apart(
+            "the aggregate cannot be renewed of question",
+            ids,
+            partial(_renew, database, aggregator),
+        )
     return len(pending)
+
+
+async def _renew(database: Database, aggregator: Aggregator, ids: Sequence[int]) -> None:
+    async with database.write() as session:
+        await questions.lock(session, ids)
+        query = questions.views_query(None).where(Question.id.in_(ids))
+        views = await questions.views(session, query)
+        views = [view for view in views if view.resolved is None]
+        at = await chain.present(session, ids, now())
+        await aggregator.publish(session, views, cause=Cause.fit, at=at)
 
 
 async def _pending(session: AsyncSession) -> list[int]:

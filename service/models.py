@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from questions.text import search_form
+from service.isolation import Unreadable
 from service.names import name_key, skeleton
 
 LARGEST_ID: Final = 2**31 - 1
@@ -31,7 +32,10 @@ LARGEST_ID: Final = 2**31 - 1
 
 
 class Utc(TypeDecorator[datetime]):
-    """An aware moment, kept in UTC; a naive one is refused."""
+    """An aware moment, kept in UTC; a naive one is refused.
+
+    Text that stands for no moment, which SQLite stores as well, is read as `Unreadable`.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -49,6 +53,20 @@ class Utc(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Read what is stored, whatever it is."""
+        process = super().result_processor(dialect, coltype)
+        if process is None or dialect.name != "sqlite":
+            return process
+
+        def read(value: Any) -> Any:
+            try:
+                return process(value)
+            except (TypeError, ValueError):
+                return Unreadable()
+
+        return read
 
 
 class Base(DeclarativeBase):

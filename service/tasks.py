@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select
@@ -27,6 +28,7 @@ from service.database import Database
 from service.downloads import Download
 from service.errors import Conflict, NotFound, Problem
 from service.exports import Export, Rows
+from service.isolation import together_or_apart
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
 
 log = logging.getLogger(__name__)
@@ -392,24 +394,12 @@ async def _rebuild_some(database: Database, task_id: int) -> Task:
 
 async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
     """Rebuild the scores of some questions; one that cannot be scored costs its own scores only."""
-    failed: list[int] = []
-    try:
-        mended = await _rescore(session, ids)
-    except SQLAlchemyError:
-        raise
-    except Exception:  # noqa: BLE001  # whichever question it was is found and logged below
-        mended = 0
-        for question_id in ids:
-            try:
-                mended += await _rescore(session, [question_id])
-            except SQLAlchemyError:
-                raise
-            except Exception:
-                log.exception("the scores of question %d cannot be rebuilt", question_id)
-                failed.append(question_id)
+    mended, failed = await together_or_apart(
+        "the scores cannot be rebuilt of question", ids, partial(_rescore, session)
+    )
     task = await _held(session, task.id)
     task.result = {
-        "mended": task.result.get("mended", 0) + mended,
+        "mended": task.result.get("mended", 0) + sum(mended),
         "failed": task.result.get("failed", []) + failed,
     }
     task.after, task.attempts = ids[-1], 0
@@ -418,7 +408,7 @@ async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
     return task
 
 
-async def _rescore(session: AsyncSession, ids: list[int]) -> int:
+async def _rescore(session: AsyncSession, ids: Sequence[int]) -> int:
     """Rebuild the scores of questions, all or none; how many were not what the facts lead to."""
     async with session.begin_nested():
         before = {line async for line in scoring.canonical(session, ids)}

@@ -25,6 +25,7 @@ from service.accounts import Actor, actor_of
 from service.addresses import check_url
 from service.clock import now
 from service.errors import Conflict, Invalid, NotFound
+from service.isolation import readable
 from service.models import (
     Account,
     Aggregate,
@@ -207,7 +208,7 @@ async def redeliver(
     return row, list(tried)
 
 
-async def active(session: AsyncSession) -> list[tuple[Webhook, Actor]]:
+async def active(session: AsyncSession) -> list[tuple[Webhook, Account]]:
     """Every webhook that is to be told, with its owner."""
     rows = await session.execute(
         select(Webhook, Account)
@@ -219,7 +220,7 @@ async def active(session: AsyncSession) -> list[tuple[Webhook, Actor]]:
         )
         .order_by(Webhook.id)
     )
-    return [(webhook, actor_of(account)) for webhook, account in rows]
+    return [(webhook, account) for webhook, account in rows]
 
 
 async def note(session: AsyncSession, at: datetime) -> int:
@@ -232,14 +233,14 @@ async def note(session: AsyncSession, at: datetime) -> int:
     told = await active(session)
     if not told:
         return 0
-    since = min(webhook.looked_at for webhook, _ in told) - OVERLAP
+    since = min((one.looked_at for one, _ in told if readable(one)), default=at) - OVERLAP
     happened = await _happened(session, since, at)
     moved = await _published_since(session, since, at)
     count = 0
     for webhook, owner in told:
         try:
             async with session.begin_nested():
-                noted = await _note_one(session, webhook, owner, happened, moved, at)
+                noted = await _note_one(session, webhook, actor_of(owner), happened, moved, at)
         except (OperationalError, InterfaceError):  # the database's fault, not the webhook's
             raise
         except IntegrityError:  # another worker has noted the same events meanwhile
@@ -270,6 +271,8 @@ async def _note_one(
     moved: Sequence[tuple[View, Aggregate]],
     at: datetime,
 ) -> int:
+    if not readable(webhook):
+        raise ValueError("a value of the webhook cannot be decoded")
     fresh = [one for one in happened if one.event in webhook.events]
     if Event.moved in webhook.events:
         fresh += await _moved(session, webhook, owner, moved, at)
@@ -342,16 +345,27 @@ async def _happened(session: AsyncSession, since: datetime, at: datetime) -> lis
         .where(Resolution.created_at.between(since, at), Resolution.question_id.in_(before))
         .order_by(Resolution.id)
     )
-    views = {view.id: view for view in after}
+    views = {view.id: view for view in after if _readable(view)}
     found: list[Happening] = []
-    for view in after:
+    for view in views.values():
         try:
             found += _differences(before.get(view.id), view, since, at)
         except Exception:
             log.exception("what happened to question %d cannot be told", view.id)
     return found + [
-        _judged(views[row.question_id], row) for row in made if row.question_id in views
+        _judged(views[row.question_id], row)
+        for row in made
+        if row.question_id in views and readable(row)
     ]
+
+
+def _readable(view: View) -> bool:
+    """Whether a question can be told of; what is in its rows is no fault of any webhook."""
+    parts = (view.question, view.revision, view.resolution, view.policy)
+    if readable(*(part for part in parts if part is not None)):
+        return True
+    log.warning("question %d holds a value that cannot be decoded; nobody is told of it", view.id)
+    return False
 
 
 def _judged(view: View, row: Resolution) -> Happening:
@@ -392,8 +406,10 @@ async def _published_since(
     )
     rows = (await session.scalars(select(Aggregate).where(Aggregate.id.in_(latest)))).all()
     query = questions.views_query(None).where(Question.id.in_([row.question_id for row in rows]))
-    views = {view.id: view for view in await questions.views(session, query)}
-    return [(views[row.question_id], row) for row in rows if row.question_id in views]
+    views = {view.id: view for view in await questions.views(session, query) if _readable(view)}
+    return [
+        (views[row.question_id], row) for row in rows if row.question_id in views and readable(row)
+    ]
 
 
 async def _moved(

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from service.clock import now
+from service.isolation import readable
 from service.models import Task, TaskKind
 from service.tasks import Status, status
 
@@ -61,7 +62,8 @@ class TaskOut(msgspec.Struct):
     @classmethod
     def of(cls, task: Task, asked_by: str | None) -> "TaskOut":
         """From the row and the name of who asked."""
-        how, made, asked = status(task, now()), task.result, task.asked
+        how = status(task, now())
+        made, asked = (task.result, task.asked) if readable(task) else ({}, {})
         return cls(
             id=task.id,
             kind=TaskKind(task.kind),
@@ -74,10 +76,10 @@ class TaskOut(msgspec.Struct):
             total=task.total,
             error=task.error,
             file=FileOut(**made, expires_at=task.expires_at)
-            if how is Status.done and task.expires_at
+            if made and how is Status.done and task.expires_at
             else None,
             scores=ScoresOut(**made)
-            if how is Status.done and task.kind == TaskKind.scores
+            if made and how is Status.done and task.kind == TaskKind.scores
             else None,
             created_at=task.created_at,
             started_at=task.started_at,
