@@ -1,16 +1,23 @@
 """Exports of each platform are stored by the command, once, and shown like other questions."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import func, select, update
 
+from forecasting.panel import QUESTION_COLUMNS
 from service import sessions
 from service.cli import main
-from service.models import Role
+from service.database import Database
+from service.models import Account, Base, Role
 
 FILES: dict[str, dict[str, Any]] = {
     "the Good Judgment Project": {
@@ -152,3 +159,72 @@ def test_an_export_is_stored_once_and_shown(
         page = client.get(f"/questions/{question['id']}", headers={"Cookie": cookie})
         assert page.status_code == 200
         assert question["title"] in page.text
+
+
+def panel_of(*last: str) -> str:
+    """A table of many forecasts that are fine, and a last one."""
+    at = datetime.now(UTC) - timedelta(days=9)
+    rows = [f"ann,q{number % 60},{at.isoformat()},0.4" for number in range(600)]
+    return "\n".join(["forecaster_id,question_id,time,probability", *rows, ",".join(last)]) + "\n"
+
+
+def days(number: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=number)).isoformat()
+
+
+@pytest.mark.real_clock
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        (("ann", "q1", days(-1), "much"), "much"),
+        (("eve", "q1", days(-1), "0.5"), "cup:eve"),
+    ],
+    ids=["a word as probability", "a name that is taken"],
+)
+def test_a_bad_file_stores_nothing_and_others_write_on(
+    last, reason, tmp_path: Path, serving, account, question, on_database, monkeypatch, settings
+) -> None:
+    bob, rain, taken = account("bob"), question(), account("eve")
+    (tmp_path / "forecasts.csv").write_text(panel_of(*last))
+    asked = "\n".join(f"q{number},Will {number} come?,,,,," for number in range(60))
+    (tmp_path / "questions.csv").write_text(f"{','.join(QUESTION_COLUMNS)}\n{asked}\n")
+    monkeypatch.setenv("CREDENCE_DATABASE_URL", settings.database_url)
+
+    async def rename(database: Database) -> None:
+        """As names could be once."""
+        async with database.write() as session:
+            await session.execute(
+                update(Account).where(Account.id == taken.id).values(name="cup:eve", key="cup:eve")
+            )
+
+    async def sizes(database: Database) -> dict[str, int]:
+        async with database.read() as session:
+            return {
+                table.name: await session.scalar(select(func.count()).select_from(table)) or 0
+                for table in Base.metadata.sorted_tables
+                if table.name not in {"aggregate", "idempotent_request"}
+            }
+
+    on_database(rename)
+    before, ended = on_database(sizes), threading.Event()
+    with serving() as served, ThreadPoolExecutor(1) as pool:
+
+        def write() -> list[int]:
+            headers, statuses = {"Authorization": f"Bearer {bob.token}"}, []
+            path = f"{served.url}/api/v1/questions/{rain}/forecasts"
+            while len(statuses) < 3 or not ended.is_set():
+                answer = httpx.post(path, json={"probability": 0.3}, headers=headers, timeout=60)
+                statuses.append(answer.status_code)
+            return statuses
+
+        writing = pool.submit(write)
+        try:
+            done = CliRunner().invoke(main, ["import", str(tmp_path), "--set", "cup"])
+        finally:
+            ended.set()
+        statuses = writing.result()
+    assert set(statuses) == {201}
+    assert done.exit_code == 1
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert on_database(sizes) == before | {"forecast": len(statuses)}
