@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes
@@ -15,7 +15,16 @@ from service.clock import TICK
 from service.database import Database
 from service.errors import Conflict, Invalid
 from service.exchange import imports
-from service.models import Aggregate, Forecast, Question, QuestionRevision, Resolution, Role, Score
+from service.models import (
+    Account,
+    Aggregate,
+    Forecast,
+    Question,
+    QuestionRevision,
+    Resolution,
+    Role,
+    Score,
+)
 
 NEVER, UNKNOWN = math.inf, math.nan
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=400)
@@ -181,8 +190,17 @@ def test_nothing_of_a_set_of_rounds_is_in_the_future_and_live_forecasts_are_not_
     assert imported <= live <= datetime.now(UTC)
 
 
-def test_an_account_of_the_name_of_a_forecaster_refuses_the_import(stored, column, account) -> None:
-    account("Survey:F0")
+def test_an_account_of_the_name_of_a_forecaster_refuses_the_import(
+    stored, column, account, on_database
+) -> None:
+    account("f0")
+
+    async def rename(database: Database) -> None:
+        """As accounts could be named once."""
+        async with database.write() as session:
+            await session.execute(update(Account).values(name="Survey:F0", key="Survey:F0"))
+
+    on_database(rename)
     with pytest.raises(Conflict, match=r"already an account named 'survey:f0'; give another slug"):
         stored(panel(asked(UNKNOWN, 0, 20), 1))
     assert column(Question.id) == []
