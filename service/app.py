@@ -58,6 +58,7 @@ from service.drafting import Turns
 from service.drawing import Drawer
 from service.errors import ProblemDetails, Unauthenticated, translate
 from service.etags import EntityTags
+from service.isolation import Unreadable
 from service.markdown import Renderer
 from service.pages.visitors import VISITOR, signed_in
 from service.query_strings import check_parameters
@@ -299,6 +300,7 @@ def create_app(settings: Settings) -> Litestar:
         },
         guards=[origin.same_origin, check_parameters],
         exception_handlers={Exception: answer_error},
+        type_encoders={Unreadable: lambda _: None},
         template_config=pages.template_config(),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
         middleware=[

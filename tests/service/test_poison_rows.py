@@ -307,6 +307,19 @@ def test_a_fit_renews_the_aggregates_of_all_questions_but_one_of_no_moment(
     assert found(renewed) == ids[1:]
 
 
+def test_lists_of_the_api_give_null_for_what_cannot_be_read(account, question, poison) -> None:
+    ann, ids = account("ann"), [question("bad"), question("good")]
+    hooks = [hook(ann), hook(ann)]
+    for name in ("sources", "tags"):
+        poison(Poison("question_revision", name), ids[0])
+    poison(EVENTS, hooks[0])
+    listed = ann.get("/questions", set="tests").json()["items"]
+    assert {one["slug"]: one["tags"] for one in listed} == {"bad": None, "good": []}
+    assert ann.get(f"/questions/{ids[0]}").json()["sources"] is None
+    shown = ann.get("/webhooks").json()["items"]
+    assert [one["events"] for one in shown] == [None, ["question.opened"]]
+
+
 def test_fits_are_listed_and_made_beside_one_that_cannot_be_read(
     resolved, poison, record, on_database, found
 ) -> None:
