@@ -164,7 +164,7 @@ async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> int:
         async for batch in rows.mappings().partitions(BATCH):
             await target.execute(insert(table), [{**row, **dict.fromkeys(own)} for row in batch])
             referring += [
-                {"key": row["id"], **{name: row[name] for name in own}}
+                {"referring_id": row["id"], **{name: row[name] for name in own}}
                 for row in batch
                 if any(row[name] is not None for name in own)
             ]
@@ -178,7 +178,7 @@ async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> int:
 
 def _refer(table: Table, own: list[str]) -> Any:
     values: dict[str, Any] = {name: bindparam(name) for name in own}
-    return update(table).where(table.c.id == bindparam("key")).values(values)
+    return update(table).where(table.c.id == bindparam("referring_id")).values(values)
 
 
 async def _continue_ids(connection: AsyncConnection, table: Table) -> None:

@@ -23,6 +23,7 @@ from service import logs
 from service.app import create_app
 from service.cli import main
 from service.database import Database
+from service.models import Role
 from service.settings import Settings
 
 
@@ -34,8 +35,10 @@ def credence(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 @pytest.fixture
 def lived_in(account, curator, question) -> int:
-    """A database with forecasts, a withdrawal, a resolution, scores and answers to comments."""
+    """A database with forecasts, a resolution, scores, answers to comments and somebody's bot."""
     ann, bob = account("ann"), account("bob")
+    bot = {"name": "annbot", "role": "forecaster", "bot": True, "owner_id": ann.id}
+    assert account("root", Role.administrator).post("/accounts", bot).status_code == 201
     rain, snow = question("rain"), question("snow")
     for person, chance in ((ann, 0.3), (bob, 0.8), (ann, 0.25)):
         person.forecast(rain, chance, rationale="Wölken — “dark”\n")
