@@ -132,7 +132,7 @@ def test_what_moved_farthest_in_a_week_comes_first(account, question, curator, o
 
 
 def test_the_two_rules_of_what_everyone_sees_agree(question, curator, on_database) -> None:
-    """`visibility.shown_to_all` in SQL, and `visibility.hidden` for who has said nothing."""
+    """`visibility.shown` in SQL, and `visibility.hidden`, for someone who has forecast nothing."""
     for in_set in ("open", "waiting", "later"):
         question(f"{in_set}-plain", in_set)
         question(f"{in_set}-closed", in_set, closes_at=OPENS + DAY)
@@ -161,11 +161,11 @@ def test_the_two_rules_of_what_everyone_sees_agree(question, curator, on_databas
                     )
                 )
             await session.flush()
+            stranger = Actor(10**6, "eve", Role.viewer, bot=False)
             every = await questions.views(session, questions.views_query(None))
             shown = await questions.views(
-                session, questions.views_query(None).where(visibility.shown_to_all(at))
+                session, questions.views_query(None).where(visibility.shown(stranger, at))
             )
-            stranger = Actor(10**6, "eve", Role.viewer, bot=False)
             hidden = await visibility.hidden(session, stranger, every, at)
             return {view.id for view in every} - set(hidden), {view.id for view in shown}
 
