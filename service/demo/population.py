@@ -341,7 +341,7 @@ async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> N
 
 async def _tell_webhook(session: AsyncSession, owner: Actor) -> None:
     """Register a webhook that has been told of resolutions, so that no worker sends anything."""
-    with clock.at(now() - 90 * DAY):
+    with clock.at(now() - 12 * DAY):
         await webhooks.register(
             session, owner, url="https://hooks.example/credence", events=[Event.resolved]
         )

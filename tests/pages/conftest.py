@@ -1,9 +1,7 @@
 """A real server with a lively database, and a real browser that looks at it."""
 
 import asyncio
-import math
 import os
-import random
 import re
 import shutil
 import socket
@@ -19,24 +17,22 @@ from typing import Any
 
 import httpx
 import pytest
-import time_machine
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.posterior import FORMAT, Posterior
-from questions.load import find_sets, read_set
-from service import accounts, chain, forecasts, passwords, questions, resolutions, tasks, webhooks
-from service.accounts import Actor
-from service.aggregates import Aggregator
-from service.clock import now
+from service import resolutions
 from service.database import Database
-from service.exports import Export, Format, Own
-from service.models import Fit, FitStatus, Outcome, Question, Role, WebhookAttempt, WebhookDelivery
-from service.questions import View
-from service.settings import SHIPPED_SETS, Settings
-from service.webhooks import Event
+from service.demo.population import (
+    ADMINISTRATOR,
+    CURATOR,
+    FORECASTERS,
+    VIEWER,
+    labelled,
+    populate,
+)
+from service.models import Fit, FitStatus
+from service.settings import Settings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -50,8 +46,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PASSWORD = "correct horse battery"  # noqa: S105  # of accounts that these tests make
-NAMES = ("Ada Okafor", "Bruno Keller", "Chen Li", "Dara Singh", "Elif Demir", "Farid Rahimi")
-DAYS = 18
+SIMULATED = {*FORECASTERS, CURATOR, ADMINISTRATOR, VIEWER}
 PATIENCE_SECONDS = 60
 PICTURES = Path("var/pictures")
 
@@ -245,7 +240,7 @@ def _allow_scripts(session: CDPSession, *, allowed: bool) -> None:
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.goto("/sign-in")
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name").fill(labelled(name) if name in SIMULATED else name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: not url.endswith("/sign-in"))
@@ -266,90 +261,13 @@ def tab_to() -> Callable[[Page, str], None]:
 
 
 async def furnish(settings: Settings) -> None:
-    """Load the shipped sets and let people forecast for some weeks; some questions resolve."""
+    """Fill the database as the demonstration does, with a fit in the place of those it samples."""
     database = Database(settings.url)
     await database.migrate()
-    aggregator = Aggregator(settings.interval_level)
-    chance = random.Random(7)
-    begins = datetime.now(UTC) - timedelta(days=DAYS)
-    digest = await passwords.digest(PASSWORD)
-    with time_machine.travel(begins - timedelta(days=2), tick=False):
-        async with database.write() as session:
-            for path in find_sets(SHIPPED_SETS):
-                await questions.load(session, read_set(path))
-            people = [
-                await accounts.create(session, name, Role.forecaster, password_hash=digest)
-                for name in NAMES
-            ]
-            people.append(await accounts.create(session, "baserate", Role.forecaster, bot=True))
-            curator = await accounts.create(
-                session, "Ines Curator", Role.curator, password_hash=digest
-            )
-            await accounts.create(session, "Root", Role.administrator, password_hash=digest)
-            await accounts.create(session, "Vera Viewer", Role.viewer, password_hash=digest)
-            views = await questions.views(
-                session, questions.views_query(None).order_by(Question.id)
-            )
-    asked = [
-        view
-        for view in views
-        if view.revision.opens_at < begins and view.id % 5 and not view.revision.draft
-    ]
-    centre = {view.id: chance.gauss(-0.4, 1.2) for view in asked}
-    for day in range(DAYS):
-        with time_machine.travel(begins + timedelta(days=day, hours=9)):
-            async with database.write() as session:
-                for view in asked:
-                    centre[view.id] += chance.gauss(0, 0.15)
-                    who = chance.sample(people, chance.choice([0, 0, 0, 1, 2]))
-                    await _forecast(session, aggregator, view, who, centre[view.id], chance)
-    with time_machine.travel(begins, tick=False):
-        async with database.write() as session:
-            await webhooks.register(
-                session, people[2], url="https://hooks.example/credence", events=[Event.resolved]
-            )
+    await populate(database, settings, PASSWORD)
     async with database.write() as session:
-        for view, outcome in zip(asked[2:26], ["yes", "no", "no"] * 8, strict=True):
-            await resolutions.resolve(
-                session,
-                aggregator,
-                curator,
-                view.id,
-                outcome=Outcome(outcome),
-                occurred_at=datetime.now(UTC) - timedelta(days=2),
-                evidence_url="https://example.org/report",
-                note="The *ministry* published the figure on Friday.",
-            )
-        session.add(fit_of(len(asked[2:26])))
-        await webhooks.note(session, datetime.now(UTC))
-        told = (await session.scalars(select(WebhookDelivery).limit(2))).all()
-        for status, delivery in zip((200, 503), told, strict=True):
-            delivery.due_at = None
-            at = delivery.created_at
-            session.add(
-                WebhookAttempt(delivery_id=delivery.id, status=status, error="", created_at=at)
-            )
-        mine = Export(what=Own.forecasts, form=Format.csv, account_id=people[4].id)
-        written = await tasks.ask_for_export(session, people[4], mine)
-    await tasks.run(database, written.id, kept=timedelta(days=1))
+        session.add(fit_of(await resolutions.count(session)))
     await database.close()
-
-
-async def _forecast(
-    session: AsyncSession,
-    aggregator: Aggregator,
-    view: View,
-    people: list[Actor],
-    centre: float,
-    chance: random.Random,
-) -> None:
-    for who in people:
-        said = 1 / (1 + math.exp(-centre - chance.gauss(0, 0.6)))
-        why = chance.choice(["", "", "Ten years of data say so; **nothing** has changed since."])
-        draft = forecasts.Draft(view.id, round(said, 2), why)
-        heads = {view.id: await chain.head(session, view.id)}
-        ((row, _),) = await forecasts.append(session, [(who, draft)], heads, now())
-        await aggregator.publish_one(session, who, view, cause="forecast", at=row.created_at)
 
 
 def fit_of(resolutions: int, status: FitStatus = FitStatus.accepted, reason: str = "") -> Fit:

@@ -1,6 +1,7 @@
 """What curators and administrators do, in a real browser."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -26,7 +27,9 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
     page.locator("#close-reason").fill("The vote was brought forward.")
     page.get_by_role("button", name="Close now").click()
     expect(page.get_by_role("status")).to_contain_text("no more forecasts")
-    page.get_by_label("Until (UTC)").fill("2027-01-31T12:00")
+    page.get_by_label("Until (UTC)").fill(
+        f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT12:00}"
+    )
     page.locator("form[action$='/reopen#reopen'] textarea").fill("It was put off again.")
     page.get_by_role("button", name="Reopen").click()
     expect(page.get_by_role("status")).to_contain_text("takes forecasts again")
@@ -36,8 +39,7 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
 
 
 def test_a_curator_needs_no_mouse(visit, tab_to) -> None:
-    page: Page = visit("/questions?set=russia-iran&state=open", as_="Ines Curator")
-    page.goto(f"/curate{page.locator('.question .what > a').first.get_attribute('href')}")
+    page: Page = visit("/curate/questions/8", as_="Ines Curator")
     tab_to(page, "[name=outcome]")
     page.keyboard.press("Space")
     tab_to(page, "[name=evidence_url]")
@@ -81,11 +83,11 @@ def _take_back(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_curator_hides_the_crowd_of_a_set_and_shows_it_again(visit, check, width: int) -> None:
-    page: Page = visit("/sets/power-systems", as_="Ines Curator", width=width)
+    page: Page = visit("/sets/port-aldery", as_="Ines Curator", width=width)
     page.get_by_role("link", name="curate", exact=True).click()
     _decide(page, "once they have forecast it, or it has closed")
     check(page, "curated-set")
-    other: Page = visit("/questions/5", as_="Vera Viewer", width=width)
+    other: Page = visit("/questions/3", as_="Vera Viewer", width=width)
     expect(other.locator(".crowd .hidden-note")).to_contain_text("once you have forecast it")
     check(other, "hidden")
     _decide(page, "always")
@@ -94,8 +96,7 @@ def test_a_curator_hides_the_crowd_of_a_set_and_shows_it_again(visit, check, wid
 
 
 def test_a_refused_fit_warns_on_every_page_until_one_is_accepted(visit, check, refit) -> None:
-    page: Page = visit("/questions?set=russia-iran&state=open", as_="Ines Curator")
-    page.goto(f"/curate{page.locator('.question .what > a').last.get_attribute('href')}")
+    page: Page = visit("/curate/questions/5", as_="Ines Curator")
     page.get_by_label("ambiguous", exact=True).check()
     page.get_by_role("button", name="Resolve and score").click()
     refit("refused", "R-hat is 1.09, above 1.01")

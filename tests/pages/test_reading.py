@@ -11,7 +11,7 @@ READ = {
     "document": "/sets/russia-iran",
     "questions": "/questions?state=open",
     "question": QUESTION,
-    "resolved": "/questions/4",
+    "resolved": "/questions/15",
     "leaderboard": "/leaderboard?pools=true",
     "calibration": "/calibration",
     "forecaster": "/forecasters/1",
