@@ -6,7 +6,7 @@ PORT ?= 8000
 ROUNDS ?= 20
 BIN := .venv/bin
 
-.PHONY: serve demo test test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
+.PHONY: serve demo test test-quick test-dates faketime test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
 	lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
@@ -16,11 +16,23 @@ serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127
 demo: .venv/serve.stamp ## A throwaway service with life on every page, on http://127.0.0.1:8000
 	@$(BIN)/credence demo --port $(PORT)
 
+QUICK := not (slow or postgres or browser)
+DATES := 2027-02-01 2027-09-01 2028-06-01
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: .venv/test.stamp ## Install and run every test; those of the pages need a browser
 	@if $(MAKE) --no-print-directory browser; then $(TESTS); else $(TESTS) --ignore tests/pages \
 		&& echo "All passed, but the pages were NOT tested: there is no browser." >&2; fi
+
+test-quick: .venv/test.stamp ## What a change breaks first: SQLite, no browser, no sampling (two minutes)
+	$(TESTS) -m "$(QUICK)"
+
+test-dates: .venv/test.stamp faketime ## The quick tests as if it were later: on each of DATES
+	@for day in $(DATES); do echo "== $$day"; faketime -f "@$$day 12:00:00" $(TESTS) -q -m "$(QUICK)" tests/service \
+		|| exit 1; done
+
+faketime: ## Find faketime, or install Debian's
+	@command -v faketime >/dev/null || { apt-get update -qq && apt-get install -qq -y faketime >/dev/null; }
 
 test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Metaculus's own client against the server
 	PYTHON_OF_CREDENCE=$(CURDIR)/$(BIN)/python LITELLM_LOCAL_MODEL_COST_MAP=True \

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from service import accounts, tokens
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.cli.installation import run_server
@@ -49,13 +50,17 @@ def demo(*, port: int, folder: Path | None, serving: bool) -> None:
         notes = [f"The demonstration in {place} goes on; its password is the one it began with."]
         if not (place / FILE).exists():
             password = secrets.token_urlsafe(9)
-            _fill(place, password)
+            token = _fill(place, password)
             notes = [
                 f"Sign in with the password {password} as one of",
                 "",
                 *(f"    {labelled(name)}" for name in (FORECASTERS[0], CURATOR, ADMINISTRATOR)),
                 "",
-                "a forecaster, a curator and the administrator. Control-C ends the demonstration.",
+                "a forecaster, a curator and the administrator. For the API, as the forecaster:",
+                "",
+                f"    export TOKEN={token}",
+                "",
+                "Control-C ends the demonstration.",
                 "",
             ]
         _point_at(place / FILE)
@@ -74,21 +79,22 @@ def _point_at(file: Path) -> None:
     os.environ[f"{PREFIX}BANNER"] = BANNER
 
 
-def _fill(folder: Path, password: str) -> None:
-    """Fill a database, which takes its place when it is complete."""
+def _fill(folder: Path, password: str) -> str:
+    """Fill a database, which takes its place when it is complete; a forecaster's token."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="filling-", dir=folder) as unfinished:
         _point_at(Path(unfinished) / FILE)
-        _populate(password, started)
+        token = _populate(password, started)
         (Path(unfinished) / FILE).replace(folder / FILE)
+    return token
 
 
-def _populate(password: str, started: float) -> None:
+def _populate(password: str, started: float) -> str:
 
     def report(step: str) -> None:
         echo(f"{time.monotonic() - started:5.1f} s  {step}")
 
-    async def work(database: Database, settings: Settings) -> None:
+    async def work(database: Database, settings: Settings) -> str:
         await database.migrate()
         sampler = Sampler()
 
@@ -99,6 +105,10 @@ def _populate(password: str, started: float) -> None:
             await populate(database, settings, password, report=report, fit=fit)
         finally:
             sampler.close()
+        async with database.write() as session:
+            forecaster = await accounts.named(session, labelled(FORECASTERS[0]))
+            return (await tokens.issue(session, forecaster.id, "demonstration"))[1]
 
-    with_database(work, create=True)
+    token = with_database(work, create=True)
     report("Done")
+    return token

@@ -39,15 +39,15 @@ class Installation:
         return done.stdout.strip()
 
     @contextmanager
-    def serving(self, *arguments: str) -> Iterator[str]:
-        """The server's address while it runs."""
+    def serving(self, *arguments: str, command: str = "serve") -> Iterator[str]:
+        """The server's address while it runs; what it prints is in `serve.log`."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         log = self.folder / "serve.log"
         with log.open("w") as output:
             server = subprocess.Popen(
-                [PYTHON, "-m", "service.cli", "serve", "--port", str(port), *arguments],
+                [PYTHON, "-m", "service.cli", command, "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -55,7 +55,8 @@ class Installation:
             )
         address = f"http://127.0.0.1:{port}"
         try:
-            until(lambda: _ready(address), f"the server to be ready; it said: {log.read_text()}")
+            until(lambda: server.poll() is not None or _ready(address), "the server to be ready")
+            assert server.poll() is None, log.read_text()
             yield address
         finally:
             server.terminate()
