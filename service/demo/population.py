@@ -347,7 +347,7 @@ async def _tell_webhook(session: AsyncSession, owner: Actor) -> None:
         )
     await webhooks.note(session, now())
     deliveries = (await session.scalars(select(WebhookDelivery))).all()
-    for status, delivery in zip(cycle((200, 200, 503)), deliveries, strict=False):
+    for status, delivery in zip(cycle((200, 503)), deliveries, strict=False):
         delivery.due_at, delivery.attempts = None, 1
         session.add(
             WebhookAttempt(

@@ -30,7 +30,7 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
     page.get_by_label("Until (UTC)").fill(
         f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT12:00}"
     )
-    page.locator("form[action$='/reopen#reopen'] textarea").fill("It was put off again.")
+    page.locator("form[action*='/reopen'] textarea").fill("It was put off again.")
     page.get_by_role("button", name="Reopen").click()
     expect(page.get_by_role("status")).to_contain_text("takes forecasts again")
     page.goto("/curate/audit")
@@ -137,10 +137,7 @@ def test_an_administrator_invites_who_then_joins(visit, check, width: int, scrip
     link = page.locator(".secret").inner_text()
     check(page, "accounts")
     guest: Page = visit(link, width=width, script=script)
-    invitation = guest.get_by_label("Invitation", exact=True)
-    if script:
-        expect(invitation).to_have_value(re.compile("^cri_"))
-    invitation.fill(link.partition("#")[2])
+    expect(guest.get_by_role("heading", name="Welcome")).to_be_visible()
     guest.get_by_label("Name").fill(f"Guest {width}{script}")
     guest.get_by_label("Password").fill("a sentence is good")
     guest.get_by_role("button", name="Join").click()
@@ -156,7 +153,7 @@ def test_an_administrator_makes_a_bot_and_shuts_it(visit, check, width: int) -> 
     page.get_by_label("Whose bot (optional)").fill("Nobody Known")
     page.get_by_role("button", name="Make it").click()
     expect(page.locator("#owner-problem")).to_contain_text("Nobody Known")
-    page.get_by_label("Whose bot (optional)").fill("Dara Singh")
+    page.get_by_label("Whose bot (optional)").fill("Dara Singh (simulated)")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_role("status")).to_contain_text("The account is made")
     page.get_by_text("Make a token", exact=True).click()
