@@ -6,8 +6,8 @@ PORT ?= 8000
 ROUNDS ?= 20
 BIN := .venv/bin
 
-.PHONY: serve demo test test-quick test-dates faketime test-metaculus browser lint types contracts check fuzz benchmarks faults model-checks \
-	lock clean
+.PHONY: serve demo pictures test test-quick test-dates faketime test-metaculus browser lint types \
+	contracts check fuzz benchmarks faults model-checks lock clean
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init $(INIT)
@@ -18,6 +18,9 @@ demo: .venv/serve.stamp ## A throwaway service with life on every page, on http:
 
 QUICK := not (slow or postgres or browser)
 DATES := 2027-02-01 2027-09-01 2028-06-01
+pictures: .venv/test.stamp ## Take the documentation's pictures from a running demonstration: ADDRESS=… TOKEN=…
+	$(BIN)/python tests/pages/take_pictures.py $(ADDRESS) $(TOKEN)
+
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: .venv/test.stamp ## Install and run every test; those of the pages need a browser

@@ -251,8 +251,8 @@ def _weekly(midnight: datetime) -> Iterator[Question]:
         yield _written(
             slug=f"passengers-week-{WEEKS + 1 - week}",
             implication="ferries-fill-up",
-            polarity="supports",
-            why="The plan assumed 60,000 passengers in a week.",
+            polarity="neutral",
+            why="One week of passengers says little about the plan's year.",
             title=(
                 "Will the ferries of Port Aldery carry more than 60,000 passengers in the seven "
                 f"days from {begins:%B} {begins.day}, {begins.year}?"
