@@ -26,6 +26,8 @@ ORDERS: Final = {
 }
 
 Text = Annotated[str, QueryParameter(max_length=200, pattern=WITHOUT_NUL)]
+InSet = Annotated[str, QueryParameter(name="set", max_length=200, pattern=WITHOUT_NUL)]
+InState = Annotated[str, QueryParameter(name="state", max_length=200, pattern=WITHOUT_NUL)]
 After = Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)]
 
 
@@ -36,8 +38,8 @@ async def listing(
     reading: Reading,
     aggregator: Pooling,
     q: Text = "",
-    in_set: Annotated[Text, QueryParameter(name="set")] = "",
-    in_state: Annotated[Text, QueryParameter(name="state")] = "",
+    in_set: InSet = "",
+    in_state: InState = "",
     tag: Text = "",
     sort: Text = "",
     after: After = 0,

@@ -165,6 +165,25 @@ def test_a_confirmation_offers_the_next_question(opened, question) -> None:
     assert f'<a href="/questions/{snow}#forecast" data-key="n">' in page
 
 
+def test_each_filter_of_the_list_of_questions_leaves_out_what_it_says(
+    opened, question, curator
+) -> None:
+    rain = question("rain", title="Will it rain?")
+    snow = question("snow", in_set="cold", title="Will it snow?")
+    curator.resolve(snow, "no")
+    for query, kept in {
+        "": {rain, snow},
+        "set=cold": {snow},
+        "state=open": {rain},
+        "state=resolved": {snow},
+        "set=cold&state=open": set(),
+        "q=rain": {rain},
+    }.items():
+        text = opened("GET", f"/questions?{query}", "viewer").text
+        assert {int(one) for one in re.findall(r'href="/questions/(\d+)"', text)} == kept, query
+    assert opened("GET", "/questions?set=nowhere", "viewer").status_code == 404
+
+
 @pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
 def test_every_form_leads_to_what_came_of_it(template: Path) -> None:
     text = template.read_text(encoding="utf-8")
@@ -173,6 +192,8 @@ def test_every_form_leads_to_what_came_of_it(template: Path) -> None:
     for told in re.findall(r"<[^>]+role=\"(?:status|alert)\"[^>]*>", text):
         assert 'id="done"' in told, told
         assert 'tabindex="-1"' in told, told
+    for done in re.findall(r"<[^>]+id=\"done\"[^>]*>", text):
+        assert re.search(r'role="(status|alert)"', done), done
 
 
 async def _set_password(database: Database, account_id: int) -> None:
