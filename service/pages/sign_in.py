@@ -168,12 +168,14 @@ async def _resumed(request: AppRequest, secret: str, form: Form) -> Template:
     async with request.app.state.database.read() as session:
         actor = await sessions.authenticate(session, secret)
     typed = {name.removeprefix(CARRIED): text for name, text in carried_on(form).items()}
+    target = _local(typed.pop(TARGET))
+    named = [*LABELS, *typed]
     answer = page(
         request,
         actor,
         "resume.html",
-        target=_local(typed.pop(TARGET)),
-        typed=typed,
+        target=target,
+        typed={name: typed[name] for name in sorted(typed, key=named.index)},
         back=_local(form.text("next")),
         labels=LABELS,
     )

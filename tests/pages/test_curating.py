@@ -163,7 +163,7 @@ def test_an_administrator_makes_a_bot_and_shuts_it(visit, check, width: int) -> 
     check(page, "person")
     page.get_by_label("What they may do").first.select_option("administrator")
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_text("a bot may not be more than its owner")).to_be_visible()
+    expect(page.get_by_text("a bot may not be more than its owner").first).to_be_visible()
     page.get_by_text("Shut the account").click()
     page.get_by_role("button", name="Shut it").click()
     expect(page.get_by_role("status")).to_contain_text("The account is shut")

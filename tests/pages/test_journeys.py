@@ -64,7 +64,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, 
     number.fill("150")
     page.get_by_label("Why (optional, others can read it)").fill("It will.")
     page.locator("form.forecast button.main").click()
-    expect(page.get_by_text("write a number from 0 to 100")).to_be_visible()
+    expect(page.locator("#probability-problem")).to_have_text("write a number from 0 to 100")
     number = page.get_by_label("Probability of yes, in per cent")
     expect(number).to_have_value("150")
     expect(number).to_have_attribute("aria-invalid", "true")
