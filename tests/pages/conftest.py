@@ -57,12 +57,16 @@ def apart(work: Coroutine[Any, Any, None]) -> None:
         thread.submit(asyncio.run, work).result()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
 def settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """The settings of a server with a lively database, of each kind."""
-    if request.param == "sqlite":
+    """The settings of a server with a lively database: SQLite unless a test asks for the other.
+
+    How a page looks does not depend on the database, and that each is made is tried on both without
+    a browser; what forecasters do is tried on both here.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
         settings = Settings(
             database_url=f"sqlite:///{tmp_path_factory.mktemp('pages')}/credence.db"
         )

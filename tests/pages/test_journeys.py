@@ -10,6 +10,8 @@ from service.pages.forms import chance
 
 QUESTION = "/questions/2"
 
+pytestmark = pytest.mark.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
+
 
 @pytest.mark.parametrize("script", [True, False], ids=["scripts", "no-scripts"])
 def test_a_forecaster_looks_ahead_submits_changes_and_withdraws(

@@ -22,8 +22,6 @@ READ = {
     "missing": "/questions/99999",
 }
 HEAVIEST = 100_000  # bytes of a first visit before any chart
-# How a page looks does not depend on the database; that it is made is tried on both.
-looks = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 @pytest.mark.parametrize("name", READ)
@@ -33,19 +31,16 @@ def test_a_visitor_can_read_every_page(visit, check, width: int, name: str) -> N
     check(page, name)
 
 
-@looks
 @pytest.mark.parametrize("name", READ)
 def test_every_page_is_as_accessible_without_scripts(visit, check, name: str) -> None:
     check(visit(READ[name], width=390, script=False), name)
 
 
-@looks
 @pytest.mark.parametrize("name", READ)
 def test_every_page_is_as_accessible_in_the_dark(visit, check, name: str) -> None:
     check(visit(READ[name], color_scheme="dark"), f"{name}-dark")
 
 
-@looks
 def test_a_visitor_needs_no_mouse(visit, tab_to) -> None:
     page: Page = visit("/")
     page.keyboard.press("Tab")
@@ -61,7 +56,6 @@ def test_a_visitor_needs_no_mouse(visit, tab_to) -> None:
     expect(page.locator("details[open]")).to_have_count(1)
 
 
-@looks
 @pytest.mark.parametrize("name", ["home", "document", "question"])
 def test_a_first_visit_takes_less_than_100_kb_before_charts(visit, name: str) -> None:
     page: Page = visit("/join")  # what is kept between pages must count too
@@ -73,7 +67,6 @@ def test_a_first_visit_takes_less_than_100_kb_before_charts(visit, name: str) ->
     assert 0 < sum(taken) < HEAVIEST
 
 
-@looks
 def test_nothing_jumps_while_charts_come(visit) -> None:
     page: Page = visit(QUESTION)
     page.wait_for_selector(".live svg")
