@@ -49,7 +49,7 @@ CAUSES: Final = {
     Cause.imported: "imported forecasts",
 }
 SAID: Final = {
-    "forecast": "Your forecast stands, and the crowd below includes it.",
+    "forecast": "Your forecast stands, and what the crowd says includes it.",
     "withdrawn": "Your forecast stands no more; what you said before stays on record.",
     "commented": "Your comment is here for others to read.",
     "removed": "The comment is removed.",

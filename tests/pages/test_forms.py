@@ -114,13 +114,14 @@ def test_a_forecast_of_an_ended_session_is_sent_after_signing_in(
     visit, check, width: int, script: bool
 ) -> None:
     page: Page = visit(QUESTION, as_="Elif Demir", width=width, script=script)
+    name = page.locator(".who .name").inner_text()
     page.context.clear_cookies()
     page.get_by_label("Why (optional, others can read it)").fill("First.\n\nThen <b>this</b>.")
     forecast(page)
     expect(page.locator("#done")).to_contain_text("Your session has ended")
     expect(page.locator("#done")).to_be_focused()
     check(page, "session-ended")
-    page.get_by_label("Name").fill("Elif Demir")
+    page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Probability of yes, in per cent")).to_have_value("64")
