@@ -18,7 +18,14 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from forecasting.posterior import FORMAT, Posterior
 from service import resolutions
@@ -49,6 +56,8 @@ PASSWORD = "correct horse battery"  # noqa: S105  # of accounts that these tests
 SIMULATED = {*FORECASTERS, CURATOR, ADMINISTRATOR, VIEWER}
 PATIENCE_SECONDS = 60
 PICTURES = Path("var/pictures")
+
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
 def apart(work: Coroutine[Any, Any, None]) -> None:
@@ -179,7 +188,7 @@ def visit(
         )
         opened.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         if not script:
             silent[page] = context.new_cdp_session(page)
             _allow_scripts(silent[page], allowed=False)
