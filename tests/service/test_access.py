@@ -340,6 +340,13 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
     }
     bodies |= {endpoint: (open_one, body) for endpoint, body in written.items()}
 
+    reasoned = {
+        ("DELETE", route.path)
+        for route in client.app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if "DELETE" in handler.http_methods and "reason" in handler.parsed_fn_signature.parameters
+    }
+
     def ask(headers: dict[str, str]) -> dict[Any, int]:
         mine = client.post("/api/v1/account/tokens", json=new_token, headers=headers).json()
         fills["token_id:int"] = mine["token"]["id"] if "token" in mine else 1
@@ -350,7 +357,7 @@ def ask(client, account, curator, question, fit, almanac) -> Callable[..., dict[
             path = template.replace("{question_id:int}", str(asked))
             for name, fill in fills.items():
                 path = path.replace(f"{{{name}}}", str(fill))
-            params = {"reason": "Rude."} if method == "DELETE" else None
+            params = {"reason": "Rude."} if (method, template) in reasoned else None
             answer = client.request(
                 method, path, json=body, params=params, headers=headers, follow_redirects=False
             )
@@ -423,7 +430,7 @@ def test_a_token_in_an_address_opens_nothing(client, account) -> None:
     token = account("ann").token
     for name in ("token", "access_token", "api_key", "Authorization"):
         answer = client.get("/api/v1/account", params={name: token})
-        assert answer.status_code == 401, name
+        assert answer.status_code in {401, 422}, name
         assert token not in answer.text
 
 

@@ -105,11 +105,11 @@ def test_later_facts_never_change_an_earlier_answer(
             _take(step, people[who], curator, rain, probability)
         moment = OPENS + DAY * (number + 1) + DAY / 2
         with time_machine.travel(moment, tick=False):
-            noted.append((moment, _answers(curator, rain, set=f"set{suffix}")))
+            noted.append((moment, _answers(curator, rain, f"set{suffix}")))
     with time_machine.travel(OPENS + 50 * DAY, tick=False):
         for moment, answers in noted:
-            at = {"as_of": moment.isoformat(), "set": f"set{suffix}"}
-            assert _answers(curator, rain, **at) == answers
+            at = {"as_of": moment.isoformat()}
+            assert _answers(curator, rain, f"set{suffix}", **at) == answers
 
 
 def _take(step: str, person: Any, curator: Any, question_id: int, probability: float) -> None:
@@ -126,7 +126,7 @@ def _take(step: str, person: Any, curator: Any, question_id: int, probability: f
         curator("DELETE", f"/questions/{question_id}/resolution")
 
 
-def _answers(caller: Any, question_id: int, **params: str) -> list[Any]:
+def _answers(caller: Any, question_id: int, set_slug: str, **params: str) -> list[Any]:
     path = f"/questions/{question_id}/aggregate"
     readings = [
         caller.get(path, method=method, **params).json()
@@ -136,7 +136,7 @@ def _answers(caller: Any, question_id: int, **params: str) -> list[Any]:
         [reading[name] for name in ("probability", "lower", "upper", "forecasters", "fit_id")]
         for reading in readings
     ]
-    boards = caller.get("/leaderboard", **params).json()["items"]
+    boards = caller.get("/leaderboard", set=set_slug, **params).json()["items"]
     history = caller.get(f"{path}/history", **params).json()["items"]
     return [figures, boards, len(history)]
 

@@ -122,20 +122,20 @@ class Life:
         """Every answer as known at a moment, to the byte, by what was asked."""
         asked = [
             "/sets/almanac?",
-            "/leaderboard?set=almanac&pools=true&score=peer&",
-            "/leaderboard?set=almanac&tag=wet&score=brier&",
+            "/leaderboard?set=almanac&pools=true&score=peer&limit=200&",
+            "/leaderboard?set=almanac&tag=wet&score=brier&limit=200&",
             "/calibration?set=almanac&",
         ]
         for one in self.ids.values():
             asked += [f"/questions/{one}/aggregate?method={how}&" for how in (BAYES, "median")]
             asked += [
-                f"/questions/{one}/{what}?"
-                for what in ("aggregate/history", "scores", "provenance")
+                f"/questions/{one}/{what}"
+                for what in ("aggregate/history?limit=200&", "scores?limit=200&", "provenance?")
             ]
         answers = {}
         for path in asked:
             moment = at.isoformat().replace("+00:00", "Z")
-            answer = self.curator("GET", f"{path}as_of={moment}&limit=200")
+            answer = self.curator("GET", f"{path}as_of={moment}")
             assert answer.status_code == 200, (path, answer.text)
             answers[path] = answer.text
         return answers

@@ -517,7 +517,7 @@ def test_listing_the_commands_imports_nothing_that_they_need() -> None:
     }
     assert all(name in done.stdout for name in COMMANDS)
     assert "click" in imported
-    assert imported.isdisjoint({"forecasting", "litestar", "numpy", "questions", "sqlalchemy"})
+    assert imported.isdisjoint({"forecasting", "litestar", "msgspec", "numpy", "sqlalchemy"})
 
 
 @pytest.mark.parametrize("wrong", [["nonsense"], ["--nonsense"], ["serve", "--port", "70000"]])
