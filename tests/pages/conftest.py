@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from everything import address_of, furnish_everything, readable  # noqa: F401  # fixtures
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -98,7 +99,8 @@ def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def everything(
-    tmp_path_factory: pytest.TempPathFactory, furnish_everything
+    tmp_path_factory: pytest.TempPathFactory,
+    furnish_everything,  # noqa: F811  # the fixture
 ) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     """Where a server answers whose database holds one of everything, and what fills its paths."""
     folder = tmp_path_factory.mktemp("everything")

@@ -19,6 +19,7 @@ import httpx
 import hypothesis
 import pytest
 import time_machine
+from everything import address_of, furnish_everything, readable  # noqa: F401  # fixtures
 from litestar.testing import TestClient
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
