@@ -115,13 +115,14 @@ def to_html(text: str) -> str | None:
     Its headings become smaller than those of the page around it.
     """
     signal.signal(signal.SIGVTALRM, _stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
     try:
-        html = _to_html(text)
+        try:  # the clock may run out at any point between here and its end
+            signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+            html = _to_html(text)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except (_Overtime, RecursionError):
         return None
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return html if len(html) <= LONGEST_HTML * len(text) + LONGEST_HTML_OF_NOTHING else None
 
 
