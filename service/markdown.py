@@ -114,6 +114,7 @@ def to_html(text: str) -> str | None:
 
     Its headings become smaller than those of the page around it.
     """
+    _parser()  # importing it is not the text's work
     signal.signal(signal.SIGVTALRM, _stop)
     try:
         try:  # the clock may run out at any point between here and its end

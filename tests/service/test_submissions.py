@@ -144,7 +144,7 @@ def test_one_that_no_database_takes_harms_no_other(people, question, at_once, pu
         (people[1], [Draft(rain, 0.4, "half a character: \ud800")], {}),
         (people[2], [Draft(rain, 0.6)], {}),
     )
-    assert isinstance(answers[1], UnicodeError)
+    assert isinstance(answers[1], Invalid)
     assert published(rain)[0] == [0.3, 0.6]
 
 
