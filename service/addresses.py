@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from questions.text import LONGEST_URL
 from service.errors import Invalid
 from service.settings import Network
 
 if TYPE_CHECKING:
     import httpx
 
-LONGEST_URL: Final = 2_000
 LARGEST_PORT: Final = 65_535
 PORTS: Final = {"http": 80, "https": 443}
 

@@ -77,7 +77,7 @@ HASTY: Final = 50
 """Draws of a fit that is refused: fewer than its diagnostics ask for."""
 
 NEVER_FORECAST: Final = frozenset({"night-ferry-starts", "bridge-referendum", "pier-museum"})
-EARLY: Final = {"yes": Outcome.yes, "no": Outcome.no, "annulled": Outcome.annulled}
+EARLY: Final = (Outcome.yes, Outcome.no, Outcome.annulled)
 """How some shipped questions resolve before their time."""
 
 CLOSED: Final = {
@@ -241,7 +241,7 @@ def _endings(
 ) -> list[tuple[datetime, View, Outcome]]:
     """When and how questions resolve: all that closed in time, and a few before their time."""
     found = []
-    early = iter(EARLY.values())
+    early = iter(EARLY)
     for view in (view for view in views if not view.revision.draft):
         closes, slug = view.revision.closes_at, view.question.slug
         outcome = CLOSED.get(slug)

@@ -11,15 +11,6 @@ from service.demo.population import populate
 from service.questions import State
 
 YEARS_AHEAD = [0, 1, 5]
-PAGES = (
-    "/",
-    "/questions",
-    "/questions/1",
-    "/sets/port-aldery",
-    "/leaderboard",
-    "/calibration",
-    "/model",
-)
 
 
 async def _states(database: Database) -> dict[str, set[str]]:
