@@ -24,15 +24,15 @@ on_sqlite = pytest.mark.parametrize("install", ["sqlite"], indirect=True)
 
 @pytest.fixture(scope="module")
 def demonstration(
-    install: Any, tmp_path_factory: pytest.TempPathFactory
+    install: Any, tmp_path_factory: pytest.TempPathFactory, wait: Any
 ) -> Iterator[tuple[str, str, Path]]:
     """The address of a running demonstration, the token that it printed, and where it ran."""
     place = install(tmp_path_factory.mktemp("demonstration"))
     with place.serving(command="demo") as address:
-        printed = (place.folder / "serve.log").read_text()
-        (token,) = re.findall(r"export TOKEN=(\S+)", printed)
-        assert "Ada Okafor (simulated)" in printed
-        yield address, token, place.folder
+        log = place.folder / "serve.log"
+        printed = wait(lambda: re.search(r"(?s).*export TOKEN=(\S+)\n", log.read_text()), "a token")
+        assert "Ada Okafor (simulated)" in printed[0]
+        yield address, printed[1], place.folder
 
 
 @on_sqlite
