@@ -200,6 +200,7 @@ def _live(world: World, on: TestClient[Any], clock: Any) -> None:
                 said["expires_at"] = (NOW - DAY / 2).isoformat()
             caller("POST", f"/questions/{ids[name]}/forecasts", json=said)
         if day == 4:  # in the middle
+            clock.move_to(OPENS + day * DAY + timedelta(hours=1))
             for name in ("wind", "hail"):
                 eve("POST", f"/questions/{ids[name]}/forecasts", json={"probability": 0.44})
             ids["fit"] = world.run(lambda database: _fit(database, ids["ann"]))
