@@ -208,19 +208,30 @@ def answering_heads(handler: ASGIApp) -> ASGIApp:
     return answer
 
 
+@asynccontextmanager
+async def open_services(app: Litestar) -> AsyncIterator[None]:
+    """Open what lives as long as the application does, for the settings that it has then."""
+    settings: Settings = app.state.settings
+    database, aggregator = Database(settings.url), Aggregator(settings.interval_level)
+    drawer = Drawer()
+    app.state.update(
+        database=database,
+        aggregator=aggregator,
+        submissions=Submissions(database, aggregator),
+        drawer=drawer,
+        renderer=Renderer(),
+        turns=Turns(),
+        pace=Pace(settings.requests_per_minute),
+    )
+    try:
+        yield
+    finally:
+        drawer.close()
+        await database.close()
+
+
 def create_app(settings: Settings) -> Litestar:
     """Wire the service for these settings; nothing is opened before the application starts."""
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.database = Database(settings.url)
-        app.state.submissions = Submissions(app.state.database, app.state.aggregator)
-        try:
-            yield
-        finally:
-            app.state.drawer.close()
-            await app.state.database.close()
-
     api = Router(
         path="/api/v1",
         route_handlers=[
@@ -279,17 +290,8 @@ def create_app(settings: Settings) -> Litestar:
                 "/documentation", [DOCUMENTATION], include_in_schema=False, name="documentation"
             ),
         ],
-        lifespan=[lifespan],
-        state=State(
-            {
-                "settings": settings,
-                "aggregator": Aggregator(settings.interval_level),
-                "drawer": Drawer(),
-                "renderer": Renderer(),
-                "turns": Turns(),
-                "pace": Pace(settings.requests_per_minute),
-            }
-        ),
+        lifespan=[open_services],
+        state=State({"settings": settings}),
         dependencies={
             "actor": Provide(provide_actor),
             "reading": Provide(provide_reading),

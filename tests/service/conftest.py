@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 import time_machine
 from everything import address_of, furnish_everything, readable  # noqa: F401  # fixtures
+from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -168,9 +169,21 @@ class Served:
         raise AssertionError("the server was not ready within 120 s")
 
 
+_apps: dict[Settings, Litestar] = {}
+
+
+def app_for(settings: Settings) -> Litestar:
+    """The application on a test's databases; it is wired once, as that takes longer than a test."""
+    wired = replace(settings, database_url=Settings.database_url, jobs_database_url="")
+    if wired not in _apps:
+        _apps[wired] = create_app(wired)
+    _apps[wired].state.settings = settings
+    return _apps[wired]
+
+
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient[Any]]:
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(app_for(settings), raise_server_exceptions=False) as client:
         yield client
 
 
