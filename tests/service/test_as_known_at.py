@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
@@ -141,6 +142,7 @@ class Life:
         return answers
 
 
+@pytest.mark.slow
 def test_later_rows_never_change_an_answer_as_known_at_a_moment(
     account, curator, sky, on_database, examples
 ) -> None:

@@ -113,6 +113,7 @@ def folder(path: Path, forecasts: str = FORECASTS, questions: str = QUESTIONS) -
     return path
 
 
+@pytest.mark.slow
 def test_a_fresh_machine_needs_two_commands_and_each_token_is_printed_once(tmp_path: Path) -> None:
     def credence(*arguments: str) -> tuple[int, str, str]:
         done = subprocess.run(

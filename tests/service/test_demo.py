@@ -10,6 +10,8 @@ from service.database import Database
 from service.demo.population import populate
 from service.questions import State
 
+pytestmark = pytest.mark.slow
+
 YEARS_AHEAD = [0, 1, 5]
 
 

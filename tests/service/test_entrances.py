@@ -188,6 +188,7 @@ def test_no_text_of_a_form_is_taken_that_cannot_be_stored(opened, question, bad:
         assert 400 <= answer.status_code < 500, (path, bad, answer.text)
 
 
+@pytest.mark.slow
 def test_a_body_that_trickles_in_is_given_up(serving, account) -> None:
     token = account("ann").token
     with serving(CREDENCE_BODY_TIMEOUT_SECONDS="0.2") as served:

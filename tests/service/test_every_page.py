@@ -18,6 +18,8 @@ from service.database import Database
 from service.models import Account, Question, QuestionSet, Role
 from service.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SURVEY = Path(__file__).parents[1] / "data" / "replication_surveys"
 SURVEYED = 3
 """How many of the survey's questions are imported here."""

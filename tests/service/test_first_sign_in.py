@@ -256,6 +256,7 @@ def served(settings: Settings, *options: str) -> Iterator[Printed]:
         assert invitations.PREFIX not in rest + logged
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_a_server_prints_one_link_at_each_start_until_it_is_used(settings, first) -> None:
     with served(settings) as printed:

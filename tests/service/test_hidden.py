@@ -37,6 +37,8 @@ from service.sessions import cookie_name
 from service.settings import Settings
 from service.webhooks import Event
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = OPENS + 12 * DAY

@@ -137,6 +137,7 @@ def test_a_process_that_dies_costs_one_text_and_is_started_again() -> None:
     process.close()
 
 
+@pytest.mark.slow
 def test_a_page_full_of_hostile_comments_is_bounded_and_keeps_nobody_waiting(
     serving, account, question
 ) -> None:

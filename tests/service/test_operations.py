@@ -184,6 +184,7 @@ def test_health_and_readiness_tell_the_truth(settings, tmp_path) -> None:
             assert "credence_database_up 0.0" in client.get("/metrics").text
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_requests_that_are_being_answered_finish_when_the_process_is_told_to_end(
     account, question, serving, lived_in

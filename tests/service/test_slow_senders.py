@@ -9,6 +9,8 @@ import pytest
 from service import sessions
 from service.database import Database
 
+pytestmark = pytest.mark.slow
+
 FORM = "application/x-www-form-urlencoded"
 FILES = "multipart/form-data; boundary=b"
 

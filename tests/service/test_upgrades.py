@@ -29,6 +29,8 @@ from service.database import Database
 from service.models import Base
 from service.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DATABASES = {
     path.name.partition(".")[0]: path
     for path in sorted((Path(__file__).parents[1] / "data" / "databases").glob("*.sql.gz"))

@@ -539,6 +539,7 @@ def test_what_fails_for_one_webhook_is_told_to_the_others_all_the_same(
     assert receiver.paths[2:] == ["/hook?a=1&by=bob"]
 
 
+@pytest.mark.slow
 def test_thousands_of_deliveries_of_one_account_do_not_delay_those_of_another(
     account, question, receiver, on_database
 ) -> None:

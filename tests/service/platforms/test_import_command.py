@@ -172,6 +172,7 @@ def days(number: int) -> str:
     return (datetime.now(UTC) + timedelta(days=number)).isoformat()
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 @pytest.mark.parametrize(
     ("last", "reason"),
