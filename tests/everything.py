@@ -58,6 +58,9 @@ from service.models import (
 from service.tasks import Status as TaskStatus
 from service.webhooks import Event
 
+TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
+"""When the service's tests take place, whatever the day on which they run."""
+
 ADDRESS = f"https://example.org/{'a' * 400}"
 """An address without a place to break, as people paste them."""
 TEXTS = (

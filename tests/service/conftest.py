@@ -19,7 +19,7 @@ import httpx
 import hypothesis
 import pytest
 import time_machine
-from everything import address_of, furnish_everything, readable  # noqa: F401  # fixtures
+from everything import TODAY, address_of, furnish_everything, readable  # noqa: F401  # fixtures
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import event, select
@@ -37,9 +37,6 @@ from service.database import Database
 from service.fits import Sampled
 from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings
-
-TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
-"""When these tests take place, whatever the day on which they run."""
 
 hypothesis.settings.register_profile("fuzz", deadline=None)
 

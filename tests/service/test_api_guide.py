@@ -62,7 +62,7 @@ def test_the_example_of_a_task_runs(address, account, question, on_database, cap
     ann.forecast(question(), 0.3)
 
     def work() -> None:
-        while not ended.wait(0.1):
+        while not ended.is_set():
             on_database(do_tasks)
 
     worker = threading.Thread(target=work)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from everything import TODAY
 from sqlalchemy import make_url, select
 
 from questions.load import find_sets, question_hash, read_set
@@ -23,7 +24,6 @@ from questions.schema import (
     Waiver,
 )
 from service import questions
-from service.clock import now
 from service.database import Database
 from service.models import Question as QuestionRow
 from service.models import QuestionRevision
@@ -31,7 +31,7 @@ from service.models import QuestionSet as SetRow
 from service.questions import Loaded
 from service.settings import SHIPPED_SETS
 
-NOW = now().replace(microsecond=0)
+NOW = TODAY
 DAY = timedelta(days=1)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from everything import TODAY
 from sqlalchemy import select, update
 
 from forecasting.panel import Panel, PanelQuestion
@@ -27,7 +28,7 @@ from service.models import (
 )
 
 NEVER, UNKNOWN = math.inf, math.nan
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=400)
+START = TODAY - timedelta(days=400)
 
 
 def day(number: float) -> float:
