@@ -1,6 +1,6 @@
 """The scoreboard: what forecasters now believe of each thing that a document said may follow.
 
-How questions make a reading, and what it assumes, is in docs/scoreboard.md.
+How questions combine into an estimate, and what this assumes, is in docs/implications.md.
 """
 
 from collections import Counter, defaultdict
