@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TOUR = README[README.index("## A tour") : README.index("## Starting your own")]
+TOUR = README[README.index("## A tour") : README.index("## Your own instance")]
 WHOLE = re.sub(r" \\\n\s+", " ", TOUR)
 COMMANDS = re.findall(r"^\$ (curl .*|\.venv/bin/credence .*)$", WHOLE, re.MULTILINE)
 PAGES = ("/", "/questions", "/questions/1", "/sets/port-aldery", "/leaderboard", "/calibration")
