@@ -6,19 +6,23 @@ PORT ?= 8000
 ROUNDS ?= 20
 BIN := .venv/bin
 
-.PHONY: serve demo pictures test test-quick test-dates faketime test-metaculus browser lint types \
-	contracts check fuzz benchmarks faults model-checks lock clean
+.DEFAULT_GOAL := serve
+.PHONY: help serve demo pictures test test-quick test-dates faketime test-metaculus browser lint \
+	types contracts check fuzz benchmarks faults model-checks lock clean
+
+help: ## Print every target and what it does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: .venv/serve.stamp ## Install, migrate, load the sets, serve on http://127.0.0.1:8000
 	@$(BIN)/credence init $(INIT)
 	@$(BIN)/credence serve --host $(HOST) --port $(PORT)
 
-demo: .venv/serve.stamp ## A throwaway service with life on every page, on http://127.0.0.1:8000
+demo: .venv/serve.stamp ## Serve a throwaway demonstration with sample data on http://127.0.0.1:8000
 	@$(BIN)/credence demo --port $(PORT)
 
 QUICK := not (slow or postgres or browser)
 DATES := 2027-02-01 2027-09-01 2028-06-01
-pictures: .venv/test.stamp ## Take the documentation's pictures from a running demonstration: ADDRESS=… TOKEN=…
+pictures: .venv/test.stamp ## Take the pictures in docs from a running demonstration: ADDRESS=… TOKEN=…
 	$(BIN)/python tests/pages/take_pictures.py $(ADDRESS) $(TOKEN)
 
 TESTS := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -27,51 +31,51 @@ test: .venv/test.stamp ## Install and run every test; those of the pages need a 
 	@if $(MAKE) --no-print-directory browser; then $(TESTS); else $(TESTS) --ignore tests/pages \
 		&& echo "All passed, but the pages were NOT tested: there is no browser." >&2; fi
 
-test-quick: .venv/test.stamp ## What a change breaks first: SQLite, no browser, no sampling (two minutes)
+test-quick: .venv/test.stamp ## Run the quick tests: SQLite, no browser, no sampling (two minutes)
 	$(TESTS) -m "$(QUICK)"
 
-test-dates: .venv/test.stamp faketime ## The quick tests as if it were later: on each of DATES
+test-dates: .venv/test.stamp faketime ## Run the quick tests as if it were a later day: each of DATES
 	@for day in $(DATES); do echo "== $$day"; \
 		faketime -f "@$$day 12:00:00" $(TESTS) -q -m "$(QUICK)" || exit 1; done
 
-faketime: ## Find faketime, or install Debian's
+faketime: ## Find faketime, or install the Debian package
 	@command -v faketime >/dev/null || { apt-get update -qq && apt-get install -qq -y faketime >/dev/null; }
 
-test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Metaculus's own client against the server
+test-metaculus: .venv/serve.stamp .venv-metaculus/test.stamp ## Test Metaculus's own client against the server
 	PYTHON_OF_CREDENCE=$(CURDIR)/$(BIN)/python LITELLM_LOCAL_MODEL_COST_MAP=True \
 		.venv-metaculus/bin/pytest -W default -p no:cacheprovider tests/end_to_end/metaculus_clients.py
 
-browser: ## Find a Chromium for the tests of the pages, or install Debian's
+browser: ## Find a Chromium for the tests of the pages, or install the Debian package
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| { apt-get update -qq && apt-get install -qq -y chromium >/dev/null && command -v chromium; } \
 		|| { echo "No browser: install one (Debian: apt-get install chromium)" >&2; exit 1; }
 
-check: lint types contracts test ## Everything that a change must pass
+check: lint types contracts test ## Run everything that a change must pass
 
-lint: .venv/test.stamp
+lint: .venv/test.stamp ## Check the format and the lint rules of every Python file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/test.stamp
+types: .venv/test.stamp ## Check the types, strictly
 	$(BIN)/mypy
 
-contracts: .venv/test.stamp
+contracts: .venv/test.stamp ## Check which package may import which
 	$(BIN)/lint-imports
 
-fuzz: .venv/test.stamp ## Requests and lives made up by the thousand, with their numbers (many minutes)
+fuzz: .venv/test.stamp ## Send thousands of generated requests and question histories (many minutes)
 	$(BIN)/pytest --hypothesis-profile=fuzz --numprocesses 0 \
 		--log-cli-level=INFO --log-disable=httpx \
 		tests/service/test_contract.py tests/service/test_as_known_at.py
 
-benchmarks: .venv/test.stamp ## Speed and memory, as ratios to a baseline of the same run
+benchmarks: .venv/test.stamp ## Measure speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/live_full.py
 
-faults: .venv/test.stamp ## Inject each fault many times, and say what was lost (many minutes)
+faults: .venv/test.stamp ## Inject each fault many times and report lost data (many minutes)
 	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/test_faults.py
 
-model-checks: .venv/test.stamp ## Simulation-based calibration of the model (many minutes)
+model-checks: .venv/test.stamp ## Check the model by simulation-based calibration (many minutes)
 	$(BIN)/python benchmarks/model_checks.py
 	$(BIN)/python benchmarks/recalibration.py
 
@@ -84,7 +88,7 @@ lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --group pyproject.toml:metaculus --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 --universal -o requirements-metaculus.lock
 
-clean: ## Remove what make made, but no database
+clean: ## Remove the virtual environments and built files, but no database
 	rm -rf .venv .venv-metaculus
 
 .venv/bin/uv:

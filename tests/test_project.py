@@ -1,6 +1,8 @@
 """The licence and metadata of the wheel, and the files that documents and targets name."""
 
 import email.parser
+import re
+import subprocess
 import zipfile
 from email.message import Message
 from pathlib import Path
@@ -46,3 +48,27 @@ def test_the_wheel_says_who_made_it_and_where_it_lives(metadata: Message) -> Non
 def test_the_wheel_ships_type_information(wheel: Path, package: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert f"{package}/py.typed" in archive.namelist()
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    declared = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert declared is not None
+    targets = set(declared[1].replace("\\", " ").split())
+    rules = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    described = dict(line.split(maxsplit=1) for line in shown.splitlines())
+    assert set(described) == targets == rules
+
+
+def test_make_alone_serves() -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "credence serve" in planned
