@@ -113,7 +113,7 @@ def backtest(
 
     Scores are means over the same questions; the difference's interval resamples questions.
     """
-    from forecasting import backtest as backtesting  # noqa: PLC0415  # slow to import
+    from forecasting import backtest as run  # noqa: PLC0415  # slow to import
     from forecasting import charts  # noqa: PLC0415  # likewise
 
     with sentences():
@@ -124,7 +124,7 @@ def backtest(
             raise Sentence(f"{plot}: a plot ends in {' or '.join(charts.KINDS)}")
         panel = Panel.read(folder, dialect)
         try:
-            done = backtesting.backtest(
+            done = run(
                 panel,
                 seed=seed,
                 folds=folds,

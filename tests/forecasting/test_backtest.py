@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecasting import backtest as module
 from forecasting.backtest import Backtest, Row, backtest
 from forecasting.fit import FitRefused
 from forecasting.learned import LEARNED
@@ -20,6 +20,8 @@ from forecasting.scores import log_score
 from forecasting.simulate import simulate
 
 pytestmark = pytest.mark.slow
+
+module = importlib.import_module("forecasting.backtest")
 
 
 @pytest.fixture

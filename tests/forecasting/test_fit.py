@@ -1,13 +1,13 @@
 """The PyMC model and its fit: against the live formulas, and what is refused."""
 
 import dataclasses
+import importlib
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from forecasting import fit as fitting
 from forecasting.density import Density
 from forecasting.fit import FitRefused, fit
 from forecasting.learned import Crowd
@@ -19,6 +19,8 @@ from forecasting.simulate import Simulation, simulate
 from forecasting.training import TrainingRows
 
 pytestmark = pytest.mark.slow
+
+fitting = importlib.import_module("forecasting.fit")  # the package's `fit` is the function
 
 SHORT: dict[str, Any] = {"draws": 1000, "tune": 400}
 
