@@ -25,12 +25,12 @@ def notebook() -> dict[str, object]:
 
 @pytest.mark.filterwarnings("ignore:.*ArviZ:FutureWarning")
 def test_the_example_runs(notebook) -> None:
-    answer, found = notebook["answer"], notebook["found"]
+    answer, result = notebook["answer"], notebook["result"]
     assert answer.lower < answer.probability < answer.upper
-    assert found.questions == 23
-    assert found.slope_interval[0] < found.slope < found.slope_interval[1]
+    assert result.questions == 23
+    assert result.slope_interval[0] < result.slope < result.slope_interval[1]
     assert notebook["skill"].dims == ("chain", "draw")
-    assert notebook["one"].resolved > 0
+    assert notebook["first"].resolved > 0
 
 
 def test_replicated_outcomes_look_like_the_real_ones(notebook) -> None:
