@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
@@ -20,7 +21,7 @@ WAIVERS: Final = Rule(
     "waivers",
     "warning",
     "D",
-    "A waiver or a signature is of a rule that can have one, and a waiver is of something found.",
+    "Waivers and signatures refer to rules that allow them, and every waiver is needed.",
     bad="""
 [[waivers]]
 rule = "Q11"
@@ -35,6 +36,7 @@ question = "tunnel-opens"
 reason = "The operator calls each overhaul major or minor in its register."
 """,
 )
+PAGE_WIDTH: Final = 100
 BY_CODE: Final = {rule.code: rule for rule in (WAIVERS, *RULES)}
 
 
@@ -178,20 +180,22 @@ def _misplaced(question_set: QuestionSet, used: set[Waiver]) -> Iterator[Problem
         rule = BY_CODE.get(waiver.rule)
         of = f"The waiver of {waiver.rule}" + (f' for "{waiver.question}"' * bool(waiver.question))
         if rule is None:
-            yield Problem(("waivers",), f"{of} is of no rule.", "Remove it.")
+            yield Problem(("waivers",), f"{of} names an unknown rule.", "Remove it.")
         elif not rule.can_be_waived:
             yield Problem(
                 ("waivers",),
                 f"{of} has no effect: the rule is an error that a program decides.",
-                "Remove it, and mend the question.",
+                "Remove it, and correct the question.",
             )
         elif waiver not in used:
-            yield Problem(("waivers",), f"{of} is not needed: nothing is found.", "Remove it.")
+            yield Problem(
+                ("waivers",), f"{of} is not needed: the rule finds nothing.", "Remove it."
+            )
     for code in sorted(_signed(question_set)):
         if code not in BY_CODE or BY_CODE[code].mode != "P":
             yield Problem(
                 ("review",),
-                f"The signature for {code} is of no rule that a person decides.",
+                f"The signature for {code} does not name a rule that a person decides.",
                 "Remove it.",
             )
 
@@ -245,13 +249,13 @@ RENDERERS: Final[dict[Format, Callable[[list[Finding]], str]]] = {
 PREAMBLE: Final = """\
 # The rules for questions
 
-`credence questions lint PATH` checks a set against these rules. An **error** refuses the set, a
-**warning** does not. The last column of the table says who decides: a *program*; a program that
-*flags* and a person who may waive the finding with a reason; or a *person*, who signs for the
+`credence questions lint PATH` checks a set against these rules. A set with an **error** is refused,
+a **warning** is only reported. The last column of the table says who decides: a *program*; a program
+that *flags* a finding, which a person may waive with a reason; or a *person*, who signs for the
 whole set.
 
-A waiver stands in `set.toml`, for one question or, without `question`, for all of them. An error
-that a program decides cannot be waived, and a waiver of nothing is a warning itself.
+Waivers are in `set.toml`, each for one question or, without `question`, for all questions. An error
+that a program decides cannot be waived, and an unnecessary waiver is itself a warning.
 
 ```toml
 [[waivers]]
@@ -260,7 +264,7 @@ question = "tunnel-opens"
 reason = "The operator calls each overhaul major or minor in its register."
 ```
 
-A rule that a person decides is a note in the report until somebody signs for it:
+A rule that a person decides appears as a note in the report until somebody signs for it:
 
 ```toml
 [[review.signed]]
@@ -269,8 +273,8 @@ by = "A. Curator"
 on = 2026-10-20
 ```
 
-The examples are fields of one question about a tunnel, or tables of its set; what they leave out
-is in order. This page is written by `python -m questions.lint`.
+The examples show fields of one question about a tunnel, or tables of its set; the other fields are
+correct. `python -m questions.lint` generates this page.
 
 | rule | name | severity | who decides |
 |---|---|---|---|
@@ -287,7 +291,7 @@ def _section(rule: Rule) -> str:
     shown = "```toml\n{}\n```" if is_toml else "> {}"
     parts = [
         f"\n## {rule.code} {rule.name}\n",
-        rule.says,
+        textwrap.fill(rule.says, PAGE_WIDTH, break_on_hyphens=False),
         *([f'\nThe document says: "{rule.document}"'] if rule.document else []),
         "\nBad:\n",
         shown.format(rule.bad.strip("\n")),

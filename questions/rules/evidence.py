@@ -147,8 +147,8 @@ AS_OF: Final = re.compile(r"\bas (?:of|at|on)\b[^.\n]{0,40}", re.IGNORECASE)
     "error",
     "DP",
     says=(
-        "`resolves_by` leaves the deciding source its usual delay after the deadline, unless the "
-        "title asks for the publication itself. Delays in days: "
+        "`resolves_by` allows for the usual delay of the deciding source after the deadline, "
+        "unless the title asks for the publication itself. Delays in days: "
         f"{', '.join(f'{known.name} {known.days}' for known in PUBLISHERS)}."
     ),
     bad="""
@@ -195,7 +195,7 @@ def publication_lag(reading: Reading) -> Iterator[Problem]:
     "named source",
     "error",
     "D",
-    says="At least one primary source has a name and a host; the media in general are no source.",
+    says="At least one primary source has a name and a host; the media in general do not count.",
     bad="""
 [[sources]]
 name = "Media reports"
@@ -247,7 +247,7 @@ def named_source(reading: Reading) -> Iterator[Problem]:
     "fallback",
     "error",
     "D",
-    says="There is a source to fall back on, and the text says which source goes before which.",
+    says="A fallback source is named, and the text gives the order of precedence of the sources.",
     bad="""
 [[sources]]
 name = "Register of train runs"
@@ -289,7 +289,7 @@ def fallback(reading: Reading) -> Iterator[Problem]:
     "default",
     "error",
     "DP",
-    says="Criteria, fine print or the set's defaults say what no evidence means.",
+    says="The criteria, the fine print or the set's defaults say how missing evidence is resolved.",
     bad="""
 criteria = '''
 Resolves Yes if a train runs through the tunnel between January 1, 2027, and January 1, 2028,
@@ -323,8 +323,8 @@ def default(reading: Reading) -> Iterator[Problem]:
     "error",
     "D",
     says=(
-        "The question says what would annul it (its premise is void), and it or the set's "
-        "defaults what would make it ambiguous (the truth cannot be known)."
+        "The question says what would annul it (its premise is void); the question or the set's "
+        "defaults say what would make it ambiguous (the truth cannot be known)."
     ),
     bad="""
 fine_print = '''
@@ -399,7 +399,7 @@ def edge_cases(reading: Reading) -> Iterator[Problem]:
     "revisions",
     "error",
     "DP",
-    says="A question about data says which vintage decides.",
+    says="A question about data that may be revised names the deciding version.",
     bad="""
 criteria = '''
 Resolves Yes if ACLED counts fewer than 10 derailments between January 1, 2027, and
@@ -448,7 +448,10 @@ def revisions(reading: Reading) -> Iterator[Problem]:
     "status quo",
     "error",
     "DP",
-    says='The background tells how things stand, with "As of" and the month of `background_as_of`.',
+    says=(
+        'The background describes the present state of affairs, with "As of" and the month of '
+        "`background_as_of`."
+    ),
     bad="""
 background = '''
 Both tubes of the Northfell tunnel have been bored and track is being laid from the northern
@@ -494,7 +497,7 @@ def status_quo(reading: Reading) -> Iterator[Problem]:
     "D",
     says=(
         f"The background has at least {MIN_BACKGROUND_WORDS} words, the question at least "
-        f"{MIN_SOURCES} sources, and neither is of a time after opening."
+        f"{MIN_SOURCES} sources, and neither is dated after the opening."
     ),
     bad="background = 'As of October 2026, the tunnel is being built.'",
     good="""

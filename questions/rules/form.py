@@ -44,7 +44,7 @@ NO_UNIT: Final = re.compile(
     "schema",
     "error",
     "D",
-    says="Every field says something: no placeholder is left, and every implication has an actor.",
+    says="Every field is filled in: no placeholder is left, and every implication has an actor.",
     bad='criteria = "TODO"',
     good="""
 criteria = '''
@@ -124,7 +124,7 @@ def title_form(reading: Reading) -> Iterator[Problem]:
     "units and range",
     "error",
     "D",
-    says="A number that decides the answer carries its unit.",
+    says="A number that decides the answer has a unit.",
     bad='title = "Will traffic through the Northfell tunnel exceed 40 before January 1, 2028?"',
     good='title = "Will more than 40 trains a day use the tunnel before January 1, 2028?"',
 )
@@ -159,7 +159,7 @@ def _has_unit(match: re.Match[str]) -> bool:
     "options",
     "error",
     "DP",
-    says="A binary question has two answers that exclude one another and leave nothing out.",
+    says="The two answers of a binary question are mutually exclusive and exhaustive.",
     bad='title = "Which company will run the Northfell tunnel before January 1, 2028?"',
     good='title = "Will the state railway run the Northfell tunnel before January 1, 2028?"',
 )
@@ -186,7 +186,7 @@ def options(reading: Reading) -> Iterator[Problem]:
     "implication",
     "error",
     "D",
-    says="The question watches an implication of the set, and `why` says what a YES means for it.",
+    says="The question tests an implication of the set, and `why` says what a Yes means for it.",
     bad='why = "Obvious."',
     good='why = "A tunnel that opens in 2027 is not late."',
 )

@@ -91,7 +91,7 @@ def title_deadline(reading: Reading) -> Iterator[Problem]:
     "before, not by",
     "warning",
     "D",
-    says='A deadline is written "before D": "by", "until" and "within" leave its last day open.',
+    says='A deadline is written "before D": "by", "until" and "within" leave the last day unclear.',
     bad='title = "Will the Northfell tunnel open to passengers by December 31, 2027?"',
     good='title = "Will the Northfell tunnel open to passengers before January 1, 2028?"',
 )
@@ -112,7 +112,7 @@ def before_not_by(reading: Reading) -> Iterator[Problem]:
     "date format",
     "warning",
     "D",
-    says="Dates are written Month D, YYYY, and the time zone is said, once, as UTC.",
+    says="Dates are written Month D, YYYY, and the time zone is stated once, as UTC.",
     bad="title = 'Will the Northfell tunnel open to passengers before 01/01/28?'",
     good="title = 'Will the Northfell tunnel open to passengers before January 1, 2028?'",
 )
@@ -150,7 +150,7 @@ def date_format(reading: Reading) -> Iterator[Problem]:
     "D",
     says=(
         "Title, criteria and `deadline_at` name the same deadline, and forecasting closes no later "
-        "than the data that decide are downloaded."
+        "than the download of the deciding data."
     ),
     bad='title = "Will the Northfell tunnel open to passengers before July 1, 2027?"',
     good='title = "Will the Northfell tunnel open to passengers before January 1, 2028?"',
@@ -187,7 +187,7 @@ def dates_agree(reading: Reading) -> Iterator[Problem]:
     "date order",
     "error",
     "D",
-    says="Forecasting opens, closes and then the question resolves, after its deadline.",
+    says="Forecasting opens, then closes; the question resolves after its close and deadline.",
     bad="resolves_by = 2027-12-31T00:00:00Z",
     good="resolves_by = 2028-01-31T00:00:00Z",
 )
@@ -256,7 +256,7 @@ def window(reading: Reading) -> Iterator[Problem]:
     "relative time",
     "error",
     "D",
-    says="No word that moves with the reader's calendar: soon, recent, currently, this year.",
+    says="No word depends on the date of reading: soon, recent, currently, this year.",
     bad='title = "Will the tunnel open at the next summit, before January 1, 2028?"',
     good='title = "Will the tunnel open at the 2027 rail summit, before January 1, 2028?"',
 )

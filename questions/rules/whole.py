@@ -34,7 +34,7 @@ OTHER_QUESTION: Final = prose.phrases(
     "no copying",
     "error",
     "D",
-    says=f"No run of {COPIED_RUN} words is shared with the document.",
+    says=f"The set shares no {COPIED_RUN} consecutive words with the document.",
     bad='why = "The tunnel may open well after the date that was promised."',
     good='why = "A tunnel that opens in 2027 is not late."',
     document="They say the tunnel may open well after the date that was promised in 2019.",
@@ -65,7 +65,7 @@ def no_copying(case: Case) -> Iterator[Problem]:
     "independence",
     "error",
     "DP",
-    says="No question hangs on another one's resolution, and no two ask nearly the same.",
+    says="No question depends on the resolution of another, and no two are nearly the same.",
     bad="""
 criteria = '''
 Resolves Yes if question 7 resolves Yes and a train runs through the tunnel between
@@ -137,7 +137,7 @@ def _gist(reading: Reading) -> frozenset[str]:
     "warning",
     "D",
     says=(
-        f"In a set of {MIN_BALANCED} questions or more, neither polarity is above "
+        f"In a set of {MIN_BALANCED} questions or more, neither polarity exceeds "
         f"{MAX_POLARITY:.0%} of them."
     ),
     bad="""
@@ -219,7 +219,7 @@ def coverage(case: Case) -> Iterator[Problem]:
     "warning",
     "P",
     says=(
-        "A good guess lies between 10% and 90%; at most "
+        "An informed estimate lies between 10% and 90%; at most "
         f"{MAX_TAILS:.0%} of a set are declared tails (`tail = true`)."
     ),
     bad="tail = true",

@@ -102,7 +102,7 @@ HARM: Final = prose.phrases(
     "error",
     "DP",
     says=(
-        "Title and criteria use no word that readers measure differently, unless the fine print "
+        "Title and criteria use no word that readers judge differently, unless the fine print "
         f"defines it: {', '.join(VAGUE)}."
     ),
     bad="title = 'Will traffic at Northfell improve significantly before January 1, 2028?'",
@@ -140,7 +140,7 @@ def _is_defined(word: str, text: str) -> bool:
     "hedges",
     "warning",
     "D",
-    says="Title and criteria ask what happens, not what may, might or could.",
+    says="Title and criteria ask what happens, not what may, might or could happen.",
     bad="title = 'Will it be clear that the tunnel could open before January 1, 2028?'",
     good="title = 'Will the tunnel open to passengers before January 1, 2028?'",
 )
@@ -183,7 +183,7 @@ def speech_acts(reading: Reading) -> Iterator[Problem]:
     "harm",
     "error",
     "DP",
-    says="No question about a person's death or injury, and none that pays for harm.",
+    says="No question concerns a person's death or injury, or creates an incentive to do harm.",
     bad="title = 'Will the director be killed before January 1, 2028?'",
     good="title = 'Will the director cease to hold office before January 1, 2028?'",
 )

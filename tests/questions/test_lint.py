@@ -43,8 +43,8 @@ def test_a_waiver_accepts_a_finding_and_is_counted(vague: QuestionSet) -> None:
     [
         ("Q03", "tunnel-opens", "has no effect: the rule is an error that a program decides."),
         ("Q13", "tunnel-opens", "has no effect"),
-        ("Q77", "tunnel-opens", "is of no rule."),
-        ("Q31", "tunnel-opens", "is not needed: nothing is found."),
+        ("Q77", "tunnel-opens", "names an unknown rule."),
+        ("Q31", "tunnel-opens", "is not needed: the rule finds nothing."),
         ("Q11", "bridge-opens", 'The waiver of Q11 for "bridge-opens" is not needed'),
     ],
 )
@@ -150,4 +150,4 @@ def test_the_page_of_rules_is_up_to_date() -> None:
 def test_the_page_describes_every_rule() -> None:
     for rule in RULES:
         assert f"## {rule.code} {rule.name}\n" in rules_page()
-        assert rule.says in rules_page()
+        assert rule.says in " ".join(rules_page().split())
