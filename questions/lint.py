@@ -250,9 +250,9 @@ PREAMBLE: Final = """\
 # The rules for questions
 
 `credence questions lint PATH` checks a set against these rules. A set with an **error** is refused,
-a **warning** is only reported. The last column of the table says who decides: a *program*; a program
-that *flags* a finding, which a person may waive with a reason; or a *person*, who signs for the
-whole set.
+a **warning** is only reported. The last column of the table says who decides: a *program*; a
+program that *flags* a finding, which a person may waive with a reason; or a *person*, who signs for
+the whole set.
 
 Waivers are in `set.toml`, each for one question or, without `question`, for all questions. An error
 that a program decides cannot be waived, and an unnecessary waiver is itself a warning.
