@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := serve
 .PHONY: help serve demo pictures test test-quick test-dates faketime test-metaculus browser lint \
-	types contracts check fuzz benchmarks faults model-checks lock clean
+	types contracts docs check fuzz benchmarks faults model-checks lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ types: .venv/test.stamp ## Check the types, strictly
 contracts: .venv/test.stamp ## Check which package may import which
 	$(BIN)/lint-imports
 
+docs: .venv-docs/docs.stamp ## Build the documentation site into site/; a warning fails
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
+
 fuzz: .venv/test.stamp ## Send thousands of generated requests and question histories (many minutes)
 	$(BIN)/pytest --hypothesis-profile=fuzz --numprocesses 0 \
 		--log-cli-level=INFO --log-disable=httpx \
@@ -87,9 +90,11 @@ lock: .venv/test.stamp ## Renew the lock files from pyproject.toml
 		-o requirements-dev.lock
 	$(BIN)/uv pip compile -q --group pyproject.toml:metaculus --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 --universal -o requirements-metaculus.lock
+	$(BIN)/uv pip compile -q --group pyproject.toml:docs --generate-hashes --no-emit-index-url \
+		--no-header --python-version 3.11 --universal -o requirements-docs.lock
 
 clean: ## Remove the virtual environments and built files, but no database
-	rm -rf .venv .venv-metaculus
+	rm -rf .venv .venv-docs .venv-metaculus site
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
@@ -113,4 +118,10 @@ clean: ## Remove the virtual environments and built files, but no database
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-metaculus
 	$(BIN)/uv pip install --quiet --python .venv-metaculus/bin/python --require-hashes \
 		-r requirements-metaculus.lock
+	@touch $@
+
+.venv-docs/docs.stamp: requirements-docs.lock | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-docs
+	$(BIN)/uv pip install --quiet --python .venv-docs/bin/python --require-hashes \
+		-r requirements-docs.lock
 	@touch $@

@@ -3,6 +3,7 @@
 import email.parser
 import re
 import subprocess
+import tomllib
 import zipfile
 from email.message import Message
 from pathlib import Path
@@ -72,3 +73,56 @@ def test_make_alone_serves() -> None:
         ["make", "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert "credence serve" in planned
+
+
+def pages_of_the_site() -> list[str]:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    return re.findall(r"([\w/.-]+\.md)$", navigation, re.MULTILINE)
+
+
+def test_the_navigation_of_the_site_has_every_page_once() -> None:
+    folder = ROOT / "docs"
+    written = [page.relative_to(folder).as_posix() for page in folder.rglob("*.md")]
+    assert sorted(pages_of_the_site()) == sorted(written)
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_files_that_a_document_names_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if ":" not in link]
+    assert links
+    for link in links:
+        assert ((ROOT / document).parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "docs/architecture.md", "docs/README.md"])
+def test_targets_that_a_document_names_exist(document: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_folders_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:tests|docs|migrations)(?:/[\w./]+)?)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = re.escape(project["version"])
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.search(rf"^## \[{version}\] - (\S+)$", changelog, re.MULTILINE)
+    assert released is not None
+    assert re.search(rf"^version: {version}$", citation, re.MULTILINE)
+    assert f'date-released: "{released[1]}"' in citation
+    assert f"license: {project['license']}" in citation
+
+
+def test_every_release_of_the_changelog_links_to_its_changes() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[([^]]+)\]", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.findall(r"^\[([^]]+)\]: https://", changelog, re.MULTILINE) == headings
