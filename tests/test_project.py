@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hatchling import build
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 
@@ -126,3 +127,28 @@ def test_every_release_of_the_changelog_links_to_its_changes() -> None:
     headings = re.findall(r"^## \[([^]]+)\]", changelog, re.MULTILINE)
     assert headings[0] == "Unreleased"
     assert re.findall(r"^\[([^]]+)\]: https://", changelog, re.MULTILINE) == headings
+
+
+def test_the_forge_tests_every_python_that_the_project_supports(metadata: Message) -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    matrix = re.search(r"^ +python: \[(.+)\]$", workflow, re.MULTILINE)
+    assert matrix is not None
+    stated = [
+        classifier.rsplit(" ", 1)[1]
+        for classifier in metadata.get_all("Classifier", [])
+        if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", classifier)
+    ]
+    assert re.findall(r'"([\d.]+)"', matrix[1]) == stated
+    supported = SpecifierSet(metadata["Requires-Python"])
+    minors = [f"3.{minor}" for minor in range(30) if supported.contains(f"3.{minor}.0")]
+    assert minors == stated
+
+
+def test_the_forge_runs_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    commands = re.findall(r"run: make (.+)$", workflow, re.MULTILINE)
+    assert commands
+    for word in " ".join(commands).split():
+        if re.fullmatch(r"[a-z-]+", word):
+            assert re.search(rf"^{word}:", makefile, re.MULTILINE), word
