@@ -19,10 +19,11 @@ PREFIX = "CREDENCE_"
 HEADING = (
     "# Settings",
     "",
-    "Each is an environment variable; an empty one counts as absent. A variable that starts with",
-    f"`{PREFIX}` and is not in this table is refused, so that a slip of the pen cannot go unseen.",
+    "Each setting is an environment variable; an empty variable counts as absent. A variable that",
+    f"starts with `{PREFIX}` and is missing from this table is refused, so that a misspelt name",
+    "cannot go unnoticed.",
     "",
-    "| variable | default | what it is |",
+    "| variable | default | meaning |",
     "|---|---|---|",
 )
 CHOICES = {
@@ -61,81 +62,83 @@ class Settings:
     )
     base_url: str = _about(
         "",
-        "the address at which people reach the service, such as https://forecasts.example.org: "
-        "every absolute link begins with it; empty: with the address that a request was sent to",
+        "the public address of the service, such as https://forecasts.example.org, with which "
+        "every absolute link begins; empty: the address to which a request was sent",
     )
     sets_folder: str = _about(str(SHIPPED_SETS), "the folder of sets that `credence init` loads")
-    interval_level: float = _about(0.8, "the probability that a credible interval holds, 0.5-0.99")
+    interval_level: float = _about(0.8, "the probability level of credible intervals, 0.5-0.99")
     max_body_bytes: int = _about(2_000_000, "the largest request body, in bytes", least=1_000)
     body_timeout_seconds: float = _about(
-        30, "a request whose body takes longer to arrive is refused", least=0.01
+        30, "maximum time for the body of a request to arrive, in seconds", least=0.01
     )
     banner: str = _about("", "a sentence shown above every page; empty: none")
     readers: str = _about(
         "members",
-        "who may read the pages: members (who sign in first) or everyone",
+        "who may read the pages: members (after signing in) or everyone",
     )
     registration: str = _about(
         "invitation", "who may register: open (anyone), invitation or closed (nobody)"
     )
     sign_in_attempts: int = _about(
         10,
-        "attempts at a password that a name has in ten minutes from one address; an address has "
-        "six times as many, and a name ten times as many from all addresses that it is new to",
+        "password attempts per name in ten minutes from one address; the limit is six times as "
+        "high for an address, and ten times as high for a name from all addresses new to it",
         least=1,
     )
     requests_per_minute: int = _about(
         6000,
-        "requests that an account may make in a minute, counted by each process; 0: any number",
+        "requests per minute and account, counted by each process; 0: unlimited",
     )
     client_address_header: str = _about(
         "",
-        "the header in which a trusted proxy says a client's address, such as X-Forwarded-For "
-        "(its last entry counts; X-Forwarded-Proto is then believed too); empty: the connection's "
-        "own address",
+        "the header in which a trusted proxy passes a client's address, such as X-Forwarded-For "
+        "(its last entry counts; X-Forwarded-Proto is then trusted too); empty: the address of the "
+        "connection",
     )
     log_format: str = _about(
-        "text", "how logs are written to standard error: text (for people) or json (for machines)"
+        "text", "format of the logs on standard error: text (for people) or json (for machines)"
     )
     log_requests: str = _about(
         "failed",
-        "which requests are logged, with status and time: none, failed (those answered with 500 "
-        "and above) or all",
+        "which requests are logged, with status and duration: none, failed (status 500 and above) "
+        "or all",
     )
     llm_base_url: str = _about(
         "", "an OpenAI-compatible endpoint that proposes questions when drafting; empty: none"
     )
-    llm_model: str = _about("", "what that endpoint calls its model")
+    llm_model: str = _about("", "the name of the model at that endpoint")
     llm_key: str = _about("", "the key for that endpoint; never shown", secret=True)
     fit_seed: int = _about(20250613, "the seed of every fit")
-    fit_chains: int = _about(4, "chains that a fit samples", least=2)
-    fit_draws: int = _about(1400, "draws that each chain keeps", least=50)
-    fit_tune: int = _about(300, "draws that each chain tunes with before", least=50)
-    fit_timeout_seconds: float = _about(1800, "a fit that takes longer is ended", least=1)
+    fit_chains: int = _about(4, "chains sampled by a fit", least=2)
+    fit_draws: int = _about(1400, "draws of each chain after tuning", least=50)
+    fit_tune: int = _about(300, "tuning draws of each chain", least=50)
+    fit_timeout_seconds: float = _about(1800, "maximum duration of a fit in seconds", least=1)
     fit_debounce_seconds: float = _about(
-        5, "a refit waits until no resolution has come for so long", least=0.1
+        5, "seconds without a new resolution before a refit starts", least=0.1
     )
     fit_longest_wait_seconds: float = _about(
-        60, "a refit waits at most so long, however many resolutions come", least=0.1
+        60, "maximum wait of a refit in seconds, however many resolutions arrive", least=0.1
     )
     worker_patience_seconds: float = _about(
         30,
-        "a worker that has not been seen for so long is lost, and others take its work over",
+        "seconds without a sign of life after which a worker is lost and others take over its work",
         least=1,
     )
     export_kept_hours: float = _about(
-        24, "how long a file that a worker wrote for an export can be had", least=0.01
+        24, "hours for which the file of an export can be downloaded", least=0.01
     )
     webhooks_private: str = _about(
         "",
-        "private networks that webhooks may reach all the same, as 10.1.0.0/16, separated by "
+        "private networks that webhooks may reach nevertheless, such as 10.1.0.0/16, separated by "
         "commas; empty: none",
     )
     webhooks_check_seconds: int = _about(
-        5, "how often the worker looks what webhooks are to be told, 1 to 59", least=1
+        5, "seconds between checks of the worker for new webhook events, 1 to 59", least=1
     )
     fit_check_seconds: int = _about(
-        5, "how often the worker looks whether a refit is due or a task waits, 1 to 59", least=1
+        5,
+        "seconds between checks of the worker for a due refit or a waiting task, 1 to 59",
+        least=1,
     )
 
     def __post_init__(self) -> None:
