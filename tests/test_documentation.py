@@ -11,6 +11,8 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
 )
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+TABLE, CODE, PICTURE = "|", "    ", "!["
+LONGEST_LINE = 160
 LINK = re.compile(r"\]\((?!\w+:)([^)\s]+)\)")
 
 
@@ -34,3 +36,17 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(name: str) -> None:
         assert target.exists(), link
         if fragment:
             assert fragment in anchors(target), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_lines_of_prose_are_short_enough_to_compare(name: str) -> None:
+    for line in prose(ROOT / name).splitlines():
+        if not line.startswith((TABLE, CODE, PICTURE)) and "](" not in line:
+            assert len(line) <= LONGEST_LINE, line
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_of_tests_that_a_page_names_exists(name: str) -> None:
+    known = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"`(?:[\w/]+/)?(test_\w+\.py)`", (ROOT / name).read_text(encoding="utf-8"))
+    assert set(named) <= known
