@@ -240,7 +240,7 @@ def create_app(settings: Settings) -> Litestar:
             accounts.Invitations,
             sets.Sets,
             questions.Questions,
-            questions.reminders,
+            questions.list_reminders,
             forecasts.QuestionForecasts,
             forecasts.BulkForecasts,
             receipts.Receipts,

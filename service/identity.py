@@ -1,8 +1,8 @@
 """Who someone is by name and password: registering, proving it, and changing the password.
 
-Hashing takes long on purpose. So these take the database rather than a transaction, and hash
-between transactions. Each counts as an attempt (`service.allowances`), by address and, where there
-is one, by name at that address; and by name alone where the account has not signed in before.
+Hashing takes long on purpose, so these functions take the database rather than a transaction and
+hash between transactions. Each call counts as an attempt against the rate limits: by address, by
+name at that address, and by name alone while the account has never signed in.
 """
 
 from typing import Final

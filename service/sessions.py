@@ -1,9 +1,9 @@
 """Browser sessions: who signed in with a browser, by the secret in its cookie.
 
-A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and knows them again with
-`authenticate(session, presented(request.cookies, secure=…))`. Whether the cookie may be Secure is
-`service.origin.is_secure(request)`. Every unsafe request outside /api must come from our own pages
-(`service.origin.same_origin`), so forms need no token of their own.
+A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and recognises them with
+`authenticate(session, presented(request.cookies, secure=…))`; `is_secure` decides whether the
+cookie may be Secure. The guard `same_origin` refuses unsafe requests that do not come from the
+service's own pages, so forms need no token of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ async def sign_in(
         settings: how many attempts there are.
         name: of the account.
         password: the account's.
-        address: where the request comes from (`service.origin.address`).
+        address: where the request comes from (see `address` of the security module).
         browser: the User-Agent header, for the owner's list of sessions.
         instead_of: the secret that the browser presented before; that session ends.
 

@@ -365,7 +365,7 @@ def _neighbours(
         asked = request.url.query_params
         asked["limit"], asked["offset"] = str(limit), str(place)
         query = request.url.with_replacements(query=asked).query
-        return f"{origin.site(request)}{request.url.path}?{query}"
+        return origin.site(request) + f"{request.url.path}?{query}"
 
     return (
         at(offset + limit) if more else None,

@@ -239,7 +239,7 @@ class Questions(Controller):
     summary="List what closes soon and waits for my forecast",
     tags=["Questions"],
 )
-async def reminders(
+async def list_reminders(
     actor: Who,
     reading: Reading,
     aggregator: Pooling,

@@ -128,7 +128,7 @@ class Predicted:
 
 
 @get("/model")
-async def health(
+async def model_health(
     request: AppRequest,
     actor: Who,
     reading: Reading,

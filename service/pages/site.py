@@ -36,7 +36,7 @@ def site(visitor: Provide) -> Router:
             listing.listing,
             leaderboard.Leaderboards,
             forecasters.profile,
-            model.health,
+            model.model_health,
             sign_in.SignIn,
             welcome.Welcome,
             account.Account,
