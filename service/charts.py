@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from service.formatting import percent, stated_percent
+from service.text.formatting import percent, stated_percent
 
 Spec = dict[str, Any]
 Rows = Sequence[dict[str, Any]]

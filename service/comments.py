@@ -23,7 +23,7 @@ from service.models import (
     Role,
 )
 from service.questions import View
-from service.text import check_passage, optional_reason, required_reason
+from service.text.validation import check_passage, optional_reason, required_reason
 
 
 @dataclass(frozen=True, slots=True)

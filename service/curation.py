@@ -36,7 +36,7 @@ from service.models import (
     Visibility,
 )
 from service.questions import State, View
-from service.text import optional_reason, required_reason
+from service.text.validation import optional_reason, required_reason
 
 FIELDS: Final = tuple(
     name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}

@@ -20,7 +20,7 @@ from service.clock import TICK, now
 from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
-from service.text import check_passage
+from service.text.validation import check_passage
 from service.visibility import Hidden
 
 Columns = TypeVarTuple("Columns")

@@ -16,8 +16,8 @@ from service.accounts import Actor, actor_of
 from service.database import Database
 from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from service.models import Account, Role
-from service.names import name_key
 from service.settings import Settings
+from service.text.names import name_key
 
 PASSWORD: Final = "a password"  # noqa: S105  # what attempts are counted at, not a password
 OPEN_ROLE: Final = Role.forecaster

@@ -19,7 +19,7 @@ from service.clock import now
 from service.errors import Conflict, Invalid, NotFound
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
 from service.scoring import Scope
-from service.text import check_name
+from service.text.validation import check_name
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
 AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})

@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from questions.text import search_form
 from service.isolation import Unreadable
-from service.names import name_key, skeleton
+from service.text.names import name_key, skeleton
 
 LARGEST_ID: Final = 2**31 - 1
 """The largest integer that an id can hold on both databases."""

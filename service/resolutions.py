@@ -13,7 +13,7 @@ from service.clock import now
 from service.errors import Conflict, Invalid
 from service.models import Account, Cause, Outcome, Resolution, Role
 from service.questions import State, View
-from service.text import LONGEST_URL, check_line, check_passage, optional_reason
+from service.text.validation import LONGEST_URL, check_line, check_passage, optional_reason
 
 
 async def resolve(

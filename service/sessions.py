@@ -22,7 +22,7 @@ from service.errors import NotFound, Unauthenticated
 from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
 from service.sightings import unseen
-from service.text import without_controls
+from service.text.validation import without_controls
 
 PREFIX: Final = "crs_"
 IDLE: Final = timedelta(days=14)

@@ -14,7 +14,7 @@ from service.clock import now
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from service.models import Account, Role, Scope, Token, Utc
 from service.sightings import unseen
-from service.text import check_name
+from service.text.validation import check_name
 
 PREFIX: Final = "crd_"
 SECRET: Final = secrets.pattern(PREFIX)

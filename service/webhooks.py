@@ -40,7 +40,7 @@ from service.models import (
 )
 from service.questions import State, View
 from service.settings import Network
-from service.text import LONGEST_URL, check_line
+from service.text.validation import LONGEST_URL, check_line
 
 log = logging.getLogger(__name__)
 

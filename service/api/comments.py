@@ -19,7 +19,7 @@ from service.schemas.comments import (
     Restoration,
 )
 from service.schemas.common import Page
-from service.text import LONGEST_REASON
+from service.text.validation import LONGEST_REASON
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the comment's id")]
 

@@ -12,7 +12,7 @@ from service.api.repetition import IdempotencyKey, once
 from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Who, Writing
 from service.models import Outcome
 from service.schemas.questions import NewResolution, QuestionDetail
-from service.text import LONGEST_REASON
+from service.text.validation import LONGEST_REASON
 
 
 class Resolutions(Controller):

@@ -14,7 +14,6 @@ from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
 from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.errors import Invalid
-from service.formatting import percent, stated_percent
 from service.leaderboards import Criteria, Standing
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID, FrozenStanding
@@ -22,6 +21,7 @@ from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.rendering import page
 from service.pages.words import count
 from service.scoring import HORIZONS, SPOT_KINDS, Scope
+from service.text.formatting import percent, stated_percent
 
 Place = TypeVar("Place", Standing, FrozenStanding)
 

@@ -17,12 +17,12 @@ from service import calibration, fits, trust, workers
 from service.aggregates import prior
 from service.calibration import AGGREGATE
 from service.dependencies import AppRequest, Pooling, Reading, Who
-from service.formatting import percent
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.schemas.jobs import JobsOut
 from service.scoring import Scope
+from service.text.formatting import percent
 
 LISTED: Final = 20
 

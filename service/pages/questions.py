@@ -22,7 +22,6 @@ from service.clock import now
 from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
-from service.formatting import percent, percent_number, stated_percent
 from service.histories import Story
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
@@ -30,6 +29,7 @@ from service.pages.receipts import receipt
 from service.pages.rendering import confirmed, page
 from service.pages.words import count, day
 from service.questions import State, View
+from service.text.formatting import percent, percent_number, stated_percent
 
 WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from service import markdown
 from service.aggregates import Reading
 from service.clock import now
-from service.formatting import odds, ordinal, percent, percent_number, points, stated_percent
 from service.leaderboards import LOWER_IS_BETTER, Standing
 from service.models import FrozenStanding
 from service.scoreboard import Bound, Line, Point
+from service.text.formatting import odds, ordinal, percent, percent_number, points, stated_percent
 
 LONGEST_SHOWN: Final = 200
 BROWSERS: Final = {

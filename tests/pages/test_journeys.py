@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.formatting import odds
 from service.pages.forms import chance
+from service.text.formatting import odds
 
 QUESTION = "/questions/2"
 

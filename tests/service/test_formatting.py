@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import charts, formatting
+from service import charts
 from service.charts import Look
 from service.errors import Invalid
-from service.formatting import odds, percent, percent_number, points, stated_percent
 from service.pages.forms import chance
+from service.text import formatting
+from service.text.formatting import odds, percent, percent_number, points, stated_percent
 
 PROBABILITIES = st.floats(0, 1)
 

@@ -1,0 +1,1 @@
+"""Texts: validation, names and the formats of figures."""
