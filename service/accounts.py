@@ -14,10 +14,10 @@ from sqlalchemy.orm import undefer
 from forecasting.pooling import POOLS
 from service import audit
 from service.clock import now
-from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.models import Account, BrowserSession, Role, Scope, Token
 from service.text.names import name_key, skeleton
 from service.text.validation import check_name
+from service.web.problems import Conflict, Forbidden, Invalid, NotFound
 
 RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 OPENED: Final = dict(zip(Scope, Role, strict=True))

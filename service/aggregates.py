@@ -21,13 +21,13 @@ from service import forecasts, questions, visibility
 from service.accounts import Actor
 from service.clock import now
 from service.database import Database
-from service.errors import Invalid, NotFound
 from service.forecasts import Stand
 from service.keeping import keep
 from service.models import Aggregate, Cause, Fit, FitStatus, Question
 from service.questions import View
 from service.standings import Standings
 from service.visibility import Hidden
+from service.web.problems import Invalid, NotFound
 
 log = logging.getLogger(__name__)
 

@@ -21,10 +21,9 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import caching, logs, origin, pages, sightings, tokens
+from service import pages, sightings, tokens
 from service.accounts import Actor, Credential
 from service.aggregates import Aggregator
-from service.allowances import Pace
 from service.api import (
     accounts,
     aggregates,
@@ -48,23 +47,25 @@ from service.api import (
     tasks,
     webhooks,
 )
-from service.api.documentation import Documentation, DocumentedAnswers
-from service.api.documentation import start as start_documentation
-from service.api.parameters import provide_scope
-from service.bodies import BodyTimeout
 from service.database import Database
-from service.dependencies import AnyBody, AppRequest, Who
 from service.drafting import Turns
-from service.drawing import Drawer
-from service.errors import ProblemDetails, Unauthenticated, translate
-from service.etags import EntityTags
 from service.isolation import Unreadable
-from service.markdown import Renderer
 from service.pages.visitors import VISITOR, signed_in
-from service.query_strings import check_parameters
 from service.schemas.metaculus import Refusal
 from service.settings import Settings
 from service.submissions import Submissions
+from service.web import caching, request_logging, security
+from service.web.body_timeout import BodyTimeout
+from service.web.chart_rendering import Drawer
+from service.web.dependencies import AnyBody, AppRequest, Who
+from service.web.etags import EntityTags
+from service.web.markdown import Renderer
+from service.web.openapi import Documentation, DocumentedAnswers
+from service.web.openapi import start as start_documentation
+from service.web.parameters import provide_scope
+from service.web.problems import ProblemDetails, Unauthenticated, translate
+from service.web.query_strings import check_parameters
+from service.web.rate_limits import Pace
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
 HEADERS: Final = {
@@ -176,7 +177,7 @@ async def add_headers(message: Message, scope: Scope) -> None:
         if "Allow" in headers:
             headers["Allow"] = _allowed(scope, headers["Allow"])
         caching.add_headers(scope, message["status"], headers)
-        headers[logs.HEADER] = logs.asked()
+        headers[request_logging.HEADER] = request_logging.asked()
 
 
 def _allowed(scope: Scope, said: str) -> str:
@@ -300,14 +301,14 @@ def create_app(settings: Settings) -> Litestar:
             "submissions": Provide(provide_submissions),
             "within": Provide(provide_scope),
         },
-        guards=[origin.same_origin, check_parameters],
+        guards=[security.same_origin, check_parameters],
         exception_handlers={Exception: answer_error},
         type_encoders={Unreadable: lambda _: None},
         template_config=pages.template_config(),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=PLAIN),
         middleware=[
-            logs.RequestIds(settings.log_requests),
-            *([origin.SchemeOfProxy()] if settings.client_address_header else []),
+            request_logging.RequestIds(settings.log_requests),
+            *([security.SchemeOfProxy()] if settings.client_address_header else []),
             counted.middleware,
             BodyTimeout(settings.body_timeout_seconds),
             Sightings(),

@@ -14,9 +14,9 @@ from forecasting.calibration import BAND, Reliability, reliability
 from forecasting.recalibration import Recalibrations, recalibrations
 from service import scoring
 from service.aggregates import BAYES, METHODS
-from service.errors import Invalid, NotFound
 from service.models import LARGEST_ID, Account, Outcome, Resolution, Score
 from service.scoring import CROWD, HORIZONS, Scope
+from service.web.problems import Invalid, NotFound
 
 AGGREGATE: Final = "aggregate"
 ENOUGH: Final = 20

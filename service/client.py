@@ -20,14 +20,12 @@ import msgspec
 
 from service.aggregates import BAYES
 from service.catalogue import Order
-from service.errors import ProblemDetails
 from service.leaderboards import Who
 from service.questions import State
 from service.schemas.accounts import AccountOut
 from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 from service.schemas.calibration import CalibrationOut
 from service.schemas.comments import CommentOut, NewComment
-from service.schemas.common import NewOutcome, Page, ScoreKind
 from service.schemas.fits import FitOut
 from service.schemas.forecasters import ForecasterOut
 from service.schemas.forecasts import (
@@ -42,6 +40,8 @@ from service.schemas.leaderboards import StandingOut
 from service.schemas.questions import NewResolution, QuestionDetail, QuestionOut
 from service.schemas.scores import ScoreOut
 from service.schemas.sets import ImplicationOut, SetDetail, SetOut
+from service.web.problems import ProblemDetails
+from service.web.schemas import NewOutcome, Page, ScoreKind
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")

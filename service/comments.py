@@ -11,7 +11,6 @@ from sqlalchemy.orm import aliased
 from service import questions
 from service.accounts import Actor
 from service.clock import now
-from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.models import (
     Account,
     Comment,
@@ -24,6 +23,7 @@ from service.models import (
 )
 from service.questions import View
 from service.text.validation import check_passage, optional_reason, required_reason
+from service.web.problems import Conflict, Forbidden, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)

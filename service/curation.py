@@ -22,7 +22,6 @@ from service import audit, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
-from service.errors import Conflict, Invalid
 from service.models import (
     Account,
     Cause,
@@ -37,6 +36,7 @@ from service.models import (
 )
 from service.questions import State, View
 from service.text.validation import optional_reason, required_reason
+from service.web.problems import Conflict, Invalid
 
 FIELDS: Final = tuple(
     name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 import migrations
 from service import sqlite
-from service.errors import Conflict
 from service.isolation import decoded
+from service.web.problems import Conflict
 
 if TYPE_CHECKING:
     from alembic.config import Config

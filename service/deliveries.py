@@ -27,9 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.addresses import BlockedAddress, check_url, resolve_allowed_address
 from service.clock import now
 from service.database import Database
-from service.errors import Invalid
 from service.models import Account, Webhook, WebhookAttempt, WebhookDelivery
 from service.settings import Network
+from service.web.problems import Invalid
 from service.webhooks import SECRET_PREFIX, record_failure
 
 log = logging.getLogger(__name__)

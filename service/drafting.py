@@ -20,8 +20,8 @@ from questions.review import Examined
 from questions.schema import QuestionSet
 from questions.text import without_refused
 from service.accounts import Actor
-from service.errors import Conflict, Invalid
 from service.models import Role
+from service.web.problems import Conflict, Invalid
 
 SLUG: Final = re.compile(r'^slug = "([a-z0-9]+(?:-[a-z0-9]+)*)"$', re.MULTILINE)
 LONGEST: Final = 1_500_000

@@ -23,7 +23,6 @@ from forecasting.spreadsheets import guarded
 from service import forecasts, questions, scoring
 from service.accounts import Actor
 from service.database import Database
-from service.errors import Conflict
 from service.models import (
     Account,
     Comment,
@@ -40,6 +39,7 @@ from service.models import (
 )
 from service.questions import View
 from service.sqlite import OWNER_ONLY
+from service.web.problems import Conflict
 
 BATCH: Final = 1_000
 QUESTIONS_BATCH: Final = 50

@@ -20,7 +20,6 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
-from service.errors import NotFound
 from service.forecasts import Stand
 from service.isolation import together_or_apart
 from service.models import (
@@ -35,6 +34,7 @@ from service.models import (
     Role,
 )
 from service.questions import State, View
+from service.web.problems import NotFound
 
 FAILURES_BEFORE_REST: Final = 3
 BATCH: Final = 200

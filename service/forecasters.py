@@ -12,8 +12,8 @@ from service import questions, visibility
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
-from service.errors import Forbidden, NotFound
 from service.models import Account, Aggregate, Cause, Forecast, ForecasterSummary, Question, Role
+from service.web.problems import Forbidden, NotFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from service import chain, questions, visibility
 from service.accounts import Actor
 from service.chain import Head, Receipt
 from service.clock import TICK, now
-from service.errors import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
 from service.questions import State, View
 from service.text.validation import check_passage
 from service.visibility import Hidden
+from service.web.problems import Conflict, Invalid
 
 Columns = TypeVarTuple("Columns")
 

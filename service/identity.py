@@ -11,13 +11,14 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from service import accounts, allowances, invitations, passwords, tokens
+from service import accounts, invitations, passwords, tokens
 from service.accounts import Actor, actor_of
 from service.database import Database
-from service.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from service.models import Account, Role
 from service.settings import Settings
 from service.text.names import name_key
+from service.web import rate_limits
+from service.web.problems import Conflict, Forbidden, Invalid, Unauthenticated
 
 PASSWORD: Final = "a password"  # noqa: S105  # what attempts are counted at, not a password
 OPEN_ROLE: Final = Role.forecaster
@@ -35,11 +36,11 @@ async def identify(
     TooManyRequests.
     """
     key, attempts = name_key(name), settings.sign_in_attempts
-    from_here = allowances.by_name_from(PASSWORD, key, address, attempts)
-    limits = [allowances.by_address(PASSWORD, address, attempts), from_here]
-    if not await allowances.is_known(database, key, address):
-        limits.append(allowances.by_name(PASSWORD, key, attempts))
-    await allowances.spend(database, *limits)
+    from_here = rate_limits.by_name_from(PASSWORD, key, address, attempts)
+    limits = [rate_limits.by_address(PASSWORD, address, attempts), from_here]
+    if not await rate_limits.is_known(database, key, address):
+        limits.append(rate_limits.by_name(PASSWORD, key, attempts))
+    await rate_limits.spend(database, *limits)
     async with database.read() as session:
         account = await session.scalar(
             accounts.by_name(name if name.isprintable() else "")
@@ -50,8 +51,8 @@ async def identify(
     right = await passwords.matches(password, held)
     if account is None or held is None or not right:
         raise Unauthenticated(WRONG)
-    await allowances.restore(database, from_here)
-    await allowances.remember(database, key, address)
+    await rate_limits.restore(database, from_here)
+    await rate_limits.remember(database, key, address)
     if passwords.outdated(held):
         await _replace_hash(database, account.id, held, await passwords.digest(password))
     return actor_of(account)
@@ -78,8 +79,8 @@ async def register(
     if settings.registration == "invitation" and not invitation:
         raise Forbidden("registration is by invitation here; ask an administrator for one")
     name = accounts.check_account_name(name, by_themselves=True)
-    await allowances.spend(
-        database, allowances.by_address("registration", address, settings.sign_in_attempts)
+    await rate_limits.spend(
+        database, rate_limits.by_address("registration", address, settings.sign_in_attempts)
     )
     await passwords.check(password, name=name)
     digest = await passwords.digest(password)
@@ -116,8 +117,8 @@ async def renew_password(
     With its first password an account may get another name; later `name` may only repeat it. API
     tokens go on unless `revoke_tokens`. Raises Invalid, Conflict and TooManyRequests.
     """
-    await allowances.spend(
-        database, allowances.by_address("invitation", address, settings.sign_in_attempts)
+    await rate_limits.spend(
+        database, rate_limits.by_address("invitation", address, settings.sign_in_attempts)
     )
     async with database.read() as session:
         invited = await invitations.look_up(session, invitation)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import undefer
 from service import accounts, secrets
 from service.accounts import Actor
 from service.clock import now
-from service.errors import Invalid, NotFound
 from service.models import Account, Invitation, Role
+from service.web.problems import Invalid, NotFound
 
 PREFIX: Final = "cri_"
 LIFETIME: Final = timedelta(days=7)

@@ -16,10 +16,10 @@ from forecasting.skill import skill
 from service import scoring
 from service.accounts import Actor
 from service.clock import now
-from service.errors import Conflict, Invalid, NotFound
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
 from service.scoring import Scope
 from service.text.validation import check_name
+from service.web.problems import Conflict, Invalid, NotFound
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
 AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})

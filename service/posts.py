@@ -19,11 +19,11 @@ from service.aggregates import Aggregator, Reading
 from service.catalogue import Order
 from service.clock import now
 from service.comments import Said
-from service.errors import Forbidden, Invalid, NotFound
 from service.forecasts import Stand
 from service.histories import Point
 from service.models import LARGEST_ID, Forecast, Question, QuestionRevision, QuestionSet
 from service.questions import State, View
+from service.web.problems import Forbidden, Invalid, NotFound
 
 MOST_SLUG: Final = 100
 

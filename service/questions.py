@@ -29,7 +29,6 @@ from questions.schema import QuestionSet as WrittenSet
 from service import audit
 from service.accounts import Actor
 from service.clock import now
-from service.errors import NotFound
 from service.keeping import keep
 from service.models import (
     Implication,
@@ -44,6 +43,7 @@ from service.models import (
     Utc,
     Visibility,
 )
+from service.web.problems import NotFound
 
 FILE_CHANGED: Final = "The set's file changed."
 KEPT_VIEWS: Final = 4_000

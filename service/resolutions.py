@@ -10,10 +10,10 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.chain import Head
 from service.clock import now
-from service.errors import Conflict, Invalid
 from service.models import Account, Cause, Outcome, Resolution, Role
 from service.questions import State, View
 from service.text.validation import LONGEST_URL, check_line, check_passage, optional_reason
+from service.web.problems import Conflict, Invalid
 
 
 async def resolve(

@@ -17,7 +17,6 @@ from service import aggregates, forecasts, questions, visibility
 from service.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.clock import now
-from service.errors import Invalid, NotFound
 from service.models import (
     Aggregate,
     Forecast,
@@ -29,6 +28,7 @@ from service.models import (
     SetPolicy,
 )
 from service.questions import View
+from service.web.problems import Invalid, NotFound
 
 SINCE: Final = timedelta(days=7)
 EVEN: Final = 0.5

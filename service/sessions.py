@@ -14,15 +14,16 @@ from litestar.datastructures import Cookie
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import allowances, identity, secrets, tokens
+from service import identity, secrets, tokens
 from service.accounts import Actor, Credential, actor_of
 from service.clock import now
 from service.database import Database
-from service.errors import NotFound, Unauthenticated
 from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
 from service.sightings import unseen
 from service.text.validation import without_controls
+from service.web import rate_limits
+from service.web.problems import NotFound, Unauthenticated
 
 PREFIX: Final = "crs_"
 IDLE: Final = timedelta(days=14)
@@ -99,8 +100,8 @@ async def sign_in_by_token(
         Unauthenticated: the token is unknown, expired or revoked.
         TooManyRequests: by address.
     """
-    await allowances.spend(
-        database, allowances.by_address("a token", address, settings.sign_in_attempts)
+    await rate_limits.spend(
+        database, rate_limits.by_address("a token", address, settings.sign_in_attempts)
     )
     async with database.read() as session:
         actor = await tokens.opened(session, token)

@@ -15,18 +15,19 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import aggregates, forecasts, idempotency, questions, visibility
+from service import aggregates, forecasts, questions, visibility
 from service.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.chain import Receipt
 from service.clock import now
 from service.database import Database
-from service.errors import Problem
 from service.forecasts import Draft
-from service.idempotency import Key
 from service.models import Cause, Forecast, Role
 from service.questions import View
 from service.standings import Latest
+from service.web import idempotency
+from service.web.idempotency import Key
+from service.web.problems import Problem
 
 MOST_FORECASTS: Final = 64
 """How many forecasts one transaction takes of several submissions; one alone may have more."""

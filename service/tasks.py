@@ -25,11 +25,11 @@ from service import questions, scoring
 from service.accounts import Actor
 from service.clock import now
 from service.database import Database
-from service.downloads import Download
-from service.errors import Conflict, NotFound, Problem
 from service.exports import Export, Rows
 from service.isolation import together_or_apart
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
+from service.web.downloads import Download
+from service.web.problems import Conflict, NotFound, Problem
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import accounts, secrets
 from service.accounts import OPENED, RANKS, Actor, Credential
 from service.clock import now
-from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from service.models import Account, Role, Scope, Token, Utc
 from service.sightings import unseen
 from service.text.validation import check_name
+from service.web.problems import Forbidden, Invalid, NotFound, Unauthenticated
 
 PREFIX: Final = "crd_"
 SECRET: Final = secrets.pattern(PREFIX)

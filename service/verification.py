@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting import live
 from service import chain, forecasts, questions, scoring
 from service.aggregates import Aggregator, Reading
-from service.errors import NotFound
 from service.models import Aggregate, Question
+from service.web.problems import NotFound
 
 BATCH: Final = 200
 CLOSE: Final = 1e-9

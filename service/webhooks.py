@@ -24,7 +24,6 @@ from service import questions, visibility
 from service.accounts import Actor, actor_of
 from service.addresses import check_url
 from service.clock import now
-from service.errors import Conflict, Invalid, NotFound
 from service.isolation import readable
 from service.models import (
     Account,
@@ -41,6 +40,7 @@ from service.models import (
 from service.questions import State, View
 from service.settings import Network
 from service.text.validation import LONGEST_URL, check_line
+from service.web.problems import Conflict, Invalid, NotFound
 
 log = logging.getLogger(__name__)
 

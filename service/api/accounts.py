@@ -5,20 +5,7 @@ from typing import Annotated
 from litestar import Controller, Router, delete, get, patch, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
-from service import accounts, identity, invitations, origin, sessions, tokens
-from service.api.documentation import MAY_REFUSE
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    Cursor,
-    Imported,
-    Limit,
-    page_of,
-    position,
-    strictly,
-    utc,
-)
-from service.dependencies import AppRequest, Reading, Who, Writing
-from service.errors import Invalid
+from service import accounts, identity, invitations, sessions, tokens
 from service.models import LARGEST_ID
 from service.schemas.accounts import (
     AccountChange,
@@ -37,7 +24,21 @@ from service.schemas.accounts import (
     SessionOut,
     TokenOut,
 )
-from service.schemas.common import Page, PeoplePage
+from service.web import security
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.openapi import MAY_REFUSE
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Imported,
+    Limit,
+    page_of,
+    position,
+    strictly,
+    utc,
+)
+from service.web.problems import Invalid
+from service.web.schemas import Page, PeoplePage
 
 AccountId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the account's id")]
 TokenId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the token's id")]
@@ -46,7 +47,7 @@ InvitationId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="th
 
 
 def _address(request: AppRequest) -> str:
-    return origin.address(request, request.app.state.settings.client_address_header)
+    return security.address(request, request.app.state.settings.client_address_header)
 
 
 @post("/registrations", tags=["Accounts"], summary="Register")
@@ -334,7 +335,7 @@ class Invitations(Controller):
         else:
             raise Invalid("give role (and uses), or account_id alone", field="role")
         return IssuedInvitation(
-            InvitationOut.of(made), secret, invitations.link(origin.site(request), secret)
+            InvitationOut.of(made), secret, invitations.link(security.site(request), secret)
         )
 
     @delete(

@@ -7,10 +7,10 @@ from litestar.params import QueryParameter
 
 from service import aggregates, questions
 from service.aggregates import BAYES, METHODS
-from service.api.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 from service.api.questions import QuestionId
-from service.dependencies import Pooling, Reading, Who
 from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
+from service.web.dependencies import Pooling, Reading, Who
+from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 
 
 class Aggregates(Controller):

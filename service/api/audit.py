@@ -6,14 +6,14 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import audit, questions
-from service.api.documentation import MAY_REFUSE
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
 from service.api.questions import QuestionId
 from service.audit import Entry, Place
-from service.dependencies import WITHOUT_NUL, Reading, Who
 from service.models import LARGEST_ID, Role
 from service.schemas.audit import EntryOut
-from service.schemas.common import Page
+from service.web.dependencies import WITHOUT_NUL, Reading, Who
+from service.web.openapi import MAY_REFUSE
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
+from service.web.schemas import Page
 
 
 class Audit(Controller):

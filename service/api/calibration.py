@@ -6,10 +6,10 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import calibration
-from service.api.parameters import Scoped
-from service.dependencies import Reading, Who
 from service.schemas.calibration import CalibrationHistory, CalibrationOut, PeriodOut
 from service.scoring import HORIZONS
+from service.web.dependencies import Reading, Who
+from service.web.parameters import Scoped
 
 Of = Annotated[
     str,

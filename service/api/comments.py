@@ -6,10 +6,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import comments, questions
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.api.questions import QuestionId
-from service.api.repetition import IdempotencyKey, once
-from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.models import LARGEST_ID
 from service.schemas.comments import (
     CommentOut,
@@ -18,8 +15,11 @@ from service.schemas.comments import (
     NewText,
     Restoration,
 )
-from service.schemas.common import Page
 from service.text.validation import LONGEST_REASON
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.repetition import IdempotencyKey, once
+from service.web.schemas import Page
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the comment's id")]
 

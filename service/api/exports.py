@@ -8,14 +8,14 @@ from litestar import Controller, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
 from service import questions
-from service.api.documentation import MAY_REFUSE
-from service.api.repetition import IdempotencyKey
 from service.api.sets import Slug
 from service.api.tasks import FileOperation, asked_for
-from service.dependencies import AppRequest, Reading, Who, Writing
-from service.downloads import Download
 from service.exports import TYPES, Export, Format, OfSet, Own
 from service.schemas.tasks import TaskOut
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.downloads import Download
+from service.web.openapi import MAY_REFUSE
+from service.web.repetition import IdempotencyKey
 
 
 @dataclass

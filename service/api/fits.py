@@ -7,11 +7,11 @@ from litestar.params import PathParameter
 from litestar.response import Response
 
 from service import fits
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
-from service.dependencies import Reading, Who
 from service.models import LARGEST_ID
-from service.schemas.common import Page
 from service.schemas.fits import FitOut
+from service.web.dependencies import Reading, Who
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.schemas import Page
 
 FitId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the fit's id")]
 

@@ -6,12 +6,12 @@ from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import forecasters
-from service.api.documentation import MAY_REFUSE
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.models import LARGEST_ID
-from service.schemas.common import Page
 from service.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
+from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.web.openapi import MAY_REFUSE
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.schemas import Page
 
 ForecasterId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the forecaster's id")]
 

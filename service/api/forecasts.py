@@ -10,10 +10,7 @@ from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 
 from service import forecasts, questions
 from service.accounts import Actor
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.api.questions import QuestionId
-from service.api.repetition import IdempotencyKey, asked, once, told
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.forecasts import Draft
 from service.models import Cause
 from service.schemas.aggregates import AggregateOut, SeenPage
@@ -27,6 +24,9 @@ from service.schemas.forecasts import (
     WithdrawnOut,
 )
 from service.submissions import Stored, Submissions
+from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
+from service.web.repetition import IdempotencyKey, asked, once, told
 
 Answer = TypeVar("Answer")
 

@@ -12,8 +12,8 @@ from service import trust
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database import Database
-from service.dependencies import AppRequest
 from service.schemas.fits import Health, Readiness
+from service.web.dependencies import AppRequest
 
 PATIENCE_SECONDS: Final = 5.0
 

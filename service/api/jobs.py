@@ -3,10 +3,10 @@
 from litestar import Controller, get
 
 from service import workers
-from service.api.documentation import MAY_REFUSE
-from service.dependencies import AppRequest, Reading, Who
 from service.models import Role
 from service.schemas.jobs import JobsOut
+from service.web.dependencies import AppRequest, Reading, Who
+from service.web.openapi import MAY_REFUSE
 
 
 class Jobs(Controller):

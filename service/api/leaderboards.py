@@ -6,22 +6,14 @@ from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service import leaderboards
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    Cursor,
-    Limit,
-    Scoped,
-    page_of,
-    position,
-    strictly,
-)
-from service.api.repetition import IdempotencyKey, once
-from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.leaderboards import Criteria
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
-from service.schemas.common import Page, PeoplePage, ScoreKind
 from service.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, Scoped, page_of, position, strictly
+from service.web.repetition import IdempotencyKey, once
+from service.web.schemas import Page, PeoplePage, ScoreKind
 
 LeaderboardId = Annotated[
     int, PathParameter(ge=1, le=LARGEST_ID, description="the frozen leaderboard's id")

@@ -15,11 +15,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
-from service import comments, forecasts, origin, posts, questions
-from service.api.parameters import strictly, utc
+from service import comments, forecasts, posts, questions
 from service.catalogue import Order
-from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
-from service.errors import Conflict, Invalid, translate
 from service.forecasts import Draft, NothingStands
 from service.models import LARGEST_ID, Cause
 from service.posts import Span, Wanted
@@ -36,6 +33,10 @@ from service.schemas.metaculus import (
     Refusal,
     UserOut,
 )
+from service.web import security
+from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
+from service.web.parameters import strictly, utc
+from service.web.problems import Conflict, Invalid, translate
 
 PREFIX: Final = "/api/metaculus"
 RETRIED_WITHIN: Final = timedelta(minutes=10)
@@ -365,7 +366,7 @@ def _neighbours(
         asked = request.url.query_params
         asked["limit"], asked["offset"] = str(limit), str(place)
         query = request.url.with_replacements(query=asked).query
-        return origin.site(request) + f"{request.url.path}?{query}"
+        return security.site(request) + f"{request.url.path}?{query}"
 
     return (
         at(offset + limit) if more else None,

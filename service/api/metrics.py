@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import tasks, trust, workers
 from service.clock import now
-from service.dependencies import AppRequest
 from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
 from service.tasks import Status
 from service.trust import Trust
+from service.web.dependencies import AppRequest
 
 log = logging.getLogger(__name__)
 

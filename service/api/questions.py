@@ -10,7 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import agenda, catalogue, curation, provenance, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.api.parameters import (
+from service.catalogue import Order
+from service.clock import now
+from service.models import LARGEST_ID
+from service.questions import State, View
+from service.schemas.provenance import ProvenanceOut
+from service.schemas.questions import (
+    EditedQuestion,
+    NewClosing,
+    NewReopening,
+    NewRevision,
+    QuestionDetail,
+    QuestionOut,
+    ReminderOut,
+    RevisionOut,
+)
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,
     AsOf,
@@ -23,23 +39,7 @@ from service.api.parameters import (
     strictly,
     utc,
 )
-from service.catalogue import Order
-from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
-from service.models import LARGEST_ID
-from service.questions import State, View
-from service.schemas.common import Page
-from service.schemas.provenance import ProvenanceOut
-from service.schemas.questions import (
-    EditedQuestion,
-    NewClosing,
-    NewReopening,
-    NewRevision,
-    QuestionDetail,
-    QuestionOut,
-    ReminderOut,
-    RevisionOut,
-)
+from service.web.schemas import Page
 
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]
 

@@ -6,12 +6,12 @@ from litestar import Controller, get
 from litestar.params import PathParameter
 
 from service import chain, questions
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
 from service.api.questions import QuestionId
-from service.dependencies import Reading, Who
 from service.models import LARGEST_ID
 from service.schemas.chain import HeadOut, ReceiptOut
-from service.schemas.common import Page
+from service.web.dependencies import Reading, Who
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.schemas import Page
 
 
 class Receipts(Controller):

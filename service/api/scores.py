@@ -6,12 +6,12 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service import questions, scoring
-from service.api.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 from service.api.questions import QuestionId
-from service.dependencies import Reading, Who
 from service.models import LARGEST_ID
-from service.schemas.common import Page
 from service.schemas.scores import ScoreOut, ScoreTermOut
+from service.web.dependencies import Reading, Who
+from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
+from service.web.schemas import Page
 
 
 class Scores(Controller):

@@ -5,23 +5,9 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, feeds, origin, questions, scoreboard
-from service.api.documentation import MAY_CONFLICT, MAY_REFUSE
-from service.api.parameters import (
-    DEFAULT_LIMIT,
-    Archived,
-    AsOf,
-    Cursor,
-    Limit,
-    page_of,
-    position,
-    strictly,
-    utc,
-)
+from service import curation, feeds, questions, scoreboard
 from service.api.questions import edited
 from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
-from service.schemas.common import Moment, Page
 from service.schemas.questions import EditedQuestion, NewQuestion
 from service.schemas.sets import (
     HistoryOut,
@@ -32,6 +18,21 @@ from service.schemas.sets import (
     SetOut,
     VisibilityOut,
 )
+from service.web import security
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Archived,
+    AsOf,
+    Cursor,
+    Limit,
+    page_of,
+    position,
+    strictly,
+    utc,
+)
+from service.web.schemas import Moment, Page
 
 Slug = Annotated[
     str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
@@ -213,6 +214,6 @@ class Sets(Controller):
         was taken back. Readers that keep cookies find the same at `/sets/{slug}/feed.atom`.
         """
         del actor
-        site = origin.site(request)
+        site = security.site(request)
         told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
         return Response(told, media_type=feeds.MEDIA_TYPE)

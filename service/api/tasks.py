@@ -10,15 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import tasks
 from service.accounts import Actor
-from service.api.documentation import MAY_CONFLICT, MAY_REFUSE, DocumentedOperation
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
-from service.api.repetition import IdempotencyKey, once
-from service.dependencies import AppRequest, Reading, Who, Writing
-from service.downloads import Download
 from service.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
-from service.schemas.common import Page
 from service.schemas.tasks import TaskOut
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.downloads import Download
+from service.web.openapi import MAY_CONFLICT, MAY_REFUSE, DocumentedOperation
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.repetition import IdempotencyKey, once
+from service.web.schemas import Page
 
 TaskId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the task's id")]
 

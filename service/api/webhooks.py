@@ -6,11 +6,11 @@ from litestar import Controller, delete, get, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service import webhooks
-from service.api.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
-from service.dependencies import AppRequest, Reading, Who, Writing
 from service.models import LARGEST_ID
-from service.schemas.common import Page
 from service.schemas.webhooks import DeliveryOut, NewWebhook, WebhookMade, WebhookOut
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.schemas import Page
 
 WebhookId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the webhook's id")]
 DeliveryId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the delivery's id")]

@@ -78,11 +78,11 @@ def main() -> None:
 
     The database is CREDENCE_DATABASE_URL (default: sqlite:///credence.db in this folder).
     """
-    from service import logs  # noqa: PLC0415  # listing the commands needs neither of these
     from service.settings import Settings, SettingsError  # noqa: PLC0415
+    from service.web import request_logging  # noqa: PLC0415  # listing the commands needs neither of these
 
     try:
         kind = Settings.from_environment().log_format
     except SettingsError:
         kind = "text"  # a command that needs the settings says what is wrong with them
-    logs.configure(kind)
+    request_logging.configure(kind)

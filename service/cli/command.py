@@ -17,9 +17,9 @@ from questions.documents import DocumentError
 from questions.load import SetError
 from service.cli.group import Sentence
 from service.database import Database
-from service.errors import Problem
 from service.settings import Settings, SettingsError
 from service.sqlite import create_private
+from service.web.problems import Problem
 
 Result = TypeVar("Result")
 

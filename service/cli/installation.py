@@ -18,12 +18,13 @@ from typing import Final
 import click
 from litestar import Litestar
 
-from service import accounts, invitations, logs, questions, tokens
+from service import accounts, invitations, questions, tokens
 from service.cli.command import sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
+from service.web import request_logging
 
 FIRST: Final = "administrator"
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -193,7 +194,7 @@ def web() -> Litestar:
     from service.app import create_app  # noqa: PLC0415  # only the server needs it
 
     settings = Settings.from_environment()
-    logs.configure(settings.log_format)
+    request_logging.configure(settings.log_format)
     return create_app(settings)
 
 

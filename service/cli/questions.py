@@ -15,8 +15,8 @@ from service import batch, curation, questions
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import echo
 from service.database import Database
-from service.errors import Conflict
 from service.settings import Settings, SettingsError
+from service.web.problems import Conflict
 
 
 @click.group("questions", epilog="Example: credence questions load questions/sets/russia-iran")

@@ -14,11 +14,11 @@ from service.chain import Head
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database import Database
-from service.errors import Invalid
 from service.schemas.chain import ReceiptOut
 from service.settings import Settings
 from service.verification import Comparison
 from service.verification import compare as compare_derived
+from service.web.problems import Invalid
 
 COLUMNS: Final = ("question_id", "position", "digest")
 

@@ -22,7 +22,6 @@ from service import aggregates, chain, forecasts, questions, scoring
 from service.aggregates import Aggregator, Belief
 from service.chain import Head
 from service.clock import TICK, now
-from service.errors import Conflict, Invalid
 from service.models import (
     Account,
     Cause,
@@ -34,6 +33,7 @@ from service.models import (
     Resolution,
     Role,
 )
+from service.web.problems import Conflict, Invalid
 
 BATCH: Final = 500
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

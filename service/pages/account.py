@@ -8,15 +8,16 @@ from litestar.params import FromQuery, PathParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, forecasters, identity, origin, sessions, tokens
+from service import accounts, forecasters, identity, sessions, tokens
 from service.accounts import Actor
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Who, Writing
-from service.errors import Invalid, Problem
 from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
+from service.web import security
+from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.web.problems import Invalid, Problem
 
 LISTED: Final = 100
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
@@ -107,7 +108,7 @@ class Account(Controller):
                 actor,
                 form.text("current"),
                 form.text("new"),
-                address=origin.address(request, state.settings.client_address_header),
+                address=security.address(request, state.settings.client_address_header),
                 revoke_tokens=bool(form.text("revoke_tokens")),
             )
         except Problem as problem:
@@ -127,7 +128,7 @@ class Account(Controller):
         secret = await sessions.begin(
             state.database, actor.id, browser=request.headers.get("user-agent", "")
         )
-        cookie = sessions.cookie(secret, secure=origin.is_secure(request))
+        cookie = sessions.cookie(secret, secure=security.is_secure(request))
         answer = confirmed("/account", "password")
         answer.cookies.append(cookie)
         return answer

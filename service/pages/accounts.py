@@ -11,15 +11,16 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, invitations, origin, tokens
+from service import accounts, invitations, tokens
 from service.accounts import Actor
 from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.errors import Invalid, NotFound, Problem
 from service.models import LARGEST_ID, Account, Invitation, Role, Scope
 from service.pages.account import LIFETIMES, issue
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
+from service.web import security
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.problems import Invalid, NotFound, Problem
 
 LISTED: Final = 30
 INVITATIONS: Final = 10
@@ -100,7 +101,7 @@ class Accounts(Controller):
                 _, secret = await invitations.invite(
                     writing, actor, _role(form), uses=_whole(form, "uses"), expires_at=None
                 )
-            link = invitations.link(origin.site(request), secret)
+            link = invitations.link(security.site(request), secret)
         except Problem as problem:
             form.refuse(problem)
             status = problem.status
@@ -158,7 +159,7 @@ class Accounts(Controller):
         try:
             async with writing.begin_nested():
                 _, secret = await invitations.invite_back(writing, actor, account_id)
-            link = invitations.link(origin.site(request), secret)
+            link = invitations.link(security.site(request), secret)
         except Problem as problem:
             form.refuse(problem)
             status = problem.status

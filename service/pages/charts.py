@@ -8,12 +8,12 @@ from litestar.params import FromQuery
 
 from forecasting import pooling
 from service import histories, questions, scoreboard
-from service.caching import FOR_EVER
-from service.dependencies import AppRequest, Pooling, Reading, Who
-from service.drawing import Form
 from service.pages.questions import Pools, QuestionId, history_data
 from service.pages.rendering import BUNDLE
 from service.pages.sets import TREND_POINTS, Slug
+from service.web.caching import FOR_EVER
+from service.web.chart_rendering import Form
+from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 Theme = Literal["light", "dark"]
 Size = Literal["wide", "narrow"]

@@ -8,12 +8,12 @@ from litestar.response import Redirect, Template
 
 from service import comments, questions
 from service.comments import Said
-from service.dependencies import AppRequest, Pooling, Who, Writing
-from service.errors import Invalid, Problem
 from service.models import LARGEST_ID, Role
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId, question_page
 from service.pages.rendering import confirmed
+from service.web.dependencies import AppRequest, Pooling, Who, Writing
+from service.web.problems import Invalid, Problem
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 

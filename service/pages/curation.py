@@ -16,14 +16,14 @@ from service.aggregates import Aggregator
 from service.audit import Place
 from service.catalogue import Order
 from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
-from service.errors import Invalid, NotFound, Problem
 from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
 from service.pages.rendering import confirmed, page
 from service.pages.sets import Slug
 from service.questions import State, View
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.web.problems import Invalid, NotFound, Problem
 
 LISTED: Final = 40
 MOST_QUESTIONS: Final = 500

@@ -5,11 +5,11 @@ from litestar.datastructures import UploadFile
 from litestar.response import Redirect, Template
 
 from service import drafting, questions
-from service.dependencies import AppRequest, Who
-from service.errors import Problem
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import confirmed, page
+from service.web.dependencies import AppRequest, Who
+from service.web.problems import Problem
 
 
 class Drafting(Controller):

@@ -9,11 +9,11 @@ from litestar.response import Redirect, Template
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from service.dependencies import AppRequest
-from service.errors import Unauthenticated, describe, headers_of
 from service.pages.forms import ByField, Form, carry
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR, anybody
+from service.web.dependencies import AppRequest
+from service.web.problems import Unauthenticated, describe, headers_of
 
 HEADINGS: Final = {
     401: "Sign in first",

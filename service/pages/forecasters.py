@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import calibration, forecasters, leaderboards, questions
 from service.accounts import Actor
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.forecasters import Movement
 from service.leaderboards import Criteria
 from service.models import LARGEST_ID, Question
@@ -18,6 +17,7 @@ from service.pages.leaderboard import SCORES, calibration_said
 from service.pages.rendering import page
 from service.questions import View
 from service.scoring import KINDS, Scope
+from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 15
 

@@ -9,12 +9,12 @@ from litestar.response import Template
 from service import agenda, catalogue, questions, scoreboard, trust
 from service.catalogue import Order
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.models import QuestionSet
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import State
 from service.scoreboard import Lean, Line
+from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 6
 MOST_SETS: Final = 50

@@ -12,8 +12,6 @@ from service import calibration, leaderboards, questions
 from service.accounts import Actor
 from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
-from service.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
-from service.errors import Invalid
 from service.leaderboards import Criteria, Standing
 from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID, FrozenStanding
@@ -22,6 +20,8 @@ from service.pages.rendering import page
 from service.pages.words import count
 from service.scoring import HORIZONS, SPOT_KINDS, Scope
 from service.text.formatting import percent, stated_percent
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.web.problems import Invalid
 
 Place = TypeVar("Place", Standing, FrozenStanding)
 

@@ -10,11 +10,11 @@ from litestar.response import Template
 from service import catalogue, questions
 from service.catalogue import Order
 from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 from service.models import LARGEST_ID
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import State
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 30
 MOST_SETS: Final = 200

@@ -16,13 +16,13 @@ from forecasting.posterior import Posterior
 from service import calibration, fits, trust, workers
 from service.aggregates import prior
 from service.calibration import AGGREGATE
-from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.schemas.jobs import JobsOut
 from service.scoring import Scope
 from service.text.formatting import percent
+from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 20
 

@@ -19,8 +19,6 @@ from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.aggregates import Reading as Aggregate
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
-from service.errors import Conflict, Invalid, Problem
 from service.forecasts import Draft, Entry
 from service.histories import Story
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
@@ -30,6 +28,8 @@ from service.pages.rendering import confirmed, page
 from service.pages.words import count, day
 from service.questions import State, View
 from service.text.formatting import percent, percent_number, stated_percent
+from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
+from service.web.problems import Conflict, Invalid, Problem
 
 WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50

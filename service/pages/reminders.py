@@ -11,11 +11,11 @@ from litestar.response import Template
 from service import agenda
 from service.agenda import Lack, Reminder
 from service.clock import now
-from service.dependencies import AppRequest, Pooling, Reading, Who
 from service.models import LARGEST_ID
 from service.pages.cards import Card, cards
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
+from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 50
 CHOICES: Final = {24: "a day", 48: "two days", 168: "a week"}

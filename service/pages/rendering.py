@@ -14,12 +14,12 @@ from litestar.template import TemplateConfig
 from litestar.types import Receive, Scope, Send
 
 from service.accounts import Actor
-from service.dependencies import AppRequest
-from service.drawing import bundle_version
 from service.leaderboards import LOWER_IS_BETTER
-from service.markdown import Renderer, marking
 from service.models import Role
 from service.pages.words import FILTERS
+from service.web.chart_rendering import bundle_version
+from service.web.dependencies import AppRequest
+from service.web.markdown import Renderer, marking
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"

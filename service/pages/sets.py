@@ -6,13 +6,14 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
-from service import feeds, origin, questions, scoreboard, trust
+from service import feeds, questions, scoreboard, trust
 from service.clock import now
-from service.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
-from service.errors import NotFound
-from service.etags import EntityTags
 from service.pages.rendering import page
 from service.pages.words import trend_said
+from service.web import security
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
+from service.web.etags import EntityTags
+from service.web.problems import NotFound
 
 TREND_POINTS: Final = 24
 SMALL_TREND_POINTS: Final = 14
@@ -62,7 +63,7 @@ class Sets(Controller):
     ) -> Response[str]:
         """What happened to a document's questions, for feed readers."""
         del actor
-        site = origin.site(request)
+        site = security.site(request)
         told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
         return Response(told, media_type=feeds.MEDIA_TYPE)
 

@@ -7,13 +7,14 @@ from litestar import Controller, get, post
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from service import identity, invitations, origin, sessions, tokens
-from service.dependencies import WITHOUT_NUL, AppRequest
-from service.errors import Invalid, Problem
+from service import identity, invitations, sessions, tokens
 from service.invitations import Invited
 from service.pages.forms import CARRIED, TARGET, ByField, Form, carried_on, read_form
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
+from service.web import security
+from service.web.dependencies import WITHOUT_NUL, AppRequest
+from service.web.problems import Invalid, Problem
 
 GONE: Final = 410
 LABELS: Final = {
@@ -85,7 +86,7 @@ class SignIn(Controller):
                 invitation,
                 form.text("name"),
                 form.text("password"),
-                address=origin.address(request, state.settings.client_address_header),
+                address=security.address(request, state.settings.client_address_header),
             )
         except Problem as problem:
             form.refuse(problem)
@@ -119,7 +120,7 @@ async def _signed_in(request: AppRequest, form: Form) -> str:
     return await begin(
         state.database,
         state.settings,
-        address=origin.address(request, state.settings.client_address_header),
+        address=security.address(request, state.settings.client_address_header),
         browser=request.headers.get("user-agent", ""),
         instead_of=_presented(request),
     )
@@ -179,17 +180,17 @@ async def _resumed(request: AppRequest, secret: str, form: Form) -> Template:
         back=_local(form.text("next")),
         labels=LABELS,
     )
-    answer.cookies.append(sessions.cookie(secret, secure=origin.is_secure(request)))
+    answer.cookies.append(sessions.cookie(secret, secure=security.is_secure(request)))
     return answer
 
 
 def _presented(request: AppRequest) -> str | None:
-    return sessions.presented(request.cookies, secure=origin.is_secure(request))
+    return sessions.presented(request.cookies, secure=security.is_secure(request))
 
 
 def _entered(request: AppRequest, secret: str | None, path: str) -> Redirect:
     """Go on, with the session's cookie or without one."""
-    cookie = sessions.cookie(secret, secure=origin.is_secure(request))
+    cookie = sessions.cookie(secret, secure=security.is_secure(request))
     return Redirect(path, status_code=303, cookies=[cookie])
 
 

@@ -8,15 +8,15 @@ from litestar.response import Redirect, Template
 
 from service import tasks, workers
 from service.clock import now
-from service.dependencies import AppRequest, Reading, Who, Writing
-from service.downloads import Download
-from service.errors import Invalid, Problem
 from service.exports import Export, Format, Own
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.schemas.tasks import TaskOut
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.downloads import Download
+from service.web.problems import Invalid, Problem
 
 LISTED: Final = 25
 FORMATS: Final = {Format.csv: "CSV", Format.excel: "CSV for Excel", Format.parquet: "Parquet"}

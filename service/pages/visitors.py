@@ -5,11 +5,12 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import origin, sessions
+from service import sessions
 from service.accounts import Actor
-from service.dependencies import AppRequest
-from service.errors import Unauthenticated
 from service.models import Role
+from service.web import security
+from service.web.dependencies import AppRequest
+from service.web.problems import Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def require_someone(actor: Actor) -> None:
 
 async def signed_in(request: AppRequest) -> Actor:
     """Who has signed in with this browser; raises Unauthenticated if nobody has."""
-    secret = sessions.presented(request.cookies, secure=origin.is_secure(request))
+    secret = sessions.presented(request.cookies, secure=security.is_secure(request))
     if not secret:
         raise Unauthenticated("sign in first")
     async with request.app.state.database.read() as session:

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, webhooks
 from service.accounts import Actor
-from service.dependencies import AppRequest, Reading, Who, Writing
-from service.errors import Problem
 from service.models import LARGEST_ID, Webhook
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.problems import Problem
 from service.webhooks import Event
 
 LISTED: Final = 25

@@ -6,12 +6,13 @@ from typing import Final
 from litestar import Controller, get, post
 from litestar.response import Template
 
-from service import origin, tokens
+from service import tokens
 from service.clock import now
-from service.dependencies import AppRequest, Who, Writing
 from service.models import Role, Scope
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
+from service.web import security
+from service.web.dependencies import AppRequest, Who, Writing
 
 LABEL: Final = "first token"
 LIFETIME: Final = timedelta(days=90)
@@ -26,7 +27,7 @@ class Welcome(Controller):
     async def one(self, request: AppRequest, actor: Who) -> Template:
         """What one may do here, and the button that makes a token."""
         require_someone(actor)
-        return page(request, actor, "welcome.html", secret=None, site=origin.site(request))
+        return page(request, actor, "welcome.html", secret=None, site=security.site(request))
 
     @post("/token", status_code=200)
     async def issue(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
@@ -36,4 +37,4 @@ class Welcome(Controller):
         held = actor.credential.expires_at if actor.credential else None
         ending = min(filter(None, (now() + LIFETIME, held)))
         _, secret = await tokens.create(writing, actor, actor.id, LABEL, scope, ending)
-        return page(request, actor, "welcome.html", secret=secret, site=origin.site(request))
+        return page(request, actor, "welcome.html", secret=secret, site=security.site(request))

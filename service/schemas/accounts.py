@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from service.models import Account, BrowserSession, Invitation, Role, Scope, Token
-from service.schemas.common import Id, Moment, StoredText
+from service.web.schemas import Id, Moment, StoredText
 
 Name = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$", description="an account's name")]
 Password = Annotated[str, Meta(description="12 to 1000 characters")]

@@ -7,8 +7,8 @@ import msgspec
 
 from service.aggregates import Reading
 from service.models import Aggregate, Cause
-from service.schemas.common import Item, Page
 from service.visibility import Hidden
+from service.web.schemas import Item, Page
 
 
 class AggregateOut(msgspec.Struct):

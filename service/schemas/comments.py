@@ -7,7 +7,7 @@ import msgspec
 
 from service.comments import Said
 from service.models import CommentRevision
-from service.schemas.common import Id, StoredText
+from service.web.schemas import Id, StoredText
 
 
 class NewComment(msgspec.Struct, forbid_unknown_fields=True):

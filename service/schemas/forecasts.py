@@ -8,8 +8,8 @@ from service.accounts import Actor
 from service.forecasts import Entry
 from service.schemas.aggregates import AggregateOut
 from service.schemas.chain import ReceiptOut
-from service.schemas.common import Id, Moment, Probability, StoredText
 from service.submissions import Stored
+from service.web.schemas import Id, Moment, Probability, StoredText
 
 
 class NewForecast(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,8 +7,8 @@ import msgspec
 
 from service.leaderboards import Criteria, Standing, Who
 from service.models import FrozenLeaderboard, FrozenStanding
-from service.schemas.common import Moment, ScoreKind, StoredText
 from service.scoring import Scope
+from service.web.schemas import Moment, ScoreKind, StoredText
 
 
 class StandingOut(msgspec.Struct):

@@ -14,11 +14,11 @@ import msgspec
 from service.accounts import Actor
 from service.aggregates import Reading
 from service.comments import Said
-from service.errors import ProblemDetails
 from service.histories import Point
 from service.models import Forecast, QuestionSet, Role
 from service.posts import Post
-from service.schemas.common import Id, Moment, Probability, StoredText
+from service.web.problems import ProblemDetails
+from service.web.schemas import Id, Moment, Probability, StoredText
 
 
 class Refusal(ProblemDetails, kw_only=True):

@@ -13,7 +13,7 @@ from service.curation import Revised
 from service.models import Resolution
 from service.questions import View
 from service.schemas.aggregates import AggregateOut
-from service.schemas.common import Id, Moment, NewOutcome, StoredText
+from service.web.schemas import Id, Moment, NewOutcome, StoredText
 
 
 class NewResolution(msgspec.Struct, forbid_unknown_fields=True):

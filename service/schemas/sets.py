@@ -9,8 +9,8 @@ import msgspec
 from service import scoreboard
 from service.models import QuestionSet, SetPolicy, Visibility
 from service.schemas.aggregates import AggregateOut
-from service.schemas.common import Moment, StoredText
 from service.scoreboard import Bound, Lean, Line, Point, Watch
+from service.web.schemas import Moment, StoredText
 
 
 class SetOut(msgspec.Struct):

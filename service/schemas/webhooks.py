@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from service.models import Webhook, WebhookAttempt, WebhookDelivery
-from service.schemas.common import StoredText
+from service.web.schemas import StoredText
 from service.webhooks import Event
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service import errors, tasks
-from service.api.documentation import WRITING_ERRORS
-from service.api.examples import of_problem
+from service import tasks
 from service.app import create_app
 from service.client import Client
 from service.database import Database
+from service.web import problems
+from service.web.openapi import WRITING_ERRORS
+from service.web.openapi_examples import of_problem
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -90,8 +91,8 @@ def test_every_type_of_problem_is_named_with_its_status() -> None:
     named = dict(re.findall(r"\| `(urn:credence:[a-z-]+)` \| (\d+) \|", GUIDE))
     kinds = {
         f"urn:credence:{kind.slug}": str(kind.status.value)
-        for kind in errors.Problem.__subclasses__()
-        if kind.__module__ == "service.errors"
+        for kind in problems.Problem.__subclasses__()
+        if kind.__module__ == "service.web.problems"
     }
     documented = {
         of_problem(status)["type"]: str(HTTPStatus(status).value) for status in WRITING_ERRORS

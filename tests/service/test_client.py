@@ -8,9 +8,9 @@ import pytest
 
 from service.client import Client, ProblemError
 from service.models import Role
-from service.schemas.common import Page
 from service.schemas.forecasts import NewForecastOn
 from service.schemas.questions import QuestionOut
+from service.web.schemas import Page
 
 
 class Unreliable(httpx.BaseTransport):

@@ -37,7 +37,6 @@ from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
 from service import accounts, questions, sessions, tasks, tokens, webhooks
 from service.aggregates import Aggregator
-from service.api.examples import PASSWORD
 from service.app import create_app
 from service.clock import now
 from service.database import Database
@@ -45,6 +44,7 @@ from service.exchange import imports
 from service.models import Fit, FitStatus, Role, WebhookDelivery
 from service.passwords import digest
 from service.settings import SHIPPED_SETS, Settings
+from service.web.openapi_examples import PASSWORD
 from service.webhooks import Event
 
 pytestmark = pytest.mark.slow

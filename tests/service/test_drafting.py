@@ -11,8 +11,8 @@ import pytest
 
 from service.accounts import Actor
 from service.drafting import MOST_WAITING, Turns
-from service.errors import Conflict
 from service.models import Role
+from service.web.problems import Conflict
 
 TEXT = "The ministry may open a second harbour in 2027.\n"
 

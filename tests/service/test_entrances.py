@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus, urlsplit
 
 import pytest
 
-from service.api.examples import of_body
 from service.models import Role
+from service.web.openapi_examples import of_body
 
 BAD_TEXTS = {
     "NUL": b"a\\u0000b",

@@ -84,7 +84,7 @@ def crawl(
                             assert "Traceback" not in answer.text, (who, address)
                         shown = any(found.get((who, address)) == 200 for who in [VISITOR, *Role])
                         assert shown or allowed or filled is NOTHING, address
-        assert [one for one in caplog.records if one.name == "service.errors"] == []
+        assert [one for one in caplog.records if one.name == "service.web.problems"] == []
         return found
 
     return read

@@ -13,9 +13,9 @@ from forecasting.panel import Panel, PanelQuestion
 from service import accounts, exports
 from service.aggregates import Aggregator
 from service.database import Database
-from service.errors import Conflict, Invalid
 from service.exchange import imports
 from service.models import Account, Aggregate, Base, Forecast, Question, QuestionSet, Role
+from service.web.problems import Conflict, Invalid
 
 NEVER = math.inf
 UNKNOWN = math.nan

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import charts
-from service.charts import Look
-from service.errors import Invalid
 from service.pages.forms import chance
 from service.text import formatting
 from service.text.formatting import odds, percent, percent_number, points, stated_percent
+from service.web import chart_specs
+from service.web.chart_specs import Look
+from service.web.problems import Invalid
 
 PROBABILITIES = st.floats(0, 1)
 
@@ -125,7 +125,7 @@ def test_odds_are_those_of_the_probability(probability: float, shown: str) -> No
 
 def test_charts_tell_the_same_numbers_as_pages() -> None:
     at = "2026-11-01T00:00:00+00:00"
-    spec = charts.history(
+    spec = chart_specs.history(
         {
             "points": [
                 {"at": at, "probability": 0.135, "lower": 4e-4, "upper": 0.99996, "forecasters": 2}

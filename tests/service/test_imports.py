@@ -14,7 +14,6 @@ from forecasting.tables import Notes
 from service.aggregates import Aggregator
 from service.clock import TICK
 from service.database import Database
-from service.errors import Conflict, Invalid
 from service.exchange import imports
 from service.models import (
     Account,
@@ -26,6 +25,7 @@ from service.models import (
     Role,
     Score,
 )
+from service.web.problems import Conflict, Invalid
 
 NEVER, UNKNOWN = math.inf, math.nan
 START = TODAY - timedelta(days=400)

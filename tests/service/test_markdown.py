@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service import markdown
-from service.markdown import LONGEST_HTML, LONGEST_HTML_OF_NOTHING, Renderer
-from service.processes import ChildProcess
+from service.web import markdown
+from service.web.markdown import LONGEST_HTML, LONGEST_HTML_OF_NOTHING, Renderer
+from service.web.processes import ChildProcess
 
 LONGEST = 20_000
 TABLE = ("|a" * 100 + "\n" + "|-" * 100 + "\n" + "|\n" * 9_000)[:LONGEST]

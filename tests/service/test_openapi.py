@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from litestar.testing import TestClient
 
 from service.app import create_app
-from service.errors import ProblemDetails
 from service.settings import Settings
+from service.web.problems import ProblemDetails
 
 READS = {"400", "401", "404", "422", "429", "503"}
 WRITES = READS | {"403", "409", "413", "415"}

@@ -19,12 +19,12 @@ from click.testing import CliRunner, Result
 from litestar.testing import TestClient
 from sqlalchemy import text
 
-from service import logs
 from service.app import create_app
 from service.cli import main
 from service.database import Database
 from service.models import Role
 from service.settings import Settings
+from service.web import request_logging
 
 
 @pytest.fixture
@@ -126,10 +126,10 @@ def test_an_error_and_its_log_carry_the_id_of_their_request(
 def test_a_line_of_the_log_is_json_with_the_request(settings, monkeypatch) -> None:
     lines: list[str] = []
     handler = logging.StreamHandler()
-    handler.setFormatter(logs.Json())
-    handler.addFilter(logs._mark)
+    handler.setFormatter(request_logging.Json())
+    handler.addFilter(request_logging._mark)
     monkeypatch.setattr(handler, "emit", lambda record: lines.append(handler.format(record)))
-    logger = logging.getLogger("service.logs")
+    logger = logging.getLogger("service.web.request_logging")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     chatty = Settings(

@@ -12,8 +12,8 @@ from service import resolutions
 from service.accounts import Actor
 from service.aggregates import METHODS, Aggregator
 from service.database import Database
-from service.errors import Conflict
 from service.models import Outcome, Role
+from service.web.problems import Conflict
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

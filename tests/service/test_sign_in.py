@@ -8,13 +8,14 @@ import time_machine
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
-from service import accounts, allowances, identity, invitations, passwords, sessions
+from service import accounts, identity, invitations, passwords, sessions
 from service.accounts import Actor
 from service.clock import now
 from service.database import Database
-from service.errors import Conflict, Forbidden, Invalid, TooManyRequests, Unauthenticated
 from service.models import Account, BrowserSession, Role, Token
 from service.settings import Settings
+from service.web import rate_limits
+from service.web.problems import Conflict, Forbidden, Invalid, TooManyRequests, Unauthenticated
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  # a made-up one
 OTHER = "a different long password"
@@ -135,29 +136,29 @@ def test_strangers_cannot_keep_an_owner_out(on_database, ann) -> None:
             return await sessions.sign_in(database, few, "ann", password, address=address)
 
         await enter(PASSWORD, HERE)
-        for stranger in range(allowances.NAME_FACTOR - 1):
+        for stranger in range(rate_limits.NAME_FACTOR - 1):
             with pytest.raises(Unauthenticated):
                 await enter(OTHER, f"198.51.100.{stranger}")
         with pytest.raises(TooManyRequests):
             await enter(OTHER, "203.0.113.1")
         assert await opened_by(database, await enter(PASSWORD, HERE)) == "ann"
-        with time_machine.travel(now() + allowances.KNOWN_FOR - timedelta(minutes=1), tick=False):
-            assert await allowances.is_known(database, "ann", HERE)
-        with time_machine.travel(now() + allowances.KNOWN_FOR + timedelta(minutes=1), tick=False):
-            assert not await allowances.is_known(database, "ann", HERE)
+        with time_machine.travel(now() + rate_limits.KNOWN_FOR - timedelta(minutes=1), tick=False):
+            assert await rate_limits.is_known(database, "ann", HERE)
+        with time_machine.travel(now() + rate_limits.KNOWN_FOR + timedelta(minutes=1), tick=False):
+            assert not await rate_limits.is_known(database, "ann", HERE)
 
     on_database(work)
 
 
 def test_attempts_run_out_by_address_whatever_the_names(on_database) -> None:
     async def work(database: Database) -> None:
-        limit = allowances.by_address("tests", "2001:db8::1", 1)
-        for _ in range(allowances.ADDRESS_FACTOR):
-            await allowances.spend(database, limit)
-        neighbour = allowances.by_address("tests", "2001:db8::2", 1)
+        limit = rate_limits.by_address("tests", "2001:db8::1", 1)
+        for _ in range(rate_limits.ADDRESS_FACTOR):
+            await rate_limits.spend(database, limit)
+        neighbour = rate_limits.by_address("tests", "2001:db8::2", 1)
         with pytest.raises(TooManyRequests):
-            await allowances.spend(database, neighbour)
-        await allowances.spend(database, allowances.by_address("tests", "2001:db8:1::1", 1))
+            await rate_limits.spend(database, neighbour)
+        await rate_limits.spend(database, rate_limits.by_address("tests", "2001:db8:1::1", 1))
 
     on_database(work)
 
@@ -457,7 +458,7 @@ def test_a_body_that_is_not_declared_as_json_is_refused(refused, account, questi
 
 
 def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
-    pace = allowances.Pace(3)
+    pace = rate_limits.Pace(3)
     for at in (now(), now() - timedelta(days=300), now() - timedelta(days=1)):
         with time_machine.travel(at, tick=False):
             pace.count(1)
@@ -465,7 +466,7 @@ def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
         pace.count(1)
     assert 0 < refused.value.retry_after <= 20
     pace.count(2)
-    unlimited = allowances.Pace(0)
+    unlimited = rate_limits.Pace(0)
     for _ in range(10):
         unlimited.count(1)
 

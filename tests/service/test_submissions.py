@@ -13,10 +13,10 @@ from service import forecasts, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.database import Database
-from service.errors import Conflict, Invalid
 from service.forecasts import Draft
 from service.models import Aggregate, Forecast, Role, SetPolicy
 from service.submissions import Stored, Submissions
+from service.web.problems import Conflict, Invalid
 
 
 class UndoneError(Exception):

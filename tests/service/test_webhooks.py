@@ -21,9 +21,9 @@ from sqlalchemy import select, update
 from service import addresses, deliveries, webhooks
 from service.database import Database
 from service.deliveries import PAUSES
-from service.errors import Invalid
 from service.models import Role, Webhook, WebhookDelivery
 from service.settings import Settings
+from service.web.problems import Invalid
 from service.webhooks import FAILURES_BEFORE_REST, MOST, Event
 
 DAY = timedelta(days=1)

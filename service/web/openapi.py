@@ -11,9 +11,10 @@ from litestar.openapi.spec import OpenAPIResponse, Operation, Reference, Request
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 
-from service.api import examples, metaculus
-from service.errors import ProblemDetails
+from service.api import metaculus
 from service.schemas.metaculus import Refusal
+from service.web import openapi_examples
+from service.web.problems import ProblemDetails
 
 PROBLEM: Final = "application/problem+json"
 PAGE: Final = """<!doctype html>
@@ -104,12 +105,12 @@ class DocumentedOperation(Operation):
         for status, answer in (self.responses or {}).items():
             content = answer.content if isinstance(answer, OpenAPIResponse) else None
             if content and PROBLEM in content:
-                content[PROBLEM].example = examples.of_problem(int(status))
+                content[PROBLEM].example = openapi_examples.of_problem(int(status))
 
 
 def _example(schema: Schema | Reference | None) -> Any:
     if isinstance(schema, Reference):  # to a struct, by its module's name and its own
-        return examples.of_body(schema.ref.rpartition("_")[2])
+        return openapi_examples.of_body(schema.ref.rpartition("_")[2])
     return [_example(schema.items)] if isinstance(schema, Schema) else None
 
 

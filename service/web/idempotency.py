@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import Actor
 from service.clock import now
-from service.errors import Invalid
 from service.models import Account, IdempotentRequest
+from service.web.problems import Invalid
 
 Answer = TypeVar("Answer")
 

@@ -11,11 +11,11 @@ from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter, SkipValidation
 
-from service.dependencies import WITHOUT_NUL, AppRequest
-from service.errors import Invalid, UnsupportedMediaType
 from service.models import LARGEST_ID
-from service.schemas.common import Moment, Page
 from service.scoring import Scope
+from service.web.dependencies import WITHOUT_NUL, AppRequest
+from service.web.problems import Invalid, UnsupportedMediaType
+from service.web.schemas import Moment, Page
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")

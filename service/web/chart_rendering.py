@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from service.keeping import keep
-from service.processes import ChildProcess
+from service.web.processes import ChildProcess
 
 KEPT_DRAWINGS: Final = 256
 PNG_SCALE: Final = 2
@@ -58,7 +58,7 @@ class Drawer:
         width: int | None,
         height: int,
     ) -> Drawing:
-        """A chart of `service.charts` by name.
+        """A chart of `service.web.chart_specs` by name.
 
         Args:
             chart: its name.
@@ -95,10 +95,10 @@ def bundle_version() -> str:
 def _draw(asked: bytes) -> bytes:
     import vl_convert  # noqa: PLC0415  # only this process loads it
 
-    from service import charts  # noqa: PLC0415  # as above
+    from service.web import chart_specs  # noqa: PLC0415  # as above
 
     chart, data, form, look = msgspec.json.decode(asked)
-    spec = charts.CHARTS[chart](data, charts.Look(*look))
+    spec = chart_specs.CHARTS[chart](data, chart_specs.Look(*look))
     if form == Form.svg:
         return vl_convert.vegalite_to_svg(spec).encode()
     if form == Form.png:

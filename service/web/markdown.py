@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
 
-from service.processes import ChildProcess
+from service.web.processes import ChildProcess
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

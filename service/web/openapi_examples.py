@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 
-from service.errors import FieldError, ProblemDetails
 from service.models import Role, Scope, Visibility
 from service.schemas.accounts import (
     AccountChange,
@@ -31,6 +30,7 @@ from service.schemas.questions import (
 )
 from service.schemas.sets import NewVisibility
 from service.schemas.webhooks import NewWebhook
+from service.web.problems import FieldError, ProblemDetails
 from service.webhooks import Event
 
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105  # an example, and nobody's

@@ -7,9 +7,9 @@ from litestar import Response
 from litestar.params import HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import idempotency
 from service.accounts import Actor
-from service.dependencies import AppRequest
+from service.web import idempotency
+from service.web.dependencies import AppRequest
 
 Answer = TypeVar("Answer")
 

@@ -15,7 +15,7 @@ from litestar.exceptions import (
 )
 from sqlalchemy.exc import OperationalError
 
-from service.logs import asked
+from service.web.request_logging import asked
 
 HEADERS: Final[dict[int, dict[str, str]]] = {
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},

@@ -14,7 +14,7 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from service.errors import Problem
+from service.web.problems import Problem
 
 
 class RequestTimeout(Problem):

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.errors import Invalid
 from service.submissions import Submissions
+from service.web.problems import Invalid
 
 LONG_BODY_BYTES: Final = 50_000
 """Longer bodies are looked through in a thread, where they keep nobody waiting."""
