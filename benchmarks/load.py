@@ -43,7 +43,7 @@ from service import chain, fits, scoring, secrets
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.chain import Head
-from service.database import Database
+from service.database.engine import Database
 from service.models import (
     Account,
     Aggregate,

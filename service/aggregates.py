@@ -20,9 +20,9 @@ from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions, visibility
 from service.accounts import Actor
 from service.clock import now
-from service.database import Database
+from service.database.cache import keep
+from service.database.engine import Database
 from service.forecasts import Stand
-from service.keeping import keep
 from service.models import Aggregate, Cause, Fit, FitStatus, Question
 from service.questions import View
 from service.standings import Standings

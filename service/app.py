@@ -47,9 +47,9 @@ from service.api import (
     tasks,
     webhooks,
 )
-from service.database import Database
+from service.database.engine import Database
+from service.database.isolation import Unreadable
 from service.drafting import Turns
-from service.isolation import Unreadable
 from service.pages.visitors import VISITOR, signed_in
 from service.schemas.metaculus import Refusal
 from service.settings import Settings

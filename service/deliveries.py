@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.addresses import BlockedAddress, check_url, resolve_allowed_address
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Webhook, WebhookAttempt, WebhookDelivery
 from service.settings import Network
 from service.web.problems import Invalid

@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.spreadsheets import guarded
 from service import forecasts, questions, scoring
 from service.accounts import Actor
-from service.database import Database
+from service.database.engine import Database
+from service.database.sqlite import OWNER_ONLY
 from service.models import (
     Account,
     Comment,
@@ -38,7 +39,6 @@ from service.models import (
     Withdrawal,
 )
 from service.questions import View
-from service.sqlite import OWNER_ONLY
 from service.web.problems import Conflict
 
 BATCH: Final = 1_000

@@ -19,9 +19,9 @@ from service import chain, forecasts, questions, resolutions
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
+from service.database.isolation import together_or_apart
 from service.forecasts import Stand
-from service.isolation import together_or_apart
 from service.models import (
     Cause,
     Fit,

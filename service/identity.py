@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 
 from service import accounts, invitations, passwords, tokens
 from service.accounts import Actor, actor_of
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Role
 from service.settings import Settings
 from service.text.names import name_key

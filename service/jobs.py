@@ -28,10 +28,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import deliveries, fits, sqlite, tasks, webhooks, workers
+from service import deliveries, fits, tasks, webhooks, workers
 from service.aggregates import Aggregator
 from service.clock import now
-from service.database import Database
+from service.database import sqlite
+from service.database.engine import Database
 from service.fits import Sampled
 from service.models import Fit, FitStatus
 from service.settings import Settings

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from questions.text import search_form
-from service.isolation import Unreadable
+from service.database.isolation import Unreadable
 from service.text.names import name_key, skeleton
 
 LARGEST_ID: Final = 2**31 - 1

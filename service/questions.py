@@ -29,7 +29,7 @@ from questions.schema import QuestionSet as WrittenSet
 from service import audit
 from service.accounts import Actor
 from service.clock import now
-from service.keeping import keep
+from service.database.cache import keep
 from service.models import (
     Implication,
     Outcome,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import identity, secrets, tokens
 from service.accounts import Actor, Credential, actor_of
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
 from service.sightings import unseen

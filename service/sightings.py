@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from service.accounts import Credential
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 
 INTERVAL: Final = timedelta(hours=1)
 

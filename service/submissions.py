@@ -20,7 +20,7 @@ from service.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.chain import Receipt
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.forecasts import Draft
 from service.models import Cause, Forecast, Role
 from service.questions import View

@@ -24,9 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import questions, scoring
 from service.accounts import Actor
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
+from service.database.isolation import together_or_apart
 from service.exports import Export, Rows
-from service.isolation import together_or_apart
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
 from service.web.downloads import Download
 from service.web.problems import Conflict, NotFound, Problem

@@ -24,7 +24,7 @@ from service import questions, visibility
 from service.accounts import Actor, actor_of
 from service.addresses import check_url
 from service.clock import now
-from service.isolation import readable
+from service.database.isolation import readable
 from service.models import (
     Account,
     Aggregate,

@@ -20,7 +20,7 @@ from questions.schema import Role as SourceRole
 from service import accounts, chain, forecasts, leaderboards, passwords, questions, resolutions
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.exports import Export, Format, Own
 from service.leaderboards import Criteria
 from service.models import (

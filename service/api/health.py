@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from service import trust
 from service.aggregates import Aggregator
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.schemas.fits import Health, Readiness
 from service.web.dependencies import AppRequest
 

@@ -7,7 +7,7 @@ import click
 from service import accounts, invitations, tokens
 from service.cli.command import with_database
 from service.cli.group import echo
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Role
 from service.settings import Settings
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from service import backup
 from service.cli.command import require_folder_of, with_database
 from service.cli.group import echo
-from service.database import Database
+from service.database import backup
+from service.database.engine import Database
 from service.settings import Settings
 
 

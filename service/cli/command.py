@@ -16,9 +16,9 @@ from forecasting.tables import Dialect, PanelError
 from questions.documents import DocumentError
 from questions.load import SetError
 from service.cli.group import Sentence
-from service.database import Database
+from service.database.engine import Database
+from service.database.sqlite import create_private
 from service.settings import Settings, SettingsError
-from service.sqlite import create_private
 from service.web.problems import Problem
 
 Result = TypeVar("Result")

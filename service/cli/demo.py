@@ -14,7 +14,7 @@ from service import accounts, tokens
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.cli.installation import run_server
-from service.database import Database
+from service.database.engine import Database
 from service.demo.population import ADMINISTRATOR, CURATOR, FORECASTERS, labelled, populate
 from service.jobs import Sampler, fit_once
 from service.settings import PREFIX, Settings

@@ -9,7 +9,7 @@ from service import exports
 from service.aggregates import Aggregator
 from service.cli.command import reads_tables, sentences, with_database
 from service.cli.group import echo
-from service.database import Database
+from service.database.engine import Database
 from service.exchange import imports, platforms
 from service.settings import Settings
 

@@ -12,7 +12,7 @@ from forecasting.tables import Dialect
 from service import batch
 from service.cli.command import reads_tables, require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
-from service.database import Database
+from service.database.engine import Database
 from service.settings import Settings
 
 

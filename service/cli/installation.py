@@ -21,7 +21,7 @@ from litestar import Litestar
 from service import accounts, invitations, questions, tokens
 from service.cli.command import sentences, with_database
 from service.cli.group import Sentence, echo
-from service.database import Database
+from service.database.engine import Database
 from service.models import Role
 from service.settings import Settings
 from service.web import request_logging

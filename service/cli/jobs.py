@@ -5,7 +5,7 @@ import click
 from service import fits, workers
 from service.cli.command import with_database
 from service.cli.group import echo
-from service.database import Database
+from service.database.engine import Database
 from service.models import Fit, FitStatus, Task
 from service.schemas.jobs import JobsOut, WorkerOut
 from service.settings import Settings

@@ -14,7 +14,7 @@ from questions.schema import json_schema
 from service import batch, curation, questions
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import echo
-from service.database import Database
+from service.database.engine import Database
 from service.settings import Settings, SettingsError
 from service.web.problems import Conflict
 

@@ -8,7 +8,7 @@ import click
 from service import tasks
 from service.cli.command import with_database
 from service.cli.group import Sentence, echo
-from service.database import Database
+from service.database.engine import Database
 from service.models import Task
 from service.settings import Settings
 

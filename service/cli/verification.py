@@ -13,7 +13,7 @@ from service import chain
 from service.chain import Head
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
-from service.database import Database
+from service.database.engine import Database
 from service.schemas.chain import ReceiptOut
 from service.settings import Settings
 from service.verification import Comparison

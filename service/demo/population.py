@@ -32,7 +32,7 @@ from service import (
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms
 from service.exports import Export, Format, Own

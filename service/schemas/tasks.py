@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from service.clock import now
-from service.isolation import readable
+from service.database.isolation import readable
 from service.models import Task, TaskKind
 from service.tasks import Status, status
 

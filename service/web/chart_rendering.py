@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.keeping import keep
+from service.database.cache import keep
 from service.web.processes import ChildProcess
 
 KEPT_DRAWINGS: Final = 256

@@ -18,7 +18,7 @@ from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Allowance
 from service.web.problems import TooManyRequests
 

@@ -30,7 +30,7 @@ from playwright.sync_api import (
 
 from forecasting.posterior import FORMAT, Posterior
 from service import resolutions
-from service.database import Database
+from service.database.engine import Database
 from service.demo.population import (
     ADMINISTRATOR,
     CURATOR,

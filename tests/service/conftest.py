@@ -33,7 +33,7 @@ from service import accounts, fits, questions, sessions, tokens
 from service.accounts import Actor
 from service.aggregates import Aggregator
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.fits import Sampled
 from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
 from service.settings import SHIPPED_SETS, Settings

@@ -14,7 +14,7 @@ from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet
 from service import questions, tokens
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Fit, FitStatus, Role
 
 READ = {"viewer": 200, "forecaster": 200, "curator": 200, "administrator": 200}

@@ -16,7 +16,7 @@ import uvicorn
 from service import tasks
 from service.app import create_app
 from service.client import Client
-from service.database import Database
+from service.database.engine import Database
 from service.web import problems
 from service.web.openapi import WRITING_ERRORS
 from service.web.openapi_examples import of_problem

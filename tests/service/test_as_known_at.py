@@ -13,7 +13,7 @@ from forecasting.posterior import FORMAT, Posterior
 from service import scoring
 from service.aggregates import BAYES
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Fit, FitStatus
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

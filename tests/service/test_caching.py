@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service import sessions
-from service.database import Database
+from service.database.engine import Database
 
 
 @pytest.fixture

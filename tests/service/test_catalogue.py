@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from service import questions, visibility
 from service.accounts import Actor
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Question, QuestionRevision, Role, SetPolicy, Visibility
 
 DAY = timedelta(days=1)

@@ -17,7 +17,7 @@ from forecasting.panel import Panel, PanelQuestion
 from service import chain
 from service.aggregates import Aggregator
 from service.cli import main
-from service.database import Database, migration_config
+from service.database.engine import Database, migration_config
 from service.exchange import imports
 from service.models import Role
 

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from service import audit
 from service.cli import COMMANDS, main
 from service.cli.group import echo
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Forecast, Question, QuestionRevision, Score
 
 HEAD = """

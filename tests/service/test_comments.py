@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.models import Role
 
 

@@ -39,7 +39,7 @@ from service import accounts, questions, sessions, tasks, tokens, webhooks
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.exchange import imports
 from service.models import Fit, FitStatus, Role, WebhookDelivery
 from service.passwords import digest

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from service import questions
-from service.database import Database
+from service.database.engine import Database
 from service.demo.population import populate
 from service.questions import State
 

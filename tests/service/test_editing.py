@@ -24,7 +24,7 @@ from questions.schema import (
     Waiver,
 )
 from service import questions
-from service.database import Database
+from service.database.engine import Database
 from service.models import Question as QuestionRow
 from service.models import QuestionRevision
 from service.models import QuestionSet as SetRow

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 import service
 from service import exports
-from service.database import Database
+from service.database.engine import Database
 from service.models import Cause
 from service.pages import listing
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from service import accounts, sessions
 from service.app import create_app
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Question, QuestionSet, Role
 from service.settings import Settings
 

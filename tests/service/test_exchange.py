@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from forecasting.panel import Panel, PanelQuestion
 from service import accounts, exports
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.exchange import imports
 from service.models import Account, Aggregate, Base, Forecast, Question, QuestionSet, Role
 from service.web.problems import Conflict, Invalid

@@ -35,7 +35,7 @@ from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service import chain, scoring
 from service.aggregates import Aggregator
-from service.database import Database, newest_revision
+from service.database.engine import Database, newest_revision
 from service.exchange import imports
 from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from service import accounts, invitations, tokens
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Role, Scope
 from service.settings import Settings
 

@@ -9,7 +9,7 @@ from forecasting.forecasters import summarise
 from forecasting.posterior import Posterior
 from service import fits
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.fits import Sampled
 from service.models import FitStatus
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from service import passwords
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account
 from service.pages.rendering import HERE
 

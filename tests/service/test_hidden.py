@@ -24,11 +24,12 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from forecasting.posterior import Posterior
-from service import accounts, backup, fits, forecasts, questions, sessions, tasks, tokens, webhooks
+from service import accounts, fits, forecasts, questions, sessions, tasks, tokens, webhooks
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.catalogue import Order
-from service.database import Database
+from service.database import backup
+from service.database.engine import Database
 from service.exports import Format, Own
 from service.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role

@@ -13,7 +13,7 @@ from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes
 from service.aggregates import Aggregator
 from service.clock import TICK
-from service.database import Database
+from service.database.engine import Database
 from service.exchange import imports
 from service.models import (
     Account,

@@ -21,7 +21,7 @@ from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service import fits
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.fits import Need, Sampled
 from service.jobs import Sampler, Stopped
 from service.models import Fit, FitStatus

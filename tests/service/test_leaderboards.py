@@ -12,7 +12,7 @@ import time_machine
 from forecasting.panel import Panel, PanelQuestion
 from service import accounts
 from service.aggregates import METHODS, Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.exchange.imports import import_panel
 from service.models import Role
 

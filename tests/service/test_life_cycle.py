@@ -9,7 +9,7 @@ import time_machine
 
 from service import audit
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.models import Role
 
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ from questions.load import find_sets, read_set
 from service import accounts, questions, tokens
 from service.aggregates import Aggregator
 from service.app import create_app
-from service.database import Database
+from service.database.engine import Database
 from service.exchange import imports
 from service.models import Role
 

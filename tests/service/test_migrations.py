@@ -22,7 +22,7 @@ from forecasting.panel import Panel, PanelQuestion
 from service import accounts, deliveries, tokens
 from service.aggregates import Aggregator
 from service.clock import now
-from service.database import Database, migration_config
+from service.database.engine import Database, migration_config
 from service.exchange.imports import import_panel
 from service.models import Account, Base, Forecast, Role, WebhookAttempt, WebhookDelivery
 

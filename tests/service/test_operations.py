@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from service.app import create_app
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 from service.models import Role
 from service.settings import Settings
 from service.web import request_logging

@@ -9,7 +9,7 @@ from litestar.routes import HTTPRoute
 
 from service import accounts, tasks
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import FrozenStanding, Role
 from service.pages.rendering import BUNDLE
 from service.pages.words import place_said

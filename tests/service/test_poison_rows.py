@@ -9,7 +9,7 @@ from sqlalchemy import column, func, select, table, text, update
 
 from service import deliveries, fits, tasks, webhooks, workers
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.fits import Sampled
 from service.models import (
     Aggregate,

@@ -12,7 +12,7 @@ from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet, question_hash
 from service import provenance, questions
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Fit, FitStatus
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import time_machine
 from service import resolutions
 from service.accounts import Actor
 from service.aggregates import METHODS, Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.models import Outcome, Role
 from service.web.problems import Conflict
 

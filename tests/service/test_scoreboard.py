@@ -10,7 +10,7 @@ import time_machine
 from questions.schema import Document, Implication, Question, QuestionSet
 from service import accounts, questions, scoreboard
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.models import Implication as ImplicationRow
 from service.models import Role
 from service.scoreboard import Bound, Line, Point, Watch

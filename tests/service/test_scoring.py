@@ -14,7 +14,7 @@ from forecasting import pooling
 from service import scoring
 from service.aggregates import METHODS
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 from service.models import QuestionRevision, Score
 
 DAY = timedelta(days=1)

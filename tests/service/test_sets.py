@@ -13,7 +13,7 @@ from sqlalchemy import select
 from questions.load import find_sets, read_set
 from questions.schema import Document, Implication, Question, QuestionSet, Source
 from service import questions
-from service.database import Database
+from service.database.engine import Database
 from service.models import Question as QuestionRow
 from service.models import Resolution, Role
 from service.questions import Loaded, State

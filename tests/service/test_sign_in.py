@@ -11,7 +11,7 @@ from sqlalchemy.orm import undefer
 from service import accounts, identity, invitations, passwords, sessions
 from service.accounts import Actor
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, BrowserSession, Role, Token
 from service.settings import Settings
 from service.web import rate_limits

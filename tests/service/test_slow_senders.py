@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service import sessions
-from service.database import Database
+from service.database.engine import Database
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.cli import main
-from service.database import Database
-from service.sqlite import BATCH, LONGEST_HERE
+from service.database.engine import Database
+from service.database.sqlite import BATCH, LONGEST_HERE
 
 COUNT = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT {}"
 

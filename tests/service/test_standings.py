@@ -9,7 +9,7 @@ import pytest
 
 from service import forecasts, standings
 from service.chain import Head, head, linked
-from service.database import Database
+from service.database.engine import Database
 from service.models import Forecast, Withdrawal
 from service.standings import Standings
 

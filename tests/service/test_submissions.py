@@ -12,7 +12,7 @@ from sqlalchemy import event, func, select
 from service import forecasts, questions
 from service.accounts import Actor
 from service.aggregates import Aggregator
-from service.database import Database
+from service.database.engine import Database
 from service.forecasts import Draft
 from service.models import Aggregate, Forecast, Role, SetPolicy
 from service.submissions import Stored, Submissions

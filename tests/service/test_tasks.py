@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, select, update
 from service import scoring, tasks, workers
 from service.cli import main
 from service.clock import now
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Aggregate, Role, Score, Task, TaskKind, TaskPiece
 from service.workers import Progress
 

@@ -25,7 +25,7 @@ from litestar.testing import TestClient
 import migrations
 from service.app import create_app
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 from service.models import Base
 from service.settings import Settings
 

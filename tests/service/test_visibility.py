@@ -14,7 +14,7 @@ import time_machine
 from service import accounts, questions, tokens, visibility
 from service.accounts import Actor
 from service.aggregates import METHODS
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Role
 
 DAY = timedelta(days=1)

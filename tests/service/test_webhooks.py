@@ -19,7 +19,7 @@ import time_machine
 from sqlalchemy import select, update
 
 from service import addresses, deliveries, webhooks
-from service.database import Database
+from service.database.engine import Database
 from service.deliveries import PAUSES
 from service.models import Role, Webhook, WebhookDelivery
 from service.settings import Settings

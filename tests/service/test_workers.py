@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from service import workers
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 
 
 async def seen(database: Database) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from forecasting.panel import QUESTION_COLUMNS
 from service import sessions
 from service.cli import main
-from service.database import Database
+from service.database.engine import Database
 from service.models import Account, Base, Role
 
 FILES: dict[str, dict[str, Any]] = {

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 import migrations
-from service import sqlite
-from service.isolation import decoded
+from service.database import sqlite
+from service.database.isolation import decoded
 from service.web.problems import Conflict
 
 if TYPE_CHECKING:

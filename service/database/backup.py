@@ -17,8 +17,8 @@ from sqlalchemy import Table, bindparam, func, insert, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service import sqlite
-from service.database import Database
+from service.database import sqlite
+from service.database.engine import Database
 from service.models import Base
 from service.web.problems import Conflict, Invalid
 
