@@ -39,7 +39,8 @@ from litestar.testing import TestClient
 from sqlalchemy import event, insert
 
 from forecasting.posterior import FORMAT, Posterior
-from service import chain, fits, scoring, secrets
+from service import chain, fits, scoring
+from service.accounts import secrets
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.chain import Head

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting import live, pooling
 from forecasting.posterior import Posterior, PosteriorError
 from service import forecasts, questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.cache import keep
 from service.database.engine import Database

@@ -21,11 +21,12 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import pages, sightings, tokens
-from service.accounts import Actor, Credential
+from service import pages
+from service.accounts import api as accounts
+from service.accounts import last_used, tokens
+from service.accounts.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.api import (
-    accounts,
     aggregates,
     audit,
     calibration,
@@ -120,7 +121,7 @@ class Sightings(ASGIMiddleware):
         await next_app(scope, receive, send)
         credential: Credential | None = scope["state"].get("credential")
         if credential is not None and credential.unseen:
-            await sightings.record(scope["litestar_app"].state.database, credential)
+            await last_used.record(scope["litestar_app"].state.database, credential)
 
 
 async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:

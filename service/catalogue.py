@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.text import search_form
 from service import questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import (
     Aggregate,

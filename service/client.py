@@ -18,11 +18,11 @@ from uuid import uuid4
 import httpx
 import msgspec
 
+from service.accounts.schemas import AccountOut
 from service.aggregates import BAYES
 from service.catalogue import Order
 from service.leaderboards import Who
 from service.questions import State
-from service.schemas.accounts import AccountOut
 from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 from service.schemas.calibration import CalibrationOut
 from service.schemas.comments import CommentOut, NewComment

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service import questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import (
     Account,

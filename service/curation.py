@@ -19,7 +19,7 @@ from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
 from service import audit, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.models import (

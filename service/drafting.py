@@ -19,7 +19,7 @@ from questions.draft import draft
 from questions.review import Examined
 from questions.schema import QuestionSet
 from questions.text import without_refused
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.models import Role
 from service.web.problems import Conflict, Invalid
 

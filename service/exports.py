@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.spreadsheets import guarded
 from service import forecasts, questions, scoring
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.database.sqlite import OWNER_ONLY
 from service.models import (

@@ -16,7 +16,7 @@ from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
 from service import chain, forecasts, questions, resolutions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database

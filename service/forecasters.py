@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from forecasting.forecasters import weights
 from service import questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.models import Account, Aggregate, Cause, Forecast, ForecasterSummary, Question, Role

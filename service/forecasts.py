@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.arrays import BoolArray, FloatArray
 from service import chain, questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.chain import Head, Receipt
 from service.clock import TICK, now
 from service.models import Account, Forecast, Role, Withdrawal

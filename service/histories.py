@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from forecasting import pooling
 from service import forecasts, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.forecasts import Stand
 from service.models import Account, Aggregate, Cause, Forecast

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.skill import skill
 from service import scoring
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
 from service.scoring import Scope

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service import catalogue, forecasts, histories, questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.catalogue import Order
 from service.clock import now

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
 from service import aggregates, forecasts
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator, Belief, Reading
 from service.forecasts import Entry
 from service.models import Account, Fit, Forecast, Implication, QuestionSet

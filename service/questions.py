@@ -27,7 +27,7 @@ from questions.load import question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
 from service import audit
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.cache import keep
 from service.models import (

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import chain, questions, scoring
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.chain import Head
 from service.clock import now

@@ -14,7 +14,7 @@ from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import aggregates, forecasts, questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.clock import now
 from service.models import (

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import aggregates, forecasts, questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.chain import Receipt
 from service.clock import now

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, scoring
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.database.isolation import together_or_apart

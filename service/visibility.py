@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.models import (
     Account,
     Forecast,

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, visibility
-from service.accounts import Actor, actor_of
+from service.accounts.accounts import Actor, actor_of
 from service.addresses import check_url
 from service.clock import now
 from service.database.isolation import readable

@@ -9,7 +9,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 
 from service import forecasts, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.api.questions import QuestionId
 from service.forecasts import Draft
 from service.models import Cause

@@ -8,7 +8,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import agenda, catalogue, curation, provenance, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.catalogue import Order
 from service.clock import now

@@ -9,7 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import tasks
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
 from service.schemas.tasks import TaskOut

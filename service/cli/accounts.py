@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from service import accounts, invitations, tokens
+from service.accounts import accounts, invitations, tokens
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.database.engine import Database

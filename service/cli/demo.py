@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from service import accounts, tokens
+from service.accounts import accounts, tokens
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.cli.installation import run_server

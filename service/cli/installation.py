@@ -18,7 +18,8 @@ from typing import Final
 import click
 from litestar import Litestar
 
-from service import accounts, invitations, questions, tokens
+from service import questions
+from service.accounts import accounts, invitations, tokens
 from service.cli.command import sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database

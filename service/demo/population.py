@@ -16,20 +16,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
 from service import (
-    accounts,
     chain,
     clock,
     comments,
     curation,
     forecasts,
     leaderboards,
-    passwords,
     questions,
     resolutions,
     tasks,
     webhooks,
 )
-from service.accounts import Actor
+from service.accounts import accounts, passwords
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database

@@ -8,8 +8,9 @@ from litestar.params import FromQuery, PathParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, forecasters, identity, sessions, tokens
-from service.accounts import Actor
+from service import forecasters
+from service.accounts import accounts, authentication, sessions, tokens
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
@@ -102,7 +103,7 @@ class Account(Controller):
         form = await read_form(request)
         state = request.app.state
         try:
-            await identity.change_password(
+            await authentication.change_password(
                 state.database,
                 state.settings,
                 actor,

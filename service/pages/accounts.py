@@ -11,8 +11,8 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, invitations, tokens
-from service.accounts import Actor
+from service.accounts import accounts, invitations, tokens
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import LARGEST_ID, Account, Invitation, Role, Scope
 from service.pages.account import LIFETIMES, issue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import agenda
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator, Reading
 from service.clock import now
 from service.questions import View

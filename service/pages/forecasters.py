@@ -8,7 +8,7 @@ from litestar.response import Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import calibration, forecasters, leaderboards, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.forecasters import Movement
 from service.leaderboards import Criteria

@@ -9,7 +9,7 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Template
 
 from service import calibration, leaderboards, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import METHODS
 from service.calibration import AGGREGATE, Calibration
 from service.leaderboards import Criteria, Standing

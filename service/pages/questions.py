@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
 from service import agenda, comments, curation, forecasts, histories, questions, trust
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.aggregates import Reading as Aggregate
 from service.clock import now

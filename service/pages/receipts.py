@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import scoring
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.questions import View
 
 

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from litestar.template import TemplateConfig
 from litestar.types import Receive, Scope, Send
 
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.leaderboards import LOWER_IS_BETTER
 from service.models import Role
 from service.pages.words import FILTERS

@@ -7,8 +7,8 @@ from litestar import Controller, get, post
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from service import identity, invitations, sessions, tokens
-from service.invitations import Invited
+from service.accounts import authentication, invitations, sessions, tokens
+from service.accounts.invitations import Invited
 from service.pages.forms import CARRIED, TARGET, ByField, Form, carried_on, read_form
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
@@ -80,7 +80,7 @@ class SignIn(Controller):
         state = request.app.state
         invitation = form.text("invitation").strip()
         try:
-            actor = await identity.join(
+            actor = await authentication.join(
                 state.database,
                 state.settings,
                 invitation,

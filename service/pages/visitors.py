@@ -5,8 +5,8 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import sessions
-from service.accounts import Actor
+from service.accounts import sessions
+from service.accounts.accounts import Actor
 from service.models import Role
 from service.web import security
 from service.web.dependencies import AppRequest

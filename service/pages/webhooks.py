@@ -8,7 +8,7 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import questions, webhooks
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.models import LARGEST_ID, Webhook
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.rendering import confirmed, page

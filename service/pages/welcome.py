@@ -6,7 +6,7 @@ from typing import Final
 from litestar import Controller, get, post
 from litestar.response import Template
 
-from service import tokens
+from service.accounts import tokens
 from service.clock import now
 from service.models import Role, Scope
 from service.pages.rendering import page

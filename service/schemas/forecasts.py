@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.forecasts import Entry
 from service.schemas.aggregates import AggregateOut
 from service.schemas.chain import ReceiptOut

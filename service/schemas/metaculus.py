@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Reading
 from service.comments import Said
 from service.histories import Point

@@ -12,7 +12,7 @@ from litestar.exceptions import SerializationException
 from litestar.params import SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.submissions import Submissions
 from service.web.problems import Invalid

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, IdempotentRequest
 from service.web.problems import Invalid

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.models import Role, Scope, Visibility
-from service.schemas.accounts import (
+from service.accounts.schemas import (
     AccountChange,
     NewAccount,
     NewInvitation,
@@ -17,6 +16,7 @@ from service.schemas.accounts import (
     Registration,
     Renewal,
 )
+from service.models import Role, Scope, Visibility
 from service.schemas.comments import NewComment, NewText, Restoration
 from service.schemas.forecasters import NewShowing
 from service.schemas.forecasts import NewForecast, NewForecastOn

@@ -29,8 +29,9 @@ from questions.load import find_sets, read_set
 from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import accounts, fits, questions, sessions, tokens
-from service.accounts import Actor
+from service import fits, questions
+from service.accounts import accounts, sessions, tokens
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.database.engine import Database

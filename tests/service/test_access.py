@@ -12,7 +12,8 @@ from sqlalchemy import inspect, select, text
 
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import questions, tokens
+from service import questions
+from service.accounts import tokens
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Fit, FitStatus, Role

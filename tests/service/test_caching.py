@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service import sessions
+from service.accounts import sessions
 from service.database.engine import Database
 
 

@@ -8,7 +8,7 @@ import time_machine
 from sqlalchemy import insert
 
 from service import questions, visibility
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.models import Question, QuestionRevision, Role, SetPolicy, Visibility

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from litestar.testing import TestClient
 from sqlalchemy import select
 
-from service import accounts, sessions
+from service.accounts import accounts, sessions
 from service.app import create_app
 from service.cli import main
 from service.database.engine import Database

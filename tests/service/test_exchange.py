@@ -10,7 +10,8 @@ import time_machine
 from sqlalchemy import func, select
 
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts, exports
+from service import exports
+from service.accounts import accounts
 from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.exchange import imports

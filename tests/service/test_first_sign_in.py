@@ -15,7 +15,7 @@ import time_machine
 from litestar.testing import TestClient
 from sqlalchemy import select
 
-from service import accounts, invitations, tokens
+from service.accounts import accounts, invitations, tokens
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Role, Scope

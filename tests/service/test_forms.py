@@ -12,7 +12,7 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy.exc import OperationalError
 
-from service import passwords
+from service.accounts import passwords
 from service.app import create_app
 from service.database.engine import Database
 from service.models import Account

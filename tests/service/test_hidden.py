@@ -24,7 +24,9 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from forecasting.posterior import Posterior
-from service import accounts, fits, forecasts, questions, sessions, tasks, tokens, webhooks
+from service import fits, forecasts, questions, tasks, webhooks
+from service.accounts import accounts, sessions, tokens
+from service.accounts.sessions import cookie_name
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.catalogue import Order
@@ -34,7 +36,6 @@ from service.exports import Format, Own
 from service.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role
 from service.questions import State
-from service.sessions import cookie_name
 from service.settings import Settings
 from service.webhooks import Event
 

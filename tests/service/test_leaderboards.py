@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts
+from service.accounts import accounts
 from service.aggregates import METHODS, Aggregator
 from service.database.engine import Database
 from service.exchange.imports import import_panel

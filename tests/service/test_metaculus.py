@@ -15,7 +15,8 @@ from litestar.testing import TestClient
 
 from forecasting.panel import Panel
 from questions.load import find_sets, read_set
-from service import accounts, questions, tokens
+from service import questions
+from service.accounts import accounts, tokens
 from service.aggregates import Aggregator
 from service.app import create_app
 from service.database.engine import Database

@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from forecasting.panel import Panel, PanelQuestion
-from service import accounts, deliveries, tokens
+from service import deliveries
+from service.accounts import accounts, tokens
 from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database, migration_config

@@ -7,7 +7,8 @@ import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
-from service import accounts, tasks
+from service import tasks
+from service.accounts import accounts
 from service.clock import now
 from service.database.engine import Database
 from service.models import FrozenStanding, Role

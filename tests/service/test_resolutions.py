@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from service import resolutions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import METHODS, Aggregator
 from service.database.engine import Database
 from service.models import Outcome, Role

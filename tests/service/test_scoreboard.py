@@ -8,7 +8,8 @@ import pytest
 import time_machine
 
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import accounts, questions, scoreboard
+from service import questions, scoreboard
+from service.accounts import accounts
 from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.models import Implication as ImplicationRow

@@ -8,8 +8,8 @@ import time_machine
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
-from service import accounts, identity, invitations, passwords, sessions
-from service.accounts import Actor
+from service.accounts import accounts, authentication, invitations, passwords, sessions
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, BrowserSession, Role, Token
@@ -28,7 +28,7 @@ def ann(on_database) -> Actor:
     """Someone who registered by themselves."""
 
     async def register(database: Database) -> Actor:
-        return await identity.register(database, OPEN, "ann", PASSWORD, address=HERE)
+        return await authentication.register(database, OPEN, "ann", PASSWORD, address=HERE)
 
     return on_database(register)
 
@@ -108,7 +108,7 @@ def test_an_unknown_name_and_a_wrong_password_get_one_answer(
             said.add(str(refusal.value))
         return said
 
-    assert on_database(work) == {identity.WRONG}
+    assert on_database(work) == {authentication.WRONG}
     assert len(compared) == 4
 
 
@@ -167,9 +167,9 @@ def test_a_password_change_ends_every_session(on_database, ann) -> None:
     async def work(database: Database) -> None:
         secret = await sign_in(database)
         with pytest.raises(Forbidden):
-            await identity.change_password(database, OPEN, ann, OTHER, OTHER, address=HERE)
+            await authentication.change_password(database, OPEN, ann, OTHER, OTHER, address=HERE)
         assert await opened_by(database, secret) == "ann"
-        await identity.change_password(database, OPEN, ann, PASSWORD, OTHER, address=HERE)
+        await authentication.change_password(database, OPEN, ann, PASSWORD, OTHER, address=HERE)
         assert await opened_by(database, secret) is None
         with pytest.raises(Unauthenticated):
             await sign_in(database)
@@ -238,7 +238,9 @@ def test_a_hash_of_other_parameters_is_made_again(on_database, ann, monkeypatch)
 def test_a_weak_password_is_refused(on_database, password: str, message: str) -> None:
     async def work(database: Database) -> None:
         with pytest.raises(Invalid, match=message) as refused:
-            await identity.register(database, OPEN, "a name of length", password, address=HERE)
+            await authentication.register(
+                database, OPEN, "a name of length", password, address=HERE
+            )
         assert [error.field for error in refused.value.errors] == ["password"]
 
     on_database(work)
@@ -250,7 +252,7 @@ def test_a_long_unusual_password_is_taken(on_database) -> None:
             ("zoe", "\u00fc\u00f1\u00ed lantern 47 gravel"),
             ("max", "q9" + "zK!v7" * 190),
         ):
-            made = await identity.register(database, OPEN, name, password, address=HERE)
+            made = await authentication.register(database, OPEN, name, password, address=HERE)
             assert made.name == name
 
     on_database(work)
@@ -259,7 +261,7 @@ def test_a_long_unusual_password_is_taken(on_database) -> None:
 def test_registration_is_as_the_settings_say(on_database, ann) -> None:
     async def work(database: Database) -> None:
         async def register(mode: str, name: str, invitation: str | None = None) -> Actor:
-            return await identity.register(
+            return await authentication.register(
                 database,
                 Settings(registration=mode),
                 name,
@@ -293,16 +295,16 @@ def test_an_invitation_back_sets_a_password_once(on_database, ann) -> None:
             _, stale = await invitations.invite_back(session, None, ann.id)
             _, secret = await invitations.invite_back(session, None, ann.id)
         with pytest.raises(Invalid):
-            await identity.renew_password(database, OPEN, stale, OTHER, address=HERE)
+            await authentication.renew_password(database, OPEN, stale, OTHER, address=HERE)
         with pytest.raises(Invalid):
-            await identity.register(
+            await authentication.register(
                 database, OPEN, "bob", PASSWORD, address=HERE, invitation=secret
             )
-        await identity.renew_password(database, OPEN, secret, OTHER, address=HERE)
+        await authentication.renew_password(database, OPEN, secret, OTHER, address=HERE)
         assert await opened_by(database, signed_in) is None
         await sign_in(database, password=OTHER)
         with pytest.raises(Invalid):
-            await identity.renew_password(database, OPEN, secret, PASSWORD, address=HERE)
+            await authentication.renew_password(database, OPEN, secret, PASSWORD, address=HERE)
 
     on_database(work)
 
@@ -502,7 +504,7 @@ RESERVED = ["mean", "Bayes", "MEDIAN", "trimmed mean", "m\u0435an", "aggregate"]
 def test_a_name_that_passes_for_another_is_refused(on_database, ann, name, message) -> None:
     async def work(database: Database) -> None:
         with pytest.raises(Conflict, match=message):
-            await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+            await authentication.register(database, OPEN, name, PASSWORD, address=HERE)
 
     on_database(work)
 
@@ -511,7 +513,7 @@ def test_a_name_that_passes_for_another_is_refused(on_database, ann, name, messa
 def test_a_name_that_nobody_may_have_is_refused(on_database, name) -> None:
     async def work(database: Database) -> None:
         with pytest.raises(Invalid, match="name must") as refused:
-            await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+            await authentication.register(database, OPEN, name, PASSWORD, address=HERE)
         assert [error.field for error in refused.value.errors] == ["name"]
 
     on_database(work)
@@ -529,11 +531,11 @@ def test_administrators_are_refused_such_names_too(on_database, name) -> None:
 
 def test_a_composed_and_a_decomposed_name_are_one(on_database) -> None:
     async def work(database: Database) -> None:
-        made = await identity.register(database, OPEN, "Zoe\u0308", PASSWORD, address=HERE)
+        made = await authentication.register(database, OPEN, "Zoe\u0308", PASSWORD, address=HERE)
         assert made.name == "Zo\u00eb"
         for name in ("Zoe\u0308", "Zo\u00eb", "ZO\u00cb"):
             with pytest.raises(Conflict, match="already an account"):
-                await identity.register(database, OPEN, name, PASSWORD, address=HERE)
+                await authentication.register(database, OPEN, name, PASSWORD, address=HERE)
             assert await opened_by(database, await sign_in(database, name)) == "Zo\u00eb"
 
     on_database(work)

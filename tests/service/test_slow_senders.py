@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service import sessions
+from service.accounts import sessions
 from service.database.engine import Database
 
 pytestmark = pytest.mark.slow

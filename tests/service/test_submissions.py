@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from service import forecasts, questions
-from service.accounts import Actor
+from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.forecasts import Draft

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import time_machine
 
-from service import accounts, questions, tokens, visibility
-from service.accounts import Actor
+from service import questions, visibility
+from service.accounts import accounts, tokens
+from service.accounts.accounts import Actor
 from service.aggregates import METHODS
 from service.database.engine import Database
 from service.models import Account, Role

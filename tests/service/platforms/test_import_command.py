@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
 from forecasting.panel import QUESTION_COLUMNS
-from service import sessions
+from service.accounts import sessions
 from service.cli import main
 from service.database.engine import Database
 from service.models import Account, Base, Role

@@ -5,9 +5,8 @@ from typing import Annotated
 from litestar import Controller, Router, delete, get, patch, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
-from service import accounts, identity, invitations, sessions, tokens
-from service.models import LARGEST_ID
-from service.schemas.accounts import (
+from service.accounts import accounts, authentication, invitations, sessions, tokens
+from service.accounts.schemas import (
     AccountChange,
     AccountOut,
     EndedSession,
@@ -24,6 +23,7 @@ from service.schemas.accounts import (
     SessionOut,
     TokenOut,
 )
+from service.models import LARGEST_ID
 from service.web import security
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.openapi import MAY_REFUSE
@@ -55,7 +55,7 @@ async def register(request: AppRequest, data: JSONBody[SkipValidation[Registrati
     """Make an account for oneself, by invitation or, where registration is open, without."""
     data = await strictly(request, Registration)
     state = request.app.state
-    actor = await identity.register(
+    actor = await authentication.register(
         state.database,
         state.settings,
         data.name,
@@ -72,7 +72,7 @@ async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) ->
     """Set the password of the account that an invitation was made for; its sessions end."""
     data = await strictly(request, Renewal)
     state = request.app.state
-    actor = await identity.renew_password(
+    actor = await authentication.renew_password(
         state.database,
         state.settings,
         data.invitation,
@@ -92,7 +92,7 @@ async def exchange(
     """Issue a token to whoever knows an account's name and password."""
     data = await strictly(request, NewTokenByPassword)
     state = request.app.state
-    actor = await identity.identify(
+    actor = await authentication.identify(
         state.database, state.settings, data.name, data.password, address=_address(request)
     )
     async with state.database.write() as session:
@@ -120,7 +120,7 @@ class Mine(Controller):
         """Change the password by giving the present one; every browser is signed out."""
         data = await strictly(request, PasswordChange)
         state = request.app.state
-        await identity.change_password(
+        await authentication.change_password(
             state.database,
             state.settings,
             actor,

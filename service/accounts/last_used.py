@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import update
 
-from service.accounts import Credential
+from service.accounts.accounts import Credential
 from service.clock import now
 from service.database.engine import Database
 

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from service import accounts, invitations, passwords, tokens
-from service.accounts import Actor, actor_of
+from service.accounts import accounts, invitations, passwords, tokens
+from service.accounts.accounts import Actor, actor_of
 from service.database.engine import Database
 from service.models import Account, Role
 from service.settings import Settings

@@ -14,13 +14,13 @@ from litestar.datastructures import Cookie
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import identity, secrets, tokens
-from service.accounts import Actor, Credential, actor_of
+from service.accounts import authentication, secrets, tokens
+from service.accounts.accounts import Actor, Credential, actor_of
+from service.accounts.last_used import unseen
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, BrowserSession, Scope, Token
 from service.settings import Settings
-from service.sightings import unseen
 from service.text.validation import without_controls
 from service.web import rate_limits
 from service.web.problems import NotFound, Unauthenticated
@@ -79,7 +79,7 @@ async def sign_in(
         Unauthenticated: the name or the password is wrong; it is not said which.
         TooManyRequests: by name or by address.
     """
-    actor = await identity.identify(database, settings, name, password, address=address)
+    actor = await authentication.identify(database, settings, name, password, address=address)
     return await begin(database, actor.id, browser=browser, instead_of=instead_of)
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from service import accounts, secrets
-from service.accounts import Actor
+from service.accounts import accounts, secrets
+from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, Invitation, Role
 from service.web.problems import Invalid, NotFound

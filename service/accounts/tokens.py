@@ -8,11 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import accounts, secrets
-from service.accounts import OPENED, RANKS, Actor, Credential
+from service.accounts import accounts, secrets
+from service.accounts.accounts import OPENED, RANKS, Actor, Credential
+from service.accounts.last_used import unseen
 from service.clock import now
 from service.models import Account, Role, Scope, Token, Utc
-from service.sightings import unseen
 from service.text.validation import check_name
 from service.web.problems import Forbidden, Invalid, NotFound, Unauthenticated
 
