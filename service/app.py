@@ -28,7 +28,6 @@ from service.accounts.accounts import Actor, Credential
 from service.aggregates import Aggregator
 from service.api import (
     aggregates,
-    audit,
     calibration,
     comments,
     exports,
@@ -48,6 +47,7 @@ from service.api import (
     tasks,
     webhooks,
 )
+from service.audit import api as audit
 from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.drafting import Turns

@@ -18,9 +18,10 @@ from questions.lint import Finding, lint
 from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import audit, questions
+from service import questions
 from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
+from service.audit import audit_log
 from service.clock import now
 from service.models import (
     Account,
@@ -218,7 +219,7 @@ async def archive(
     )
     if changed is not None:
         action = "set.archived" if archived else "set.unarchived"
-        await audit.record(session, actor.id if actor else None, action, set_id=found.id)
+        await audit_log.record(session, actor.id if actor else None, action, set_id=found.id)
     await session.refresh(found)
     return found
 
@@ -236,7 +237,7 @@ async def revisions(
     )
     known: list[tuple[QuestionRevision, str | None]] = [(row, by) for row, by in rows]
     found = [
-        Revised(row, by, [FIELD_OF.get(name, name) for name in audit.changes(before, row)])
+        Revised(row, by, [FIELD_OF.get(name, name) for name in audit_log.changes(before, row)])
         for (before, _), (row, by) in pairwise(known)
     ]
     first = [Revised(row, by, []) for row, by in known[:1] if row.number > after]

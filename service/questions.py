@@ -26,8 +26,8 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from questions.load import question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import audit
 from service.accounts.accounts import Actor
+from service.audit import audit_log
 from service.clock import now
 from service.database.cache import keep
 from service.models import (
@@ -157,7 +157,7 @@ async def load(session: AsyncSession, written: WrittenSet, *, by: Actor | None =
     unchanged = len(written.questions) - created - revised
     if created or revised:
         counts = {"created": created, "revised": revised, "unchanged": unchanged}
-        await audit.record(
+        await audit_log.record(
             session, by.id if by else None, "set.loaded", set_id=stored.id, details=counts
         )
     return Loaded(written.slug, created, revised, unchanged)

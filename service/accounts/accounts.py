@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from forecasting.pooling import POOLS
-from service import audit
+from service.audit import audit_log
 from service.clock import now
 from service.models import Account, BrowserSession, Role, Scope, Token
 from service.text.names import name_key, skeleton
@@ -361,7 +361,7 @@ async def record(
     An actor of `None` is the command.
     """
     by = actor.id if actor else None
-    await audit.record(session, by, action, subject_id=account_id, details=details)
+    await audit_log.record(session, by, action, subject_id=account_id, details=details)
 
 
 async def _keep_an_administrator(session: AsyncSession, account: Account) -> None:

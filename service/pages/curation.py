@@ -10,10 +10,11 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import audit, catalogue, curation, questions, resolutions
+from service import catalogue, curation, questions, resolutions
 from service.accounts.accounts import Actor
 from service.aggregates import Aggregator
-from service.audit import Place
+from service.audit import audit_log
+from service.audit.audit_log import Place
 from service.catalogue import Order
 from service.clock import now
 from service.models import Outcome, Question, Role, Visibility
@@ -69,7 +70,7 @@ class Curation(Controller):
             closed=closed,
             drafts=drafts,
             sets=await questions.sets(reading, after=0, limit=MOST_SETS, archived=None),
-            entries=await audit.listing(reading, limit=8),
+            entries=await audit_log.listing(reading, limit=8),
         )
 
     @get("/audit")
@@ -86,7 +87,7 @@ class Curation(Controller):
         """Who did what to what, when and why."""
         actor.require(Role.curator, "read the audit log")
         found = await questions.find_set(reading, in_set) if in_set else None
-        entries = await audit.listing(
+        entries = await audit_log.listing(
             reading,
             set_id=found.id if found else None,
             before=_place(before) if before else None,
@@ -315,7 +316,7 @@ async def _set(
         views=await questions.views(session, query.limit(MOST_QUESTIONS)),
         policy=await questions.policy(session, found.id),
         seen=SEEN,
-        entries=await audit.listing(session, set_id=found.id, limit=8),
+        entries=await audit_log.listing(session, set_id=found.id, limit=8),
         form=form,
         told=told,
     )
@@ -345,7 +346,7 @@ async def _desk_of(
         texts=TEXTS,
         moments=MOMENTS,
         findings=await curation.findings(session, view),
-        entries=await audit.listing(session, question_id=view.id, limit=LISTED),
+        entries=await audit_log.listing(session, question_id=view.id, limit=LISTED),
         told=told,
     )
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from service import audit
+from service.audit import audit_log
 from service.cli import COMMANDS, main
 from service.cli.group import echo
 from service.database.engine import Database
@@ -215,7 +215,7 @@ def test_accounts_are_listed_shut_and_opened_again(credence, fails, on_database)
 
     async def log(database: Database) -> list[tuple[str, str | None]]:
         async with database.read() as session:
-            entries = await audit.listing(session, limit=100)
+            entries = await audit_log.listing(session, limit=100)
             return [(entry.action, entry.by) for entry in reversed(entries)]
 
     assert on_database(log) == [

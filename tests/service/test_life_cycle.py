@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import time_machine
 
-from service import audit
 from service.app import create_app
+from service.audit import audit_log
 from service.database.engine import Database
 from service.models import Role
 
@@ -132,7 +132,7 @@ def test_an_act_without_a_row_of_its_own_is_recorded(on_database, curator, accou
 
     async def promote(database: Database) -> None:
         async with database.write() as session:
-            await audit.record(
+            await audit_log.record(
                 session,
                 curator.id,
                 "account.role_changed",

@@ -5,11 +5,12 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import audit, questions
+from service import questions
 from service.api.questions import QuestionId
-from service.audit import Entry, Place
+from service.audit import audit_log
+from service.audit.audit_log import Entry, Place
+from service.audit.schemas import EntryOut
 from service.models import LARGEST_ID, Role
-from service.schemas.audit import EntryOut
 from service.web.dependencies import WITHOUT_NUL, Reading, Who
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
@@ -48,7 +49,7 @@ class Audit(Controller):
         """Every act on sets, questions, comments and accounts, the newest first."""
         actor.require(Role.curator, "read the audit log")
         found = await questions.find_set(reading, set_slug) if set_slug is not None else None
-        entries = await audit.listing(
+        entries = await audit_log.listing(
             reading,
             set_id=found.id if found else None,
             question_id=question,
@@ -70,7 +71,7 @@ class Audit(Controller):
     ) -> Page[EntryOut]:
         """Who asked, revised, closed, resolved it, and why, the newest first."""
         view = await questions.get(reading, question_id, actor=actor)
-        entries = await audit.listing(
+        entries = await audit_log.listing(
             reading,
             question_id=view.id,
             public=not actor.may(Role.curator),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from service.audit import Entry
+from service.audit.audit_log import Entry
 
 
 class EntryOut(msgspec.Struct):
