@@ -39,11 +39,9 @@ from litestar.testing import TestClient
 from sqlalchemy import event, insert
 
 from forecasting.posterior import FORMAT, Posterior
-from service import chain, fits, scoring
+from service import fits, scoring
 from service.accounts import secrets
-from service.aggregates import Aggregator
 from service.app import create_app
-from service.chain import Head
 from service.database.engine import Database
 from service.models import (
     Account,
@@ -61,6 +59,9 @@ from service.models import (
     Scope,
     Token,
 )
+from service.questions import hash_chain
+from service.questions.aggregates import Aggregator
+from service.questions.hash_chain import Head
 from service.settings import Settings
 
 KINDS = ("sqlite", "postgresql")
@@ -221,7 +222,7 @@ async def fill(world: World) -> None:
         database,
         Resolution,
         (
-            chain.linked(
+            hash_chain.linked(
                 Resolution,
                 heads[n],
                 {
@@ -255,7 +256,7 @@ def said(world: World, heads: dict[int, Head], at: datetime) -> Iterator[dict[st
                 "expires_at": None,
                 "created_at": at - ago,
             }
-            row = chain.linked(Forecast, head, values)
+            row = hash_chain.linked(Forecast, head, values)
             head = Head.of(row)
             yield row
         heads[n] = head
@@ -568,7 +569,7 @@ async def rebuild(world: World) -> None:
     print(f"  {renewed} aggregates in {time.perf_counter() - started:.0f} s", flush=True)
     started = time.perf_counter()
     async with database.read() as session:
-        whole = [one async for one in chain.check(session) if not one.broken]
+        whole = [one async for one in hash_chain.check(session) if not one.broken]
     print(f"  {len(whole)} chains verified in {time.perf_counter() - started:.0f} s", flush=True)
     await database.close()
 

@@ -25,22 +25,17 @@ from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
-from service.aggregates import Aggregator
 from service.api import (
-    aggregates,
     calibration,
     comments,
     exports,
     fits,
     forecasters,
-    forecasts,
     health,
     jobs,
     leaderboards,
     metaculus,
     metrics,
-    questions,
-    receipts,
     resolutions,
     scores,
     sets,
@@ -52,9 +47,11 @@ from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.drafting import Turns
 from service.pages.visitors import VISITOR, signed_in
+from service.questions.aggregates import Aggregator
+from service.questions.api import aggregates, forecasts, questions, receipts
+from service.questions.submissions import Submissions
 from service.schemas.metaculus import Refusal
 from service.settings import Settings
-from service.submissions import Submissions
 from service.web import caching, request_logging, security
 from service.web.body_timeout import BodyTimeout
 from service.web.chart_rendering import Drawer

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.calibration import BAND, Reliability, reliability
 from forecasting.recalibration import Recalibrations, recalibrations
 from service import scoring
-from service.aggregates import BAYES, METHODS
 from service.models import LARGEST_ID, Account, Outcome, Resolution, Score
+from service.questions.aggregates import BAYES, METHODS
 from service.scoring import CROWD, HORIZONS, Scope
 from service.web.problems import Invalid, NotFound
 

@@ -19,16 +19,11 @@ import httpx
 import msgspec
 
 from service.accounts.schemas import AccountOut
-from service.aggregates import BAYES
-from service.catalogue import Order
 from service.leaderboards import Who
-from service.questions import State
-from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
-from service.schemas.calibration import CalibrationOut
-from service.schemas.comments import CommentOut, NewComment
-from service.schemas.fits import FitOut
-from service.schemas.forecasters import ForecasterOut
-from service.schemas.forecasts import (
+from service.questions.aggregates import BAYES
+from service.questions.questions import State
+from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
+from service.questions.schemas.forecasts import (
     ForecastOut,
     NewForecast,
     NewForecastOn,
@@ -36,8 +31,13 @@ from service.schemas.forecasts import (
     SubmittedMany,
     WithdrawnOut,
 )
+from service.questions.schemas.questions import NewResolution, QuestionDetail, QuestionOut
+from service.questions.search import Order
+from service.schemas.calibration import CalibrationOut
+from service.schemas.comments import CommentOut, NewComment
+from service.schemas.fits import FitOut
+from service.schemas.forecasters import ForecasterOut
 from service.schemas.leaderboards import StandingOut
-from service.schemas.questions import NewResolution, QuestionDetail, QuestionOut
 from service.schemas.scores import ScoreOut
 from service.schemas.sets import ImplicationOut, SetDetail, SetOut
 from service.web.problems import ProblemDetails

@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service import questions
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import (
@@ -21,7 +20,8 @@ from service.models import (
     QuestionRevision,
     Role,
 )
-from service.questions import View
+from service.questions import questions
+from service.questions.questions import View
 from service.text.validation import check_passage, optional_reason, required_reason
 from service.web.problems import Conflict, Forbidden, Invalid, NotFound
 

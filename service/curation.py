@@ -18,9 +18,7 @@ from questions.lint import Finding, lint
 from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import questions
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.audit import audit_log
 from service.clock import now
 from service.models import (
@@ -35,7 +33,9 @@ from service.models import (
     SetPolicy,
     Visibility,
 )
-from service.questions import State, View
+from service.questions import questions
+from service.questions.aggregates import Aggregator
+from service.questions.questions import State, View
 from service.text.validation import optional_reason, required_reason
 from service.web.problems import Conflict, Invalid
 

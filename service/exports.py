@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.spreadsheets import guarded
-from service import forecasts, questions, scoring
+from service import scoring
 from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.database.sqlite import OWNER_ONLY
@@ -38,7 +38,8 @@ from service.models import (
     Score,
     Withdrawal,
 )
-from service.questions import View
+from service.questions import forecasts, questions
+from service.questions.questions import View
 from service.web.problems import Conflict
 
 BATCH: Final = 1_000

@@ -15,10 +15,10 @@ from xml.etree import ElementTree as ET
 from sqlalchemy import func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions
 from service.clock import now
 from service.models import Outcome, Question, QuestionRevision, QuestionSet, Resolution, Utc
-from service.questions import State, View
+from service.questions import questions
+from service.questions.questions import State, View
 from service.webhooks import SOON, Event, Happening
 
 MEDIA_TYPE: Final = "application/atom+xml"

@@ -15,13 +15,11 @@ from sqlalchemy.orm import undefer
 from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
-from service import chain, forecasts, questions, resolutions
+from service import resolutions
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
-from service.forecasts import Stand
 from service.models import (
     Cause,
     Fit,
@@ -33,7 +31,10 @@ from service.models import (
     Resolution,
     Role,
 )
-from service.questions import State, View
+from service.questions import forecasts, hash_chain, questions
+from service.questions.aggregates import Aggregator
+from service.questions.forecasts import Stand
+from service.questions.questions import State, View
 from service.web.problems import NotFound
 
 FAILURES_BEFORE_REST: Final = 3
@@ -245,7 +246,7 @@ async def _renew(database: Database, aggregator: Aggregator, ids: Sequence[int])
         query = questions.views_query(None).where(Question.id.in_(ids))
         views = await questions.views(session, query)
         views = [view for view in views if view.resolved is None]
-        at = await chain.present(session, ids, now())
+        at = await hash_chain.present(session, ids, now())
         await aggregator.publish(session, views, cause=Cause.fit, at=at)
 
 

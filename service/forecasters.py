@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting.forecasters import weights
-from service import questions, visibility
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.clock import now
 from service.models import Account, Aggregate, Cause, Forecast, ForecasterSummary, Question, Role
+from service.questions import questions, visibility
+from service.questions.aggregates import Aggregator
 from service.web.problems import Forbidden, NotFound
 
 

@@ -29,12 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
 from service import deliveries, fits, tasks, webhooks, workers
-from service.aggregates import Aggregator
 from service.clock import now
 from service.database import sqlite
 from service.database.engine import Database
 from service.fits import Sampled
 from service.models import Fit, FitStatus
+from service.questions.aggregates import Aggregator
 from service.settings import Settings
 from service.workers import Progress
 

@@ -13,16 +13,17 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service import catalogue, forecasts, histories, questions, visibility
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator, Reading
-from service.catalogue import Order
 from service.clock import now
 from service.comments import Said
-from service.forecasts import Stand
-from service.histories import Point
 from service.models import LARGEST_ID, Forecast, Question, QuestionRevision, QuestionSet
-from service.questions import State, View
+from service.questions import forecasts, questions, search, visibility
+from service.questions import history as histories
+from service.questions.aggregates import Aggregator, Reading
+from service.questions.forecasts import Stand
+from service.questions.history import Point
+from service.questions.questions import State, View
+from service.questions.search import Order
 from service.web.problems import Forbidden, Invalid, NotFound
 
 MOST_SLUG: Final = 100
@@ -106,7 +107,7 @@ async def listing(
         (_resolves_at(), wanted.resolves),
     ):
         query = query.where(*_within(moment, span))
-    query = catalogue.in_order(query, actor, wanted.order, at).offset(offset).limit(limit)
+    query = search.in_order(query, actor, wanted.order, at).offset(offset).limit(limit)
     return await _tell(session, aggregator, actor, await questions.views(session, query), at)
 
 

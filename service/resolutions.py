@@ -5,13 +5,14 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import chain, questions, scoring
+from service import scoring
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
-from service.chain import Head
 from service.clock import now
 from service.models import Account, Cause, Outcome, Resolution, Role
-from service.questions import State, View
+from service.questions import hash_chain, questions
+from service.questions.aggregates import Aggregator
+from service.questions.hash_chain import Head
+from service.questions.questions import State, View
 from service.text.validation import LONGEST_URL, check_line, check_passage, optional_reason
 from service.web.problems import Conflict, Invalid
 
@@ -43,8 +44,8 @@ async def resolve(
         raise Invalid("evidence_url must start with https:// or http://", field="evidence_url")
     note = check_passage(note, "note", optional=True)
     await questions.lock(session, [question_id])
-    head = await chain.head(session, question_id)
-    at = await chain.moment(session, head, question_id, actor.id, now())
+    head = await hash_chain.head(session, question_id)
+    at = await hash_chain.moment(session, head, question_id, actor.id, now())
     view = await questions.get(session, question_id, actor=actor)
     await _require_resolvable(session, view, at)
     occurred_at = occurred_at or at
@@ -79,8 +80,8 @@ async def unresolve(
     actor.require(Role.curator, "take a resolution back")
     reason = optional_reason(reason)
     await questions.lock(session, [question_id])
-    head = await chain.head(session, question_id)
-    at = await chain.moment(session, head, question_id, actor.id, now())
+    head = await hash_chain.head(session, question_id)
+    at = await hash_chain.moment(session, head, question_id, actor.id, now())
     view = await questions.get(session, question_id, actor=actor)
     if view.resolved is None:
         raise Conflict(f"question {question_id} is not resolved", current={"state": view.state(at)})
@@ -138,5 +139,5 @@ async def _append(
         "account_id": actor.id,
         "created_at": at,
     }
-    session.add(Resolution(**chain.linked(Resolution, head, values)))
+    session.add(Resolution(**hash_chain.linked(Resolution, head, values)))
     await session.flush()

@@ -13,9 +13,7 @@ from typing import Final, TypeVar
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import aggregates, forecasts, questions, visibility
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator, Reading
 from service.clock import now
 from service.models import (
     Aggregate,
@@ -27,7 +25,9 @@ from service.models import (
     Resolution,
     SetPolicy,
 )
-from service.questions import View
+from service.questions import aggregates, forecasts, questions, visibility
+from service.questions.aggregates import Aggregator, Reading
+from service.questions.questions import View
 from service.web.problems import Invalid, NotFound
 
 SINCE: Final = timedelta(days=7)

@@ -16,9 +16,6 @@ from sqlalchemy.orm import aliased
 
 from forecasting import pooling, scores
 from forecasting.arrays import FloatArray, IntArray
-from service import forecasts, questions
-from service.aggregates import BAYES
-from service.forecasts import Stand
 from service.models import (
     Account,
     Aggregate,
@@ -31,7 +28,10 @@ from service.models import (
     RevisionTag,
     Score,
 )
-from service.questions import View
+from service.questions import forecasts, questions
+from service.questions.aggregates import BAYES
+from service.questions.forecasts import Stand
+from service.questions.questions import View
 
 KINDS: Final = ("brier", "log", "baseline", "peer")
 SPOT_KINDS: Final = tuple(f"spot_{kind}" for kind in KINDS)

@@ -21,13 +21,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions, scoring
+from service import scoring
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
 from service.exports import Export, Rows
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
+from service.questions import questions
 from service.web.downloads import Download
 from service.web.problems import Conflict, NotFound, Problem
 

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import fits
-from service.aggregates import Aggregator
 from service.clock import now
 from service.models import Fit, FitStatus
+from service.questions.aggregates import Aggregator
 
 PATIENCE: Final = timedelta(days=1)
 

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
-from service import chain, forecasts, questions, scoring
-from service.aggregates import Aggregator, Reading
+from service import scoring
 from service.models import Aggregate, Question
+from service.questions import forecasts, hash_chain, questions
+from service.questions.aggregates import Aggregator, Reading
 from service.web.problems import NotFound
 
 BATCH: Final = 200
@@ -45,7 +46,7 @@ async def compare(session: AsyncSession) -> Comparison:
     found = Comparison()
     aggregators: dict[float, Aggregator] = {}
     after = 0
-    while heads := await chain.heads(session, after=after, limit=BATCH):
+    while heads := await hash_chain.heads(session, after=after, limit=BATCH):
         after = heads[-1][0]
         ids = [question_id for question_id, _ in heads]
         latest = select(func.max(Aggregate.id)).where(Aggregate.question_id.in_(ids))

@@ -20,7 +20,6 @@ from sqlalchemy import func, or_, select, union
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions, visibility
 from service.accounts.accounts import Actor, actor_of
 from service.addresses import check_url
 from service.clock import now
@@ -37,7 +36,8 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
-from service.questions import State, View
+from service.questions import questions, visibility
+from service.questions.questions import State, View
 from service.settings import Network
 from service.text.validation import LONGEST_URL, check_line
 from service.web.problems import Conflict, Invalid, NotFound

@@ -17,10 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Polarity, Premise
 from questions.schema import Role as SourceRole
-from service import chain, forecasts, leaderboards, questions, resolutions
+from service import leaderboards, resolutions
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.exports import Export, Format, Own
 from service.leaderboards import Criteria
@@ -56,6 +55,8 @@ from service.models import (
     WebhookDelivery,
     Worker,
 )
+from service.questions import forecasts, hash_chain, questions
+from service.questions.aggregates import Aggregator
 from service.tasks import Status as TaskStatus
 from service.webhooks import Event
 
@@ -136,7 +137,7 @@ async def _furnish_everything(database: Database) -> dict[str, list[Any]]:
                 why = TEXTS[number % len(TEXTS)] if number % 2 else ""
                 ends = at + timedelta(days=2) if number % 3 else None
                 draft = forecasts.Draft(view.id, CHANCES[number % len(CHANCES)], why, ends)
-                heads = {view.id: await chain.head(session, view.id)}
+                heads = {view.id: await hash_chain.head(session, view.id)}
                 moment = at - timedelta(hours=len(speakers) - number)
                 await forecasts.append(session, [(who, draft)], heads, moment)
             for number, cause in enumerate(Cause):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.histories import spread
+from service.questions.history import spread
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

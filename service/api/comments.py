@@ -5,9 +5,10 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import comments, questions
-from service.api.questions import QuestionId
+from service import comments
 from service.models import LARGEST_ID
+from service.questions import questions
+from service.questions.api.questions import QuestionId
 from service.schemas.comments import (
     CommentOut,
     CommentRevisionOut,

@@ -9,9 +9,9 @@ from litestar.response import Response
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from service import trust
-from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database
+from service.questions.aggregates import Aggregator
 from service.schemas.fits import Health, Readiness
 from service.web.dependencies import AppRequest
 

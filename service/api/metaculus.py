@@ -15,12 +15,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
-from service import comments, forecasts, posts, questions
-from service.catalogue import Order
-from service.forecasts import Draft, NothingStands
+from service import comments, posts
 from service.models import LARGEST_ID, Cause
 from service.posts import Span, Wanted
-from service.questions import State
+from service.questions import forecasts, questions
+from service.questions.forecasts import Draft, NothingStands
+from service.questions.questions import State
+from service.questions.search import Order
 from service.schemas.metaculus import (
     Done,
     PostComment,

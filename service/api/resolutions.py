@@ -6,9 +6,9 @@ from litestar import Controller, Response, delete, post
 from litestar.params import JSONBody, QueryParameter, SkipValidation
 
 from service import resolutions
-from service.api.questions import QuestionId, detailed
 from service.models import Outcome
-from service.schemas.questions import NewResolution, QuestionDetail
+from service.questions.api.questions import QuestionId, detailed
+from service.questions.schemas.questions import NewResolution, QuestionDetail
 from service.text.validation import LONGEST_REASON
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Who, Writing
 from service.web.parameters import strictly, utc

@@ -5,9 +5,10 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import questions, scoring
-from service.api.questions import QuestionId
+from service import scoring
 from service.models import LARGEST_ID
+from service.questions import questions
+from service.questions.api.questions import QuestionId
 from service.schemas.scores import ScoreOut, ScoreTermOut
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc

@@ -5,10 +5,11 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, feeds, questions, scoreboard
-from service.api.questions import edited
+from service import curation, feeds, scoreboard
 from service.clock import now
-from service.schemas.questions import EditedQuestion, NewQuestion
+from service.questions import questions
+from service.questions.api.questions import edited
+from service.questions.schemas.questions import EditedQuestion, NewQuestion
 from service.schemas.sets import (
     HistoryOut,
     ImplicationOut,

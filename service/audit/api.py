@@ -5,12 +5,12 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import questions
-from service.api.questions import QuestionId
 from service.audit import audit_log
 from service.audit.audit_log import Entry, Place
 from service.audit.schemas import EntryOut
 from service.models import LARGEST_ID, Role
+from service.questions import questions
+from service.questions.api.questions import QuestionId
 from service.web.dependencies import WITHOUT_NUL, Reading, Who
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc

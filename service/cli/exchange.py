@@ -6,11 +6,11 @@ import click
 
 from forecasting.tables import Dialect, Notes
 from service import exports
-from service.aggregates import Aggregator
 from service.cli.command import reads_tables, sentences, with_database
 from service.cli.group import echo
 from service.database.engine import Database
 from service.exchange import imports, platforms
+from service.questions.aggregates import Aggregator
 from service.settings import Settings
 
 

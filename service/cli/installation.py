@@ -18,12 +18,12 @@ from typing import Final
 import click
 from litestar import Litestar
 
-from service import questions
 from service.accounts import accounts, invitations, tokens
 from service.cli.command import sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
 from service.models import Role
+from service.questions import questions
 from service.settings import Settings
 from service.web import request_logging
 

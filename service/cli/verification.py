@@ -9,12 +9,12 @@ from typing import Any, Final
 import click
 import msgspec
 
-from service import chain
-from service.chain import Head
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
-from service.schemas.chain import ReceiptOut
+from service.questions import hash_chain
+from service.questions.hash_chain import Head
+from service.questions.schemas.receipts import ReceiptOut
 from service.settings import Settings
 from service.verification import Comparison
 from service.verification import compare as compare_derived
@@ -64,10 +64,10 @@ def verify(
     if output is not None:
         require_folder_of(output)
 
-    async def work(database: Database, _settings: Settings) -> list[chain.Checked]:
+    async def work(database: Database, _settings: Settings) -> list[hash_chain.Checked]:
         noted = _read_heads(against) if against else {}
         async with database.read() as session:
-            return [one async for one in chain.check(session, noted)]
+            return [one async for one in hash_chain.check(session, noted)]
 
     async def compare(database: Database, _settings: Settings) -> Comparison:
         async with database.undone() as session:
@@ -106,7 +106,7 @@ def _alike(found: Comparison) -> str:
     return said
 
 
-def _heads(found: list[chain.Checked]) -> bytes:
+def _heads(found: list[hash_chain.Checked]) -> bytes:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -137,7 +137,7 @@ def _checked(file: Path, expected: str | None) -> str:
         told: Any = msgspec.json.decode(file.read_bytes())
         inside = told.get("receipt", told) if isinstance(told, dict) else told
         given = msgspec.convert(inside, ReceiptOut)
-        reached = chain.follow(given.receipt())
+        reached = hash_chain.follow(given.receipt())
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
         raise Invalid(f"{file}: not a receipt: {error}") from None
     except Invalid as refusal:

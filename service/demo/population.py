@@ -15,21 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import (
-    chain,
-    clock,
-    comments,
-    curation,
-    forecasts,
-    leaderboards,
-    questions,
-    resolutions,
-    tasks,
-    webhooks,
-)
+from service import clock, comments, curation, leaderboards, resolutions, tasks, webhooks
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.clock import now
 from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
@@ -44,7 +32,9 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
-from service.questions import View
+from service.questions import forecasts, hash_chain, questions
+from service.questions.aggregates import Aggregator
+from service.questions.questions import View
 from service.scoring import Scope
 from service.settings import SHIPPED_SETS, Settings
 from service.webhooks import Event
@@ -282,7 +272,7 @@ async def _play(
 async def _forecast(session: AsyncSession, aggregator: Aggregator, opinion: Opinion) -> None:
     view = opinion.view
     draft = forecasts.Draft(view.id, opinion.probability, opinion.rationale)
-    heads = {view.id: await chain.head(session, view.id)}
+    heads = {view.id: await hash_chain.head(session, view.id)}
     said = [(opinion.forecaster, draft)]
     ((row, _),) = await forecasts.append(session, said, heads, opinion.at)
     await aggregator.publish_one(

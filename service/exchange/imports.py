@@ -18,9 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.panel import FRACTIONS, Panel
 from forecasting.tables import Notes
 from questions.text import LONGEST_NAME, TextError, clean_name
-from service import aggregates, chain, forecasts, questions, scoring
-from service.aggregates import Aggregator, Belief
-from service.chain import Head
+from service import scoring
 from service.clock import TICK, now
 from service.models import (
     Account,
@@ -33,6 +31,9 @@ from service.models import (
     Resolution,
     Role,
 )
+from service.questions import aggregates, forecasts, hash_chain, questions
+from service.questions.aggregates import Aggregator, Belief
+from service.questions.hash_chain import Head
 from service.web.problems import Conflict, Invalid
 
 BATCH: Final = 500
@@ -361,7 +362,7 @@ async def _store_forecasts(
             "expires_at": _moment(panel.until[row]),
             "created_at": done.made_at[row],
         }
-        rows.append(chain.linked(Forecast, heads[question_id], values))
+        rows.append(hash_chain.linked(Forecast, heads[question_id], values))
         heads[question_id] = Head.of(rows[-1])
     if rows:
         await session.execute(insert(Forecast), rows)
@@ -395,7 +396,7 @@ async def _store_outcomes(
             "account_id": administrator,
             "created_at": latest,
         }
-        session.add(Resolution(**chain.linked(Resolution, heads[ids[one.index]], values)))
+        session.add(Resolution(**hash_chain.linked(Resolution, heads[ids[one.index]], values)))
     await session.flush()
     return [ids[one.index] for one in known]
 

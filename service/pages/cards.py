@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import agenda
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator, Reading
 from service.clock import now
-from service.questions import View
+from service.questions import reminders
+from service.questions.aggregates import Aggregator, Reading
+from service.questions.questions import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ async def cards(
 ) -> list[Card]:
     """Questions with their present aggregates, as someone may see them."""
     readings = await aggregator.current(session, actor, views)
-    before = await agenda.week_ago(session, [view.id for view in views], now())
+    before = await reminders.week_ago(session, [view.id for view in views], now())
     return [
         Card(view, reading, _change(reading, before.get(view.id)))
         for view in views

@@ -7,10 +7,11 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery
 
 from forecasting import pooling
-from service import histories, questions, scoreboard
+from service import scoreboard
 from service.pages.questions import Pools, QuestionId, history_data
 from service.pages.rendering import BUNDLE
 from service.pages.sets import TREND_POINTS, Slug
+from service.questions import history, questions
 from service.web.caching import FOR_EVER
 from service.web.chart_rendering import Form
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
@@ -49,7 +50,7 @@ class Charts(Controller):
         """How the aggregate of a question moved."""
         view = await questions.get(reading, question_id, actor=actor)
         chosen = [one for one in pool or [] if one in pooling.POOLS]
-        story = await histories.tell(reading, actor, view, pools=chosen)
+        story = await history.tell(reading, actor, view, pools=chosen)
         present = (await aggregator.current(reading, actor, [view]))[view.id]
         data = history_data(view, story, present, aggregator.level)
         return await drawn(request, "history", data, theme, size)
@@ -67,7 +68,7 @@ class Charts(Controller):
     ) -> Response[bytes]:
         """How the standing forecasts on a question are spread."""
         view = await questions.get(reading, question_id, actor=actor)
-        story = await histories.tell(reading, actor, view)
+        story = await history.tell(reading, actor, view)
         present = (await aggregator.current(reading, actor, [view]))[view.id]
         data = {
             "bins": msgspec.to_builtins(story.bins),

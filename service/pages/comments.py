@@ -6,12 +6,13 @@ from litestar import Controller, post
 from litestar.params import PathParameter
 from litestar.response import Redirect, Template
 
-from service import comments, questions
+from service import comments
 from service.comments import Said
 from service.models import LARGEST_ID, Role
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId, question_page
 from service.pages.rendering import confirmed
+from service.questions import questions
 from service.web.dependencies import AppRequest, Pooling, Who, Writing
 from service.web.problems import Invalid, Problem
 

@@ -10,19 +10,20 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import catalogue, curation, questions, resolutions
+from service import curation, resolutions
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.audit import audit_log
 from service.audit.audit_log import Place
-from service.catalogue import Order
 from service.clock import now
 from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
 from service.pages.rendering import confirmed, page
 from service.pages.sets import Slug
-from service.questions import State, View
+from service.questions import questions, search
+from service.questions.aggregates import Aggregator
+from service.questions.questions import State, View
+from service.questions.search import Order
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.web.problems import Invalid, NotFound, Problem
 
@@ -59,7 +60,7 @@ class Curation(Controller):
         """Questions that wait for an answer, drafts, and what was done lately."""
         actor.require(Role.curator, "curate")
         closed, drafts = [
-            await catalogue.page(reading, actor, state=state, order=Order.closes_at, limit=LISTED)
+            await search.page(reading, actor, state=state, order=Order.closes_at, limit=LISTED)
             for state in (State.closed, State.draft)
         ]
         return page(

@@ -4,10 +4,11 @@ from litestar import Controller, get, post
 from litestar.datastructures import UploadFile
 from litestar.response import Redirect, Template
 
-from service import drafting, questions
+from service import drafting
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import confirmed, page
+from service.questions import questions
 from service.web.dependencies import AppRequest, Who
 from service.web.problems import Problem
 

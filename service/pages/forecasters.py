@@ -7,7 +7,7 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import calibration, forecasters, leaderboards, questions
+from service import calibration, forecasters, leaderboards
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.forecasters import Movement
@@ -15,7 +15,8 @@ from service.leaderboards import Criteria
 from service.models import LARGEST_ID, Question
 from service.pages.leaderboard import SCORES, calibration_said
 from service.pages.rendering import page
-from service.questions import View
+from service.questions import questions
+from service.questions.questions import View
 from service.scoring import KINDS, Scope
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
 

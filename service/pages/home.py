@@ -6,13 +6,14 @@ from typing import Final
 from litestar import get
 from litestar.response import Template
 
-from service import agenda, catalogue, questions, scoreboard, trust
-from service.catalogue import Order
+from service import scoreboard, trust
 from service.clock import now
 from service.models import QuestionSet
 from service.pages.cards import cards
 from service.pages.rendering import page
-from service.questions import State
+from service.questions import questions, reminders, search
+from service.questions.questions import State
+from service.questions.search import Order
 from service.scoreboard import Lean, Line
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
@@ -39,15 +40,15 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         lines = await scoreboard.board(reading, aggregator, actor, found)
         boards.append(Board(found, asked, lines, scoreboard.summary(lines)))
     closing, moved = [
-        await catalogue.page(reading, actor, state=State.open, order=order, limit=LISTED)
+        await search.page(reading, actor, state=State.open, order=order, limit=LISTED)
         for order in (Order.closes_at, Order.moved)
     ]
     soon = (
-        await agenda.closing(reading, actor.id, at, within=agenda.SOON, limit=LISTED)
+        await reminders.closing(reading, actor.id, at, within=reminders.SOON, limit=LISTED)
         if actor.id
         else []
     )
-    waiting = await agenda.unanswered(reading, actor.id, at, limit=LISTED) if actor.id else []
+    waiting = await reminders.unanswered(reading, actor.id, at, limit=LISTED) if actor.id else []
     return page(
         request,
         actor,

@@ -7,13 +7,13 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Template
 
-from service import catalogue, questions
-from service.catalogue import Order
 from service.clock import now
 from service.models import LARGEST_ID
 from service.pages.cards import cards
 from service.pages.rendering import page
-from service.questions import State
+from service.questions import questions, search
+from service.questions.questions import State
+from service.questions.search import Order
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 30
@@ -47,7 +47,7 @@ async def listing(
     """Questions, a page at a time. A state or an order that there is not counts as none."""
     state = State(in_state) if in_state in set(State) else None
     order = Order(sort) if sort in set(ORDERS) else Order.closes_at
-    views = await catalogue.page(
+    views = await search.page(
         reading,
         actor,
         set_slug=in_set or None,

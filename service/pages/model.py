@@ -14,11 +14,11 @@ from litestar.response import Template
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
 from service import calibration, fits, trust, workers
-from service.aggregates import prior
 from service.calibration import AGGREGATE
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
+from service.questions.aggregates import prior
 from service.schemas.jobs import JobsOut
 from service.scoring import Scope
 from service.text.formatting import percent

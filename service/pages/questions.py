@@ -14,19 +14,20 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import agenda, comments, curation, forecasts, histories, questions, trust
+from service import comments, curation, trust
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
-from service.aggregates import Reading as Aggregate
 from service.clock import now
-from service.forecasts import Draft, Entry
-from service.histories import Story
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import confirmed, page
 from service.pages.words import count, day
-from service.questions import State, View
+from service.questions import forecasts, history, questions, reminders
+from service.questions.aggregates import Aggregator
+from service.questions.aggregates import Reading as Aggregate
+from service.questions.forecasts import Draft, Entry
+from service.questions.history import Story
+from service.questions.questions import State, View
 from service.text.formatting import percent, percent_number, stated_percent
 from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.web.problems import Conflict, Invalid, Problem
@@ -124,7 +125,7 @@ class Questions(Controller):
         """The question in brief, which other sites may embed where everyone may read."""
         view = await questions.get(reading, question_id, actor=actor)
         readings = await aggregator.current(reading, actor, [view])
-        story = await histories.tell(reading, actor, view)
+        story = await history.tell(reading, actor, view)
         answer = page(
             request,
             actor,
@@ -236,7 +237,7 @@ async def question_page(
     at = now()
     state = view.state(at)
     reading = (await aggregator.current(session, actor, [view]))[view.id]
-    story = await histories.tell(session, actor, view)
+    story = await history.tell(session, actor, view)
     entries, _ = await forecasts.listing(
         session, actor, view, mine=False, before=None, limit=LOOKED_THROUGH
     )
@@ -282,7 +283,7 @@ async def question_page(
         revisions=await curation.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
         comments=said,
         commenting=commenting or Form(),
-        following=await agenda.unanswered(session, actor.id, at, limit=1) if mine else [],
+        following=await reminders.unanswered(session, actor.id, at, limit=1) if mine else [],
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
         trust=await trust.judge(session, aggregator),

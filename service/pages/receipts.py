@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import scoring
 from service.accounts.accounts import Actor
-from service.questions import View
+from service.questions.questions import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 from litestar.response import Template
 
-from service import agenda
-from service.agenda import Lack, Reminder
 from service.clock import now
 from service.models import LARGEST_ID
 from service.pages.cards import Card, cards
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
+from service.questions import reminders
+from service.questions.reminders import Lack, Reminder
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 50
@@ -44,7 +44,7 @@ class Reminders(Controller):
         """Open questions that close within so many hours, on which nothing of one's own stands."""
         require_someone(actor)
         at = now()
-        found = await agenda.closing(
+        found = await reminders.closing(
             reading, actor.id, at, within=timedelta(hours=hours), after=after, limit=LISTED + 1
         )
         shown = found[:LISTED]

@@ -6,10 +6,11 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
-from service import feeds, questions, scoreboard, trust
+from service import feeds, scoreboard, trust
 from service.clock import now
 from service.pages.rendering import page
 from service.pages.words import trend_said
+from service.questions import questions
 from service.web import security
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
 from service.web.etags import EntityTags

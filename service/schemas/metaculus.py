@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import msgspec
 
 from service.accounts.accounts import Actor
-from service.aggregates import Reading
 from service.comments import Said
-from service.histories import Point
 from service.models import Forecast, QuestionSet, Role
 from service.posts import Post
+from service.questions.aggregates import Reading
+from service.questions.history import Point
 from service.web.problems import ProblemDetails
 from service.web.schemas import Id, Moment, Probability, StoredText
 

@@ -8,7 +8,7 @@ import msgspec
 
 from service import scoreboard
 from service.models import QuestionSet, SetPolicy, Visibility
-from service.schemas.aggregates import AggregateOut
+from service.questions.schemas.aggregates import AggregateOut
 from service.scoreboard import Bound, Lean, Line, Point, Watch
 from service.web.schemas import Moment, StoredText
 

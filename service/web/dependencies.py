@@ -13,8 +13,8 @@ from litestar.params import SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
-from service.submissions import Submissions
+from service.questions.aggregates import Aggregator
+from service.questions.submissions import Submissions
 from service.web.problems import Invalid
 
 LONG_BODY_BYTES: Final = 50_000

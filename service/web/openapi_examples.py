@@ -17,17 +17,17 @@ from service.accounts.schemas import (
     Renewal,
 )
 from service.models import Role, Scope, Visibility
-from service.schemas.comments import NewComment, NewText, Restoration
-from service.schemas.forecasters import NewShowing
-from service.schemas.forecasts import NewForecast, NewForecastOn
-from service.schemas.leaderboards import NewLeaderboard
-from service.schemas.questions import (
+from service.questions.schemas.forecasts import NewForecast, NewForecastOn
+from service.questions.schemas.questions import (
     NewClosing,
     NewQuestion,
     NewReopening,
     NewResolution,
     NewRevision,
 )
+from service.schemas.comments import NewComment, NewText, Restoration
+from service.schemas.forecasters import NewShowing
+from service.schemas.leaderboards import NewLeaderboard
 from service.schemas.sets import NewVisibility
 from service.schemas.webhooks import NewWebhook
 from service.web.problems import FieldError, ProblemDetails

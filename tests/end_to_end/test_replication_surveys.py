@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.aggregates import METHODS
 from service.client import Client
+from service.questions.aggregates import METHODS
 from service.schemas.fits import FitOut
 
 DATA = Path(__file__).parents[1] / "data" / "replication_surveys"

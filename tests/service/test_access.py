@@ -12,11 +12,11 @@ from sqlalchemy import inspect, select, text
 
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import questions
 from service.accounts import tokens
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Fit, FitStatus, Role
+from service.questions import questions
 
 READ = {"viewer": 200, "forecaster": 200, "curator": 200, "administrator": 200}
 SUBMIT = {"viewer": 403, "forecaster": 201, "curator": 201, "administrator": 201}
@@ -458,7 +458,7 @@ def test_no_secret_is_stored_logged_or_answered(
         client.get("/api/v1/sets", headers={"Authorization": f"Bearer {ann.token}x"}),
         client.get("/metrics"),
     ]
-    monkeypatch.setattr("service.questions.sets", None)
+    monkeypatch.setattr("service.questions.questions.sets", None)
     broken = ann.get("/sets")
     assert broken.status_code == 500
     assert "unforeseen error at GET /api/v1/sets" in caplog.text

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from forecasting.posterior import FORMAT, Posterior
 from service import scoring
-from service.aggregates import BAYES
 from service.clock import now
 from service.database.engine import Database
 from service.models import Fit, FitStatus
+from service.questions.aggregates import BAYES
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2027, 1, 1, tzinfo=UTC)

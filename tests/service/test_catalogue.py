@@ -7,11 +7,11 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from service import questions, visibility
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.models import Question, QuestionRevision, Role, SetPolicy, Visibility
+from service.questions import questions, visibility
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

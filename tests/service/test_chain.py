@@ -14,12 +14,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel, PanelQuestion
-from service import chain
-from service.aggregates import Aggregator
 from service.cli import main
 from service.database.engine import Database, migration_config
 from service.exchange import imports
 from service.models import Role
+from service.questions import hash_chain
+from service.questions.aggregates import Aggregator
 
 BEFORE_THE_CHAIN = "20261124_02"
 
@@ -140,7 +140,7 @@ def test_the_first_row_that_was_changed_is_named(told, verify, on_database) -> N
         async with database.engine.connect() as connection:
             await connection.execute(text(change))
             async with AsyncSession(bind=connection) as session:
-                found = [one.broken async for one in chain.check(session) if one.broken]
+                found = [one.broken async for one in hash_chain.check(session) if one.broken]
             await connection.rollback()
             return found
 

@@ -8,8 +8,8 @@ import pytest
 
 from service.client import Client, ProblemError
 from service.models import Role
-from service.schemas.forecasts import NewForecastOn
-from service.schemas.questions import QuestionOut
+from service.questions.schemas.forecasts import NewForecastOn
+from service.questions.schemas.questions import QuestionOut
 from service.web.schemas import Page
 
 

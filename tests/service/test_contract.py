@@ -35,15 +35,16 @@ from sqlalchemy import select
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import questions, tasks, webhooks
+from service import tasks, webhooks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.passwords import digest
-from service.aggregates import Aggregator
 from service.app import create_app
 from service.clock import now
 from service.database.engine import Database
 from service.exchange import imports
 from service.models import Fit, FitStatus, Role, WebhookDelivery
+from service.questions import questions
+from service.questions.aggregates import Aggregator
 from service.settings import SHIPPED_SETS, Settings
 from service.web.openapi_examples import PASSWORD
 from service.webhooks import Event

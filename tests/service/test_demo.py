@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from service import questions
 from service.database.engine import Database
 from service.demo.population import populate
-from service.questions import State
+from service.questions import questions
+from service.questions.questions import State
 
 pytestmark = pytest.mark.slow
 

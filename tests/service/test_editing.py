@@ -23,12 +23,12 @@ from questions.schema import (
     Source,
     Waiver,
 )
-from service import questions
 from service.database.engine import Database
 from service.models import Question as QuestionRow
 from service.models import QuestionRevision
 from service.models import QuestionSet as SetRow
-from service.questions import Loaded
+from service.questions import questions
+from service.questions.questions import Loaded
 from service.settings import SHIPPED_SETS
 
 NOW = TODAY

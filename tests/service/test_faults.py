@@ -33,12 +33,13 @@ from sqlalchemy.engine import make_url
 import migrations
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import chain, scoring
-from service.aggregates import Aggregator
+from service import scoring
 from service.database.engine import Database, newest_revision
 from service.exchange import imports
 from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
+from service.questions import hash_chain
+from service.questions.aggregates import Aggregator
 from service.verification import compare
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
@@ -124,7 +125,7 @@ def lost(on_database) -> Callable[[dict[str, int]], int]:
         async def work(database: Database) -> int:
             async with database.read() as session:
                 rows = (await session.execute(select(Forecast.rationale, Forecast.id))).all()
-                broken = [one.broken async for one in chain.check(session) if one.broken]
+                broken = [one.broken async for one in hash_chain.check(session) if one.broken]
             async with database.undone() as session:
                 found = await compare(session)
             assert broken == found.differing == []

@@ -8,10 +8,10 @@ import pytest
 from forecasting.forecasters import summarise
 from forecasting.posterior import Posterior
 from service import fits
-from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.fits import Sampled
 from service.models import FitStatus
+from service.questions.aggregates import Aggregator
 
 FIGURES = ("weight", "bias", "noise", "slope")
 

@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes
-from service.aggregates import Aggregator
 from service.clock import TICK
 from service.database.engine import Database
 from service.exchange import imports
@@ -25,6 +24,7 @@ from service.models import (
     Role,
     Score,
 )
+from service.questions.aggregates import Aggregator
 from service.web.problems import Conflict, Invalid
 
 NEVER, UNKNOWN = math.inf, math.nan

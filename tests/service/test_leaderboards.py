@@ -11,10 +11,10 @@ import time_machine
 
 from forecasting.panel import Panel, PanelQuestion
 from service.accounts import accounts
-from service.aggregates import METHODS, Aggregator
 from service.database.engine import Database
 from service.exchange.imports import import_panel
 from service.models import Role
+from service.questions.aggregates import METHODS, Aggregator
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

@@ -15,13 +15,13 @@ from litestar.testing import TestClient
 
 from forecasting.panel import Panel
 from questions.load import find_sets, read_set
-from service import questions
 from service.accounts import accounts, tokens
-from service.aggregates import Aggregator
 from service.app import create_app
 from service.database.engine import Database
 from service.exchange import imports
 from service.models import Role
+from service.questions import questions
+from service.questions.aggregates import Aggregator
 
 DATA = Path(__file__).parents[1] / "data" / "metaculus"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import column, func, select, table, text, update
 
 from service import deliveries, fits, tasks, webhooks, workers
-from service.aggregates import Aggregator
 from service.database.engine import Database
 from service.fits import Sampled
 from service.models import (
@@ -21,6 +20,7 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from service.questions.aggregates import Aggregator
 
 DAY = timedelta(days=1)
 EXPORT = "/account/exports/forecasts"

@@ -10,10 +10,10 @@ import time_machine
 from forecasting import live
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Document, Implication, Question, QuestionSet, question_hash
-from service import provenance, questions
 from service.clock import now
 from service.database.engine import Database
 from service.models import Fit, FitStatus
+from service.questions import provenance, questions
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -10,9 +10,9 @@ import time_machine
 
 from service import resolutions
 from service.accounts.accounts import Actor
-from service.aggregates import METHODS, Aggregator
 from service.database.engine import Database
 from service.models import Outcome, Role
+from service.questions.aggregates import METHODS, Aggregator
 from service.web.problems import Conflict
 
 DAY = timedelta(days=1)

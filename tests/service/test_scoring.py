@@ -12,10 +12,10 @@ from sqlalchemy import delete, select, update
 
 from forecasting import pooling
 from service import scoring
-from service.aggregates import METHODS
 from service.cli import main
 from service.database.engine import Database
 from service.models import QuestionRevision, Score
+from service.questions.aggregates import METHODS
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

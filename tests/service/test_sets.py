@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from questions.load import find_sets, read_set
 from questions.schema import Document, Implication, Question, QuestionSet, Source
-from service import questions
 from service.database.engine import Database
 from service.models import Question as QuestionRow
 from service.models import Resolution, Role
-from service.questions import Loaded, State
+from service.questions import questions
+from service.questions.questions import Loaded, State
 from service.settings import SHIPPED_SETS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

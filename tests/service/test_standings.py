@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service import forecasts, standings
-from service.chain import Head, head, linked
 from service.database.engine import Database
 from service.models import Forecast, Withdrawal
-from service.standings import Standings
+from service.questions import active_forecasts, forecasts
+from service.questions.active_forecasts import Standings
+from service.questions.hash_chain import Head, head, linked
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def event(
 def test_what_is_remembered_is_what_the_rows_say(
     account, question, on_database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(standings, "KEPT_STANDS", 4)  # so that questions are also forgotten
+    monkeypatch.setattr(active_forecasts, "KEPT_STANDS", 4)  # so that questions are also forgotten
     people = [account(f"p{number}").id for number in range(3)]
     asked = [question("rain"), question("snow")]
     chance = random.Random(seed)

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from sqlalchemy import event, func, select
 
-from service import forecasts, questions
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
 from service.database.engine import Database
-from service.forecasts import Draft
 from service.models import Aggregate, Forecast, Role, SetPolicy
-from service.submissions import Stored, Submissions
+from service.questions import forecasts, questions
+from service.questions.aggregates import Aggregator
+from service.questions.forecasts import Draft
+from service.questions.submissions import Stored, Submissions
 from service.web.problems import Conflict, Invalid
 
 

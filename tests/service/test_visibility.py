@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import time_machine
 
-from service import questions, visibility
 from service.accounts import accounts, tokens
 from service.accounts.accounts import Actor
-from service.aggregates import METHODS
 from service.database.engine import Database
 from service.models import Account, Role
+from service.questions import questions, visibility
+from service.questions.aggregates import METHODS
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

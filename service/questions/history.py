@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting import pooling
-from service import forecasts, visibility
 from service.accounts.accounts import Actor
 from service.clock import now
-from service.forecasts import Stand
 from service.models import Account, Aggregate, Cause, Forecast
-from service.questions import View
-from service.visibility import Hidden
+from service.questions import forecasts, visibility
+from service.questions.forecasts import Stand
+from service.questions.questions import View
+from service.questions.visibility import Hidden
 
 MOST_POINTS: Final = 400
 MOST_MOMENTS: Final = 80

@@ -9,9 +9,9 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions
 from service.models import Aggregate, Forecast, Question, QuestionRevision, Withdrawal
-from service.questions import State, View
+from service.questions import questions
+from service.questions.questions import State, View
 
 SINCE: Final = timedelta(days=7)
 SOON: Final = timedelta(hours=48)

@@ -5,10 +5,10 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import aggregates, questions
-from service.aggregates import BAYES, METHODS
-from service.api.questions import QuestionId
-from service.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
+from service.questions import aggregates, questions
+from service.questions.aggregates import BAYES, METHODS
+from service.questions.api.questions import QuestionId
+from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 from service.web.dependencies import Pooling, Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 

@@ -5,9 +5,9 @@ from typing import Generic
 
 import msgspec
 
-from service.aggregates import Reading
 from service.models import Aggregate, Cause
-from service.visibility import Hidden
+from service.questions.aggregates import Reading
+from service.questions.visibility import Hidden
 from service.web.schemas import Item, Page
 
 

@@ -5,10 +5,10 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import PathParameter
 
-from service import chain, questions
-from service.api.questions import QuestionId
 from service.models import LARGEST_ID
-from service.schemas.chain import HeadOut, ReceiptOut
+from service.questions import hash_chain, questions
+from service.questions.api.questions import QuestionId
+from service.questions.schemas.receipts import HeadOut, ReceiptOut
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
 from service.web.schemas import Page
@@ -31,7 +31,7 @@ class Receipts(Controller):
     ) -> Page[ReceiptOut]:
         """Receipts of my forecasts, withdrawals and resolutions, the oldest first."""
         await questions.get(reading, question_id, actor=actor)
-        rows = await chain.receipts(
+        rows = await hash_chain.receipts(
             reading, actor.id, question_id, after=position(cursor) or 0, limit=limit + 1
         )
         return page_of(rows, limit, ReceiptOut.of, lambda one: one.fact["position"])
@@ -48,7 +48,7 @@ class Receipts(Controller):
     ) -> ReceiptOut:
         """The receipt, which can be checked against any head published from now on."""
         await questions.get(reading, question_id, actor=actor)
-        return ReceiptOut.of(await chain.proof(reading, actor.id, question_id, number))
+        return ReceiptOut.of(await hash_chain.proof(reading, actor.id, question_id, number))
 
 
 class Heads(Controller):
@@ -62,5 +62,5 @@ class Heads(Controller):
         self, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[HeadOut]:
         """The head of each question that has facts; who keeps them can tell if any is changed."""
-        rows = await chain.heads(reading, after=position(cursor) or 0, limit=limit + 1)
+        rows = await hash_chain.heads(reading, after=position(cursor) or 0, limit=limit + 1)
         return page_of(rows, limit, lambda row: HeadOut.of(*row), lambda row: row[0])

@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 
 from service.models import Fit, Implication, QuestionRevision, QuestionSet
-from service.provenance import Chain, Share
-from service.schemas.aggregates import AggregateOut
-from service.schemas.questions import ResolutionOut
+from service.questions.provenance import Chain, Share
+from service.questions.schemas.aggregates import AggregateOut
+from service.questions.schemas.questions import ResolutionOut
 
 
 class ShareOut(msgspec.Struct):

@@ -13,7 +13,6 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import questions
 from service.accounts.accounts import Actor
 from service.models import (
     Account,
@@ -25,7 +24,8 @@ from service.models import (
     Utc,
     Visibility,
 )
-from service.questions import State, View
+from service.questions import questions
+from service.questions.questions import State, View
 
 OTHERS: Final = "what others believe of this question is shown"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from service.chain import Head, Receipt
+from service.questions.hash_chain import Head, Receipt
 
 
 class ReceiptOut(msgspec.Struct):

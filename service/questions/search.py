@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.text import search_form
-from service import questions, visibility
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import (
@@ -19,7 +18,8 @@ from service.models import (
     Role,
     Utc,
 )
-from service.questions import State, View
+from service.questions import questions, visibility
+from service.questions.questions import State, View
 
 MOVED_WITHIN: Final = timedelta(days=7)
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)

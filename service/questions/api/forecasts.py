@@ -8,14 +8,13 @@ from litestar import Controller, Response, delete, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 
-from service import forecasts, questions
 from service.accounts.accounts import Actor
-from service.api.questions import QuestionId
-from service.forecasts import Draft
 from service.models import Cause
-from service.schemas.aggregates import AggregateOut, SeenPage
-from service.schemas.chain import ReceiptOut
-from service.schemas.forecasts import (
+from service.questions import forecasts, questions
+from service.questions.api.questions import QuestionId
+from service.questions.forecasts import Draft
+from service.questions.schemas.aggregates import AggregateOut, SeenPage
+from service.questions.schemas.forecasts import (
     ForecastOut,
     NewForecast,
     NewForecastOn,
@@ -23,7 +22,8 @@ from service.schemas.forecasts import (
     SubmittedMany,
     WithdrawnOut,
 )
-from service.submissions import Stored, Submissions
+from service.questions.schemas.receipts import ReceiptOut
+from service.questions.submissions import Stored, Submissions
 from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.web.repetition import IdempotencyKey, asked, once, told

@@ -7,15 +7,15 @@ from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import agenda, catalogue, curation, provenance, questions
+from service import curation
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator
-from service.catalogue import Order
 from service.clock import now
 from service.models import LARGEST_ID
-from service.questions import State, View
-from service.schemas.provenance import ProvenanceOut
-from service.schemas.questions import (
+from service.questions import provenance, questions, reminders, search
+from service.questions.aggregates import Aggregator
+from service.questions.questions import State, View
+from service.questions.schemas.provenance import ProvenanceOut
+from service.questions.schemas.questions import (
     EditedQuestion,
     NewClosing,
     NewReopening,
@@ -25,6 +25,7 @@ from service.schemas.questions import (
     ReminderOut,
     RevisionOut,
 )
+from service.questions.search import Order
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.web.parameters import (
     DEFAULT_LIMIT,
@@ -104,7 +105,7 @@ class Questions(Controller):
 
         A page starts behind the last question of the one before, wherever that stands by then.
         """
-        found = await catalogue.page(
+        found = await search.page(
             reading,
             actor,
             set_slug=set_slug,
@@ -255,7 +256,7 @@ async def list_reminders(
     `withdrawn`.
     """
     at = now()
-    found = await agenda.closing(
+    found = await reminders.closing(
         reading,
         actor.id,
         at,

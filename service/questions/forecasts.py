@@ -13,14 +13,14 @@ from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.arrays import BoolArray, FloatArray
-from service import chain, questions, visibility
 from service.accounts.accounts import Actor
-from service.chain import Head, Receipt
 from service.clock import TICK, now
 from service.models import Account, Forecast, Role, Withdrawal
-from service.questions import State, View
+from service.questions import hash_chain, questions, visibility
+from service.questions.hash_chain import Head, Receipt
+from service.questions.questions import State, View
+from service.questions.visibility import Hidden
 from service.text.validation import check_passage
-from service.visibility import Hidden
 from service.web.problems import Conflict, Invalid
 
 Columns = TypeVarTuple("Columns")
@@ -89,7 +89,7 @@ async def append(
     made: dict[tuple[int, int], datetime] = {}
     for actor, draft in said:
         question_id, head = draft.question_id, last[draft.question_id]
-        moment = await chain.moment(session, heads[question_id], question_id, actor.id, at)
+        moment = await hash_chain.moment(session, heads[question_id], question_id, actor.id, at)
         if head.at is not None:
             moment = max(moment, head.at)
         if moment == made.get((question_id, actor.id)):
@@ -103,14 +103,14 @@ async def append(
             "created_at": moment,
         }
         made[question_id, actor.id] = moment
-        rows.append(chain.linked(Forecast, head, values))
+        rows.append(hash_chain.linked(Forecast, head, values))
         before.append(head)
         last[question_id] = Head.of(rows[-1])
     connection = await session.connection()
     query = insert(Forecast).returning(Forecast.id, sort_by_parameter_order=True)
     ids = (await connection.scalars(query, rows)).all()
     stored = [Forecast(id=row_id, **row) for row_id, row in zip(ids, rows, strict=True)]
-    return [(row, chain.receipt(head, row)) for head, row in zip(before, stored, strict=True)]
+    return [(row, hash_chain.receipt(head, row)) for head, row in zip(before, stored, strict=True)]
 
 
 def unrepeated(
@@ -150,16 +150,16 @@ async def withdraw(
     at = now()
     view = await questions.get(session, question_id, actor=actor)
     require_open(view, at)
-    head = await chain.head(session, question_id)
-    at = await chain.moment(session, head, question_id, actor.id, at)
+    head = await hash_chain.head(session, question_id)
+    at = await hash_chain.moment(session, head, question_id, actor.id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
         raise NothingStands("you have no standing forecast on this question to withdraw")
     values = {"question_id": question_id, "account_id": actor.id, "created_at": at}
-    row = Withdrawal(**chain.linked(Withdrawal, head, values))
+    row = Withdrawal(**hash_chain.linked(Withdrawal, head, values))
     session.add(row)
     await session.flush()
-    return view, row, chain.receipt(head, row)
+    return view, row, hash_chain.receipt(head, row)
 
 
 def require_open(view: View, at: datetime) -> None:

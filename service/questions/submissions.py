@@ -15,16 +15,16 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import aggregates, forecasts, questions, visibility
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator, Reading
-from service.chain import Receipt
 from service.clock import now
 from service.database.engine import Database
-from service.forecasts import Draft
 from service.models import Cause, Forecast, Role
-from service.questions import View
-from service.standings import Latest
+from service.questions import aggregates, forecasts, questions, visibility
+from service.questions.active_forecasts import Latest
+from service.questions.aggregates import Aggregator, Reading
+from service.questions.forecasts import Draft
+from service.questions.hash_chain import Receipt
+from service.questions.questions import View
 from service.web import idempotency
 from service.web.idempotency import Key
 from service.web.problems import Problem

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from questions.lint import Finding, Severity
-from service.agenda import Lack
-from service.aggregates import Reading
 from service.curation import Revised
 from service.models import Resolution
-from service.questions import View
-from service.schemas.aggregates import AggregateOut
+from service.questions.aggregates import Reading
+from service.questions.questions import View
+from service.questions.reminders import Lack
+from service.questions.schemas.aggregates import AggregateOut
 from service.web.schemas import Id, Moment, NewOutcome, StoredText
 
 

@@ -5,10 +5,10 @@ from datetime import datetime
 import msgspec
 
 from service.accounts.accounts import Actor
-from service.forecasts import Entry
-from service.schemas.aggregates import AggregateOut
-from service.schemas.chain import ReceiptOut
-from service.submissions import Stored
+from service.questions.forecasts import Entry
+from service.questions.schemas.aggregates import AggregateOut
+from service.questions.schemas.receipts import ReceiptOut
+from service.questions.submissions import Stored
 from service.web.schemas import Id, Moment, Probability, StoredText
 
 

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import chain
-from service.chain import Head
-from service.forecasts import Stand
 from service.models import Forecast, Linked, Withdrawal
+from service.questions import hash_chain
+from service.questions.forecasts import Stand
+from service.questions.hash_chain import Head
 
 KEPT_STANDS: Final = 100_000
 
@@ -158,7 +158,7 @@ def _last() -> Select[*tuple[Any, ...]]:
 
 
 def _facts() -> Iterator[tuple[type[Linked], Select[*tuple[Any, ...]]]]:
-    for table in chain.SAID:
+    for table in hash_chain.SAID:
         forecasts = table is Forecast
         yield (
             table,

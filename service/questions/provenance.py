@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
-from service import aggregates, forecasts
 from service.accounts.accounts import Actor
-from service.aggregates import Aggregator, Belief, Reading
-from service.forecasts import Entry
 from service.models import Account, Fit, Forecast, Implication, QuestionSet
-from service.questions import View
+from service.questions import aggregates, forecasts
+from service.questions.aggregates import Aggregator, Belief, Reading
+from service.questions.forecasts import Entry
+from service.questions.questions import View
 
 MOST_SHARES: Final = 200
 

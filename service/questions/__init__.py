@@ -1,0 +1,1 @@
+"""Questions, their forecasts and their aggregates."""

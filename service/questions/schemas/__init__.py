@@ -1,0 +1,1 @@
+"""The JSON bodies of questions: one module per resource."""
