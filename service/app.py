@@ -27,7 +27,6 @@ from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
 from service.api import (
     calibration,
-    comments,
     exports,
     fits,
     forecasters,
@@ -43,6 +42,7 @@ from service.api import (
     webhooks,
 )
 from service.audit import api as audit
+from service.comments import api as comments
 from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.drafting import Turns

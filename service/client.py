@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from service.accounts.schemas import AccountOut
+from service.comments.schemas import CommentOut, NewComment
 from service.leaderboards import Who
 from service.questions.aggregates import BAYES
 from service.questions.questions import State
@@ -34,7 +35,6 @@ from service.questions.schemas.forecasts import (
 from service.questions.schemas.questions import NewResolution, QuestionDetail, QuestionOut
 from service.questions.search import Order
 from service.schemas.calibration import CalibrationOut
-from service.schemas.comments import CommentOut, NewComment
 from service.schemas.fits import FitOut
 from service.schemas.forecasters import ForecasterOut
 from service.schemas.leaderboards import StandingOut

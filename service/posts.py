@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from service.accounts.accounts import Actor
 from service.clock import now
-from service.comments import Said
+from service.comments.comments import Said
 from service.models import LARGEST_ID, Forecast, Question, QuestionRevision, QuestionSet
 from service.questions import forecasts, questions, search, visibility
 from service.questions import history as histories

@@ -15,7 +15,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
-from service import comments, posts
+from service import posts
+from service.comments import comments
 from service.models import LARGEST_ID, Cause
 from service.posts import Span, Wanted
 from service.questions import forecasts, questions

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import clock, comments, curation, leaderboards, resolutions, tasks, webhooks
+from service import clock, curation, leaderboards, resolutions, tasks, webhooks
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.clock import now
+from service.comments import comments
 from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms

@@ -6,8 +6,8 @@ from litestar import Controller, post
 from litestar.params import PathParameter
 from litestar.response import Redirect, Template
 
-from service import comments
-from service.comments import Said
+from service.comments import comments
+from service.comments.comments import Said
 from service.models import LARGEST_ID, Role
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId, question_page

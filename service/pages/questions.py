@@ -14,9 +14,10 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import comments, curation, trust
+from service import curation, trust
 from service.accounts.accounts import Actor
 from service.clock import now
+from service.comments import comments
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from service.accounts.accounts import Actor
-from service.comments import Said
+from service.comments.comments import Said
 from service.models import Forecast, QuestionSet, Role
 from service.posts import Post
 from service.questions.aggregates import Reading

@@ -16,6 +16,7 @@ from service.accounts.schemas import (
     Registration,
     Renewal,
 )
+from service.comments.schemas import NewComment, NewText, Restoration
 from service.models import Role, Scope, Visibility
 from service.questions.schemas.forecasts import NewForecast, NewForecastOn
 from service.questions.schemas.questions import (
@@ -25,7 +26,6 @@ from service.questions.schemas.questions import (
     NewResolution,
     NewRevision,
 )
-from service.schemas.comments import NewComment, NewText, Restoration
 from service.schemas.forecasters import NewShowing
 from service.schemas.leaderboards import NewLeaderboard
 from service.schemas.sets import NewVisibility

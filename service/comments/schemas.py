@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from service.comments import Said
+from service.comments.comments import Said
 from service.models import CommentRevision
 from service.web.schemas import Id, StoredText
 

@@ -5,17 +5,17 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import comments
-from service.models import LARGEST_ID
-from service.questions import questions
-from service.questions.api.questions import QuestionId
-from service.schemas.comments import (
+from service.comments import comments
+from service.comments.schemas import (
     CommentOut,
     CommentRevisionOut,
     NewComment,
     NewText,
     Restoration,
 )
+from service.models import LARGEST_ID
+from service.questions import questions
+from service.questions.api.questions import QuestionId
 from service.text.validation import LONGEST_REASON
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
