@@ -39,7 +39,7 @@ from litestar.testing import TestClient
 from sqlalchemy import event, insert
 
 from forecasting.posterior import FORMAT, Posterior
-from service import fits, scoring
+from service import fits
 from service.accounts import secrets
 from service.app import create_app
 from service.database.engine import Database
@@ -62,6 +62,7 @@ from service.models import (
 from service.questions import hash_chain
 from service.questions.aggregates import Aggregator
 from service.questions.hash_chain import Head
+from service.scoring import scores
 from service.settings import Settings
 
 KINDS = ("sqlite", "postgresql")
@@ -562,7 +563,7 @@ async def rebuild(world: World) -> None:
     database = Database(world.settings.url)
     started = time.perf_counter()
     async with database.write() as session:
-        rebuilt = await scoring.rebuild(session)
+        rebuilt = await scores.rebuild(session)
     print(f"  {rebuilt.scores} scores rebuilt in {time.perf_counter() - started:.0f} s", flush=True)
     started = time.perf_counter()
     renewed = await fits.renew(database, Aggregator(world.settings.interval_level))

@@ -26,17 +26,13 @@ from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
 from service.api import (
-    calibration,
     exports,
     fits,
-    forecasters,
     health,
     jobs,
-    leaderboards,
     metaculus,
     metrics,
     resolutions,
-    scores,
     sets,
     tasks,
     webhooks,
@@ -51,6 +47,7 @@ from service.questions.aggregates import Aggregator
 from service.questions.api import aggregates, forecasts, questions, receipts
 from service.questions.submissions import Submissions
 from service.schemas.metaculus import Refusal
+from service.scoring.api import calibration, forecasters, leaderboards, scores
 from service.settings import Settings
 from service.web import caching, request_logging, security
 from service.web.body_timeout import BodyTimeout

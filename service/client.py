@@ -20,7 +20,6 @@ import msgspec
 
 from service.accounts.schemas import AccountOut
 from service.comments.schemas import CommentOut, NewComment
-from service.leaderboards import Who
 from service.questions.aggregates import BAYES
 from service.questions.questions import State
 from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
@@ -34,12 +33,13 @@ from service.questions.schemas.forecasts import (
 )
 from service.questions.schemas.questions import NewResolution, QuestionDetail, QuestionOut
 from service.questions.search import Order
-from service.schemas.calibration import CalibrationOut
 from service.schemas.fits import FitOut
-from service.schemas.forecasters import ForecasterOut
-from service.schemas.leaderboards import StandingOut
-from service.schemas.scores import ScoreOut
 from service.schemas.sets import ImplicationOut, SetDetail, SetOut
+from service.scoring.leaderboards import Who
+from service.scoring.schemas.calibration import CalibrationOut
+from service.scoring.schemas.forecasters import ForecasterOut
+from service.scoring.schemas.leaderboards import StandingOut
+from service.scoring.schemas.scores import ScoreOut
 from service.web.problems import ProblemDetails
 from service.web.schemas import NewOutcome, Page, ScoreKind
 

@@ -20,7 +20,6 @@ from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.spreadsheets import guarded
-from service import scoring
 from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.database.sqlite import OWNER_ONLY
@@ -40,6 +39,7 @@ from service.models import (
 )
 from service.questions import forecasts, questions
 from service.questions.questions import View
+from service.scoring import scores as scoring
 from service.web.problems import Conflict
 
 BATCH: Final = 1_000

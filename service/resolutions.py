@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import scoring
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, Cause, Outcome, Resolution, Role
@@ -13,6 +12,7 @@ from service.questions import hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.hash_chain import Head
 from service.questions.questions import State, View
+from service.scoring import scores
 from service.text.validation import LONGEST_URL, check_line, check_passage, optional_reason
 from service.web.problems import Conflict, Invalid
 
@@ -59,7 +59,7 @@ async def resolve(
         )
     await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
-    found = await scoring.score(session, [view])
+    found = await scores.score(session, [view])
     await aggregator.publish(session, [view], cause=Cause.resolution, at=at, found=found)
     return view
 

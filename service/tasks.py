@@ -21,7 +21,6 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import scoring
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
@@ -29,6 +28,7 @@ from service.database.isolation import together_or_apart
 from service.exports import Export, Rows
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
 from service.questions import questions
+from service.scoring import scores
 from service.web.downloads import Download
 from service.web.problems import Conflict, NotFound, Problem
 
@@ -309,7 +309,7 @@ async def _begin(database: Database, task_id: int) -> Task | None:
         task.attempts += 1
         task.started_at = task.started_at or now()
         if task.kind == TaskKind.scores:
-            task.total = await scoring.count_resolved(session)
+            task.total = await scores.count_resolved(session)
         else:
             task.done = 0
             await session.execute(delete(TaskPiece).where(TaskPiece.task_id == task_id))
@@ -377,12 +377,12 @@ async def _rebuild_some(database: Database, task_id: int) -> Task:
         task = await _held(session, task_id)
         if task.ended_at is not None:
             return task
-        ids = _few(await scoring.resolved(session, after=task.after, limit=QUESTIONS_AT_ONCE))
+        ids = _few(await scores.resolved(session, after=task.after, limit=QUESTIONS_AT_ONCE))
         if ids:
             return await _rebuild(session, task, ids)
     async with database.read() as session:
         count = await session.scalar(select(func.count()).select_from(Score)) or 0
-        digest = await scoring.digest(session)
+        digest = await scores.digest(session)
     async with database.write() as session:
         task = await _held(session, task_id)
         if task.ended_at is None:
@@ -412,9 +412,9 @@ async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
 async def _rescore(session: AsyncSession, ids: Sequence[int]) -> int:
     """Rebuild the scores of questions, all or none; how many were not what the facts lead to."""
     async with session.begin_nested():
-        before = {line async for line in scoring.canonical(session, ids)}
-        await scoring.rescore(session, ids)
-        after = {line async for line in scoring.canonical(session, ids)}
+        before = {line async for line in scores.canonical(session, ids)}
+        await scores.rescore(session, ids)
+        after = {line async for line in scores.canonical(session, ids)}
     return max(len(before - after), len(after - before))
 
 

@@ -17,12 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Polarity, Premise
 from questions.schema import Role as SourceRole
-from service import leaderboards, resolutions
+from service import resolutions
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.exports import Export, Format, Own
-from service.leaderboards import Criteria
 from service.models import (
     Account,
     Act,
@@ -57,6 +56,8 @@ from service.models import (
 )
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
+from service.scoring import leaderboards
+from service.scoring.leaderboards import Criteria
 from service.tasks import Status as TaskStatus
 from service.webhooks import Event
 

@@ -15,9 +15,9 @@ from service.database.engine import Database
 from service.questions import hash_chain
 from service.questions.hash_chain import Head
 from service.questions.schemas.receipts import ReceiptOut
+from service.scoring.verification import Comparison
+from service.scoring.verification import compare as compare_derived
 from service.settings import Settings
-from service.verification import Comparison
-from service.verification import compare as compare_derived
 from service.web.problems import Invalid
 
 COLUMNS: Final = ("question_id", "position", "digest")

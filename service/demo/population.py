@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import clock, curation, leaderboards, resolutions, tasks, webhooks
+from service import clock, curation, resolutions, tasks, webhooks
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.clock import now
@@ -36,7 +36,8 @@ from service.models import (
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import View
-from service.scoring import Scope
+from service.scoring import leaderboards
+from service.scoring.scores import Scope
 from service.settings import SHIPPED_SETS, Settings
 from service.webhooks import Event
 

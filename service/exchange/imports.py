@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.panel import FRACTIONS, Panel
 from forecasting.tables import Notes
 from questions.text import LONGEST_NAME, TextError, clean_name
-from service import scoring
 from service.clock import TICK, now
 from service.models import (
     Account,
@@ -34,6 +33,7 @@ from service.models import (
 from service.questions import aggregates, forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator, Belief
 from service.questions.hash_chain import Head
+from service.scoring import scores
 from service.web.problems import Conflict, Invalid
 
 BATCH: Final = 500
@@ -128,7 +128,7 @@ async def import_panel(
     await _publish(session, aggregator, done.lives, ids, made)
     for first in range(0, len(resolved), BATCH):
         query = questions.views_query(None).where(Question.id.in_(resolved[first : first + BATCH]))
-        await scoring.score(session, await questions.views(session, query))
+        await scores.score(session, await questions.views(session, query))
     return Imported.of(panel, slug)
 
 

@@ -8,7 +8,6 @@ from litestar.params import FromQuery, PathParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import forecasters
 from service.accounts import accounts, authentication, sessions, tokens
 from service.accounts.accounts import Actor
 from service.clock import now
@@ -16,6 +15,7 @@ from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
+from service.scoring import forecasters
 from service.web import security
 from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.web.problems import Invalid, Problem

@@ -8,18 +8,18 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Template
 
-from service import calibration, leaderboards
 from service.accounts.accounts import Actor
-from service.calibration import AGGREGATE, Calibration
-from service.leaderboards import Criteria, Standing
-from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID, FrozenStanding
 from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.rendering import page
 from service.pages.words import count
 from service.questions import questions
 from service.questions.aggregates import METHODS
-from service.scoring import HORIZONS, SPOT_KINDS, Scope
+from service.scoring import calibration, leaderboards
+from service.scoring.calibration import AGGREGATE, Calibration
+from service.scoring.leaderboards import Criteria, Standing
+from service.scoring.leaderboards import Who as Ranked
+from service.scoring.scores import HORIZONS, SPOT_KINDS, Scope
 from service.text.formatting import percent, stated_percent
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.web.problems import Invalid

@@ -13,14 +13,15 @@ from litestar.response import Template
 
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
-from service import calibration, fits, trust, workers
-from service.calibration import AGGREGATE
+from service import fits, trust, workers
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.questions.aggregates import prior
 from service.schemas.jobs import JobsOut
-from service.scoring import Scope
+from service.scoring import calibration
+from service.scoring.calibration import AGGREGATE
+from service.scoring.scores import Scope
 from service.text.formatting import percent
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import scoring
 from service.accounts.accounts import Actor
 from service.questions.questions import View
+from service.scoring import scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ async def receipt(session: AsyncSession, actor: Actor, view: View) -> Receipt | 
     """The receipt of a resolved question; None for someone who earned nothing on it."""
     if not actor.id or view.outcome is None:
         return None
-    told, own = await scoring.receipt(session, view, actor.id)
+    told, own = await scores.receipt(session, view, actor.id)
     covered = float(told.share[own].sum())
     if not covered:
         return None

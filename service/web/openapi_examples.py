@@ -26,10 +26,10 @@ from service.questions.schemas.questions import (
     NewResolution,
     NewRevision,
 )
-from service.schemas.forecasters import NewShowing
-from service.schemas.leaderboards import NewLeaderboard
 from service.schemas.sets import NewVisibility
 from service.schemas.webhooks import NewWebhook
+from service.scoring.schemas.forecasters import NewShowing
+from service.scoring.schemas.leaderboards import NewLeaderboard
 from service.web.problems import FieldError, ProblemDetails
 from service.webhooks import Event
 

@@ -12,7 +12,7 @@ from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter, SkipValidation
 
 from service.models import LARGEST_ID
-from service.scoring import Scope
+from service.scoring.scores import Scope
 from service.web.dependencies import WITHOUT_NUL, AppRequest
 from service.web.problems import Invalid, UnsupportedMediaType
 from service.web.schemas import Moment, Page

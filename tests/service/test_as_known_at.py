@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.posterior import FORMAT, Posterior
-from service import scoring
 from service.clock import now
 from service.database.engine import Database
 from service.models import Fit, FitStatus
 from service.questions.aggregates import BAYES
+from service.scoring import scores
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -199,9 +199,9 @@ def test_later_rows_never_change_an_answer_as_known_at_a_moment(
     assert all(done.values()), done
 
 
-async def _rebuild(database: Database) -> scoring.Rebuilt:
+async def _rebuild(database: Database) -> scores.Rebuilt:
     async with database.write() as session:
-        return await scoring.rebuild(session)
+        return await scores.rebuild(session)
 
 
 async def _store_fit(database: Database, belief: Posterior) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from service.calibration import ENOUGH
+from service.scoring.calibration import ENOUGH
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

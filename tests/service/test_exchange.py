@@ -199,7 +199,7 @@ def test_a_slug_that_no_address_can_hold_is_refused(read_in, rows, slug: str) ->
 def test_a_failure_in_the_middle_stores_nothing(read_in, rows, monkeypatch) -> None:
     read_in(UNTIMED, "other")
     before = rows()
-    monkeypatch.setattr("service.scoring.score", None)
+    monkeypatch.setattr("service.scoring.scores.score", None)
     with pytest.raises(TypeError):
         read_in(TIMED)
     assert rows() == before

@@ -33,14 +33,14 @@ from sqlalchemy.engine import make_url
 import migrations
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import scoring
 from service.database.engine import Database, newest_revision
 from service.exchange import imports
 from service.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
 from service.questions import hash_chain
 from service.questions.aggregates import Aggregator
-from service.verification import compare
+from service.scoring import scores
+from service.scoring.verification import compare
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -333,7 +333,7 @@ def test_a_worker_killed_in_a_rebuild(
 
     async def stored(database: Database) -> bytes:
         async with database.read() as session:
-            return b"".join([line async for line in scoring.canonical(session)])
+            return b"".join([line async for line in scores.canonical(session)])
 
     async def spoil(database: Database) -> None:
         async with database.write() as session:

@@ -194,7 +194,7 @@ def test_a_crash_between_resolution_and_scores_leaves_neither(
         async with database.read() as session:
             return await resolutions.count(session)
 
-    monkeypatch.setattr("service.scoring.score", crash)
+    monkeypatch.setattr("service.scoring.scores.score", crash)
     assert curator.resolve(rain, "yes").status_code == 500
     assert curator.get(f"/questions/{rain}").json()["resolution"] is None
     assert on_database(count) == 0

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from sqlalchemy import delete, select, update
 
 from forecasting import pooling
-from service import scoring
 from service.cli import main
 from service.database.engine import Database
 from service.models import QuestionRevision, Score
 from service.questions.aggregates import METHODS
+from service.scoring import scores as scoring
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

@@ -14,11 +14,12 @@ import time_machine
 from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 
-from service import scoring, tasks, workers
+from service import tasks, workers
 from service.cli import main
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Aggregate, Role, Score, Task, TaskKind, TaskPiece
+from service.scoring import scores as scoring
 from service.workers import Progress
 
 KEPT = timedelta(hours=24)

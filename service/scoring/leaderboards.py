@@ -13,16 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.skill import skill
-from service import scoring
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
-from service.scoring import Scope
+from service.scoring import scores
+from service.scoring.scores import Scope
 from service.text.validation import check_name
 from service.web.problems import Conflict, Invalid, NotFound
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
-AVERAGES: Final = frozenset({"brier", "log", *scoring.SPOT_KINDS})
+AVERAGES: Final = frozenset({"brier", "log", *scores.SPOT_KINDS})
 """Kinds whose terms are each a question's own average; the others are sums over its life."""
 
 PSEUDO_QUESTIONS: Final = 10.0
@@ -158,8 +158,8 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
         NotFound: a set that is not there.
     """
     kind = criteria.kind
-    if kind not in {*scoring.KINDS, *scoring.SPOT_KINDS}:
-        allowed = ", ".join((*scoring.KINDS, *scoring.SPOT_KINDS))
+    if kind not in {*scores.KINDS, *scores.SPOT_KINDS}:
+        allowed = ", ".join((*scores.KINDS, *scores.SPOT_KINDS))
         raise Invalid(f"score must be one of {allowed}", field="score")
     scored = await _entrants(session, criteria)
     entrants = _chosen(scored, criteria)
@@ -261,7 +261,7 @@ def _estimated(
 async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]:
     kind = criteria.kind
     value = getattr(Score, kind)
-    covered = literal(1.0, Float) if kind in scoring.SPOT_KINDS else Score.coverage
+    covered = literal(1.0, Float) if kind in scores.SPOT_KINDS else Score.coverage
     earned = value * covered if kind in AVERAGES else value
     squared = value * earned if kind in AVERAGES else value * value / covered
     query = (
@@ -286,7 +286,7 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
     if criteria.who is not Who.everyone:
         chosen = Account.bot.is_(criteria.who is Who.bots)
         query = query.where(Score.account_id.is_(None) | chosen)
-    rows = await session.execute(await scoring.in_scope(session, query, criteria.scope))
+    rows = await session.execute(await scores.in_scope(session, query, criteria.scope))
     return [
         _Entrant(account_id, method, name or method or "", bool(bot), bool(imported), *sums)
         for account_id, method, name, bot, imported, *sums in rows

@@ -5,9 +5,9 @@ from typing import Annotated
 from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
-from service import forecasters
 from service.models import LARGEST_ID
-from service.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
+from service.scoring import forecasters
+from service.scoring.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
 from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from service.forecasters import Estimate as Estimated
-from service.forecasters import Movement, Opinion, Record
+from service.scoring.forecasters import Estimate as Estimated
+from service.scoring.forecasters import Movement, Opinion, Record
 
 
 class EstimateOut(msgspec.Struct):

@@ -5,9 +5,9 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import calibration
-from service.schemas.calibration import CalibrationHistory, CalibrationOut, PeriodOut
-from service.scoring import HORIZONS
+from service.scoring import calibration
+from service.scoring.schemas.calibration import CalibrationHistory, CalibrationOut, PeriodOut
+from service.scoring.scores import HORIZONS
 from service.web.dependencies import Reading, Who
 from service.web.parameters import Scoped
 

@@ -5,11 +5,11 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import leaderboards
-from service.leaderboards import Criteria
-from service.leaderboards import Who as Ranked
 from service.models import LARGEST_ID
-from service.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
+from service.scoring import leaderboards
+from service.scoring.leaderboards import Criteria
+from service.scoring.leaderboards import Who as Ranked
+from service.scoring.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, Scoped, page_of, position, strictly
 from service.web.repetition import IdempotencyKey, once

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.calibration import ENOUGH, Calibration, Period
+from service.scoring.calibration import ENOUGH, Calibration, Period
 
 
 class CurvePoint(msgspec.Struct):

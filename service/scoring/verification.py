@@ -8,10 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
-from service import scoring
 from service.models import Aggregate, Question
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator, Reading
+from service.scoring import scores
 from service.web.problems import NotFound
 
 BATCH: Final = 200
@@ -73,7 +73,7 @@ async def compare(session: AsyncSession) -> Comparison:
                     else f"the posterior of fit {row.fit_id}, of aggregate {row.id}, is unreadable"
                 )
                 found.differing.append(f"question {question_id}: {what}")
-    rebuilt = await scoring.rebuild(session)
+    rebuilt = await scores.rebuild(session)
     if rebuilt.before != rebuilt.after:
         found.differing.append(
             "the scores are not what the facts say; `credence scores rebuild` mends them"

@@ -5,11 +5,11 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from service import scoring
 from service.models import LARGEST_ID
 from service.questions import questions
 from service.questions.api.questions import QuestionId
-from service.schemas.scores import ScoreOut, ScoreTermOut
+from service.scoring import scores
+from service.scoring.schemas.scores import ScoreOut, ScoreTermOut
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
 from service.web.schemas import Page
@@ -33,9 +33,7 @@ class Scores(Controller):
     ) -> Page[ScoreOut]:
         """Scores under the resolution that holds: every forecaster's, and every pool's."""
         view = await questions.get(reading, question_id, actor=actor, known_at=utc(as_of))
-        rows = await scoring.of_question(
-            reading, view, after=position(cursor) or 0, limit=limit + 1
-        )
+        rows = await scores.of_question(reading, view, after=position(cursor) or 0, limit=limit + 1)
         return page_of(rows, limit, lambda row: ScoreOut.of(*row), lambda row: row[0].id)
 
     @get("/receipt", summary="Get the receipt of a score")
@@ -53,7 +51,7 @@ class Scores(Controller):
     ) -> Page[ScoreTermOut]:
         """The terms that add up to a forecaster's scores, in the order of time."""
         view = await questions.get(reading, question_id, actor=actor)
-        terms, own = await scoring.receipt(reading, view, forecaster_id or actor.id)
+        terms, own = await scores.receipt(reading, view, forecaster_id or actor.id)
         first = position(cursor) or 0
         return page_of(
             list(enumerate(own))[first : first + limit + 1],

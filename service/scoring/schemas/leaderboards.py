@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from service.leaderboards import Criteria, Standing, Who
 from service.models import FrozenLeaderboard, FrozenStanding
-from service.scoring import Scope
+from service.scoring.leaderboards import Criteria, Standing, Who
+from service.scoring.scores import Scope
 from service.web.schemas import Moment, ScoreKind, StoredText
 
 

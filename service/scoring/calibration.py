@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.calibration import BAND, Reliability, reliability
 from forecasting.recalibration import Recalibrations, recalibrations
-from service import scoring
 from service.models import LARGEST_ID, Account, Outcome, Resolution, Score
 from service.questions.aggregates import BAYES, METHODS
-from service.scoring import CROWD, HORIZONS, Scope
+from service.scoring import scores
+from service.scoring.scores import CROWD, HORIZONS, Scope
 from service.web.problems import Invalid, NotFound
 
 AGGREGATE: Final = "aggregate"
@@ -162,7 +162,7 @@ async def _said(
         .where(column.is_not(None), entrants)
         .order_by(Score.question_id, Score.id)
     )
-    rows = await session.execute(await scoring.in_scope(session, query, scope))
+    rows = await session.execute(await scores.in_scope(session, query, scope))
     return [
         _Said(
             account_id or CROWD, question_id, probability, int(outcome == Outcome.yes), settled_at
@@ -183,7 +183,7 @@ async def _company(
         .order_by(func.count().desc(), Score.account_id)
         .limit(COMPANY)
     )
-    chosen = await session.scalars(await scoring.in_scope(session, query, scope))
+    chosen = await session.scalars(await scores.in_scope(session, query, scope))
     return await _said(session, Score.account_id.in_(chosen.all()), scope, horizon_days)
 
 

@@ -1,0 +1,1 @@
+"""Scores, leaderboards, calibration and the records of forecasters."""

@@ -1,0 +1,1 @@
+"""The API of scoring: one module per resource."""

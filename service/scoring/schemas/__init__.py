@@ -1,0 +1,1 @@
+"""The JSON bodies of scoring: one module per resource."""
