@@ -33,7 +33,6 @@ from service.api import (
     metaculus,
     metrics,
     resolutions,
-    sets,
     tasks,
     webhooks,
 )
@@ -42,6 +41,7 @@ from service.comments import api as comments
 from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.drafting import Turns
+from service.implications import api as sets
 from service.pages.visitors import VISITOR, signed_in
 from service.questions.aggregates import Aggregator
 from service.questions.api import aggregates, forecasts, questions, receipts

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 from litestar import Controller, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
-from service.api.sets import Slug
 from service.api.tasks import FileOperation, asked_for
 from service.exports import TYPES, Export, Format, OfSet, Own
+from service.implications.api import Slug
 from service.questions import questions
 from service.schemas.tasks import TaskOut
 from service.web.dependencies import AppRequest, Reading, Who, Writing

@@ -7,7 +7,7 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery
 
 from forecasting import pooling
-from service import scoreboard
+from service.implications import implications
 from service.pages.questions import Pools, QuestionId, history_data
 from service.pages.rendering import BUNDLE
 from service.pages.sets import TREND_POINTS, Slug
@@ -91,7 +91,7 @@ class Charts(Controller):
     ) -> Response[bytes]:
         """What was believed of an implication over time."""
         found = await questions.find_set(reading, slug)
-        known = await scoreboard.past(
+        known = await implications.past(
             reading, aggregator, actor, found, implication, as_of=None, points=TREND_POINTS
         )
         points = [

@@ -6,15 +6,16 @@ from typing import Final
 from litestar import get
 from litestar.response import Template
 
-from service import scoreboard, trust
+from service import trust
 from service.clock import now
+from service.implications import implications
+from service.implications.implications import Lean, Line
 from service.models import QuestionSet
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import questions, reminders, search
 from service.questions.questions import State
 from service.questions.search import Order
-from service.scoreboard import Lean, Line
 from service.web.dependencies import AppRequest, Pooling, Reading, Who
 
 LISTED: Final = 6
@@ -37,8 +38,8 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
     at = now()
     boards = []
     for found, asked in await questions.sets(reading, after=0, limit=MOST_SETS):
-        lines = await scoreboard.board(reading, aggregator, actor, found)
-        boards.append(Board(found, asked, lines, scoreboard.summary(lines)))
+        lines = await implications.board(reading, aggregator, actor, found)
+        boards.append(Board(found, asked, lines, implications.summary(lines)))
     closing, moved = [
         await search.page(reading, actor, state=State.open, order=order, limit=LISTED)
         for order in (Order.closes_at, Order.moved)

@@ -6,8 +6,9 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
-from service import feeds, scoreboard, trust
+from service import feeds, trust
 from service.clock import now
+from service.implications import implications
 from service.pages.rendering import page
 from service.pages.words import trend_said
 from service.questions import questions
@@ -40,7 +41,7 @@ class Sets(Controller):
     ) -> Template:
         """What a document implies, and what is believed of it."""
         found = await questions.find_set(reading, slug)
-        lines = await scoreboard.board(reading, aggregator, actor, found)
+        lines = await implications.board(reading, aggregator, actor, found)
         return page(
             request,
             actor,
@@ -48,10 +49,10 @@ class Sets(Controller):
             set=found,
             at=now(),
             lines=lines,
-            trends=await scoreboard.trends(
+            trends=await implications.trends(
                 reading, aggregator, actor, found, points=SMALL_TREND_POINTS
             ),
-            summary=scoreboard.summary(lines),
+            summary=implications.summary(lines),
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
             trust=await trust.judge(reading, aggregator),
@@ -80,11 +81,11 @@ class Sets(Controller):
     ) -> Template:
         """What was believed of an implication since it was first asked about."""
         found = await questions.find_set(reading, slug)
-        lines = await scoreboard.board(reading, aggregator, actor, found)
+        lines = await implications.board(reading, aggregator, actor, found)
         line = next((one for one in lines if one.implication.slug == implication), None)
         if line is None:
             raise NotFound(f"set {slug!r} has no implication {implication!r}")
-        known = await scoreboard.past(
+        known = await implications.past(
             reading, aggregator, actor, found, implication, as_of=None, points=TREND_POINTS
         )
         points = [point for point in known if point.reading]

@@ -6,9 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from service.clock import now
+from service.implications.implications import Bound, Line, Point
 from service.models import FrozenStanding
 from service.questions.aggregates import Reading
-from service.scoreboard import Bound, Line, Point
 from service.scoring.leaderboards import LOWER_IS_BETTER, Standing
 from service.text.formatting import odds, ordinal, percent, percent_number, points, stated_percent
 from service.web import markdown

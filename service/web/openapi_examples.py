@@ -17,6 +17,7 @@ from service.accounts.schemas import (
     Renewal,
 )
 from service.comments.schemas import NewComment, NewText, Restoration
+from service.implications.schemas import NewVisibility
 from service.models import Role, Scope, Visibility
 from service.questions.schemas.forecasts import NewForecast, NewForecastOn
 from service.questions.schemas.questions import (
@@ -26,7 +27,6 @@ from service.questions.schemas.questions import (
     NewResolution,
     NewRevision,
 )
-from service.schemas.sets import NewVisibility
 from service.schemas.webhooks import NewWebhook
 from service.scoring.schemas.forecasters import NewShowing
 from service.scoring.schemas.leaderboards import NewLeaderboard

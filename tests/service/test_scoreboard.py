@@ -8,14 +8,14 @@ import pytest
 import time_machine
 
 from questions.schema import Document, Implication, Question, QuestionSet
-from service import scoreboard
 from service.accounts import accounts
 from service.database.engine import Database
+from service.implications import implications as scoreboard
+from service.implications.implications import Bound, Line, Point, Watch
 from service.models import Implication as ImplicationRow
 from service.models import Role
 from service.questions import questions
 from service.questions.aggregates import Aggregator
-from service.scoreboard import Bound, Line, Point, Watch
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -5,12 +5,10 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, feeds, scoreboard
+from service import curation, feeds
 from service.clock import now
-from service.questions import questions
-from service.questions.api.questions import edited
-from service.questions.schemas.questions import EditedQuestion, NewQuestion
-from service.schemas.sets import (
+from service.implications import implications
+from service.implications.schemas import (
     HistoryOut,
     ImplicationOut,
     NewVisibility,
@@ -19,6 +17,9 @@ from service.schemas.sets import (
     SetOut,
     VisibilityOut,
 )
+from service.questions import questions
+from service.questions.api.questions import edited
+from service.questions.schemas.questions import EditedQuestion, NewQuestion
 from service.web import security
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
 from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
@@ -83,7 +84,7 @@ class Sets(Controller):
         """A set with its document, its rules, and where the document's implications stand."""
         found = await questions.find_set(reading, slug)
         at = utc(as_of)
-        lines = await scoreboard.board(reading, aggregator, actor, found, as_of=at)
+        lines = await implications.board(reading, aggregator, actor, found, as_of=at)
         return SetDetail.on(
             found,
             await questions.policy(reading, found.id),
@@ -146,7 +147,7 @@ class Sets(Controller):
     ) -> Page[ImplicationOut]:
         """What the document says may follow, in its order, with what forecasters believe of it."""
         found = await questions.find_set(reading, slug)
-        lines = await scoreboard.board(
+        lines = await implications.board(
             reading, aggregator, actor, found, as_of=utc(as_of), since=utc(since)
         )
         after = position(cursor) or 0
@@ -168,7 +169,7 @@ class Sets(Controller):
     ) -> HistoryOut:
         """What was believed of an implication at evenly spaced moments since it was first asked."""
         found = await questions.find_set(reading, slug)
-        known = await scoreboard.past(
+        known = await implications.past(
             reading, aggregator, actor, found, implication, as_of=utc(as_of), points=points
         )
         return HistoryOut(implication, [ReadingPoint.of(point) for point in known])

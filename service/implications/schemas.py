@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from service import scoreboard
+from service.implications import implications
+from service.implications.implications import Bound, Lean, Line, Point, Watch
 from service.models import QuestionSet, SetPolicy, Visibility
 from service.questions.schemas.aggregates import AggregateOut
-from service.scoreboard import Bound, Lean, Line, Point, Watch
 from service.web.schemas import Moment, StoredText
 
 
@@ -98,7 +98,7 @@ class SetDetail(SetOut):
         lines: Sequence[Line],
     ) -> "SetDetail":
         """From the row, its policy, the number of its questions and its scoreboard."""
-        leaning = scoreboard.summary(lines)
+        leaning = implications.summary(lines)
         return cls(
             **msgspec.structs.asdict(SetOut.of(row, questions)),
             **msgspec.structs.asdict(VisibilityOut.of(policy)),

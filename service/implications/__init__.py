@@ -1,0 +1,1 @@
+"""What a document implies, and what its questions say of it."""
