@@ -25,23 +25,14 @@ from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
-from service.api import (
-    exports,
-    fits,
-    health,
-    jobs,
-    metaculus,
-    metrics,
-    resolutions,
-    tasks,
-    webhooks,
-)
+from service.api import exports, fits, health, jobs, metaculus, metrics, resolutions, tasks
 from service.audit import api as audit
 from service.comments import api as comments
 from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.drafting import Turns
 from service.implications import api as sets
+from service.notifications import api as webhooks
 from service.pages.visitors import VISITOR, signed_in
 from service.questions.aggregates import Aggregator
 from service.questions.api import aggregates, forecasts, questions, receipts

@@ -28,12 +28,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import deliveries, fits, tasks, webhooks, workers
+from service import fits, tasks, workers
 from service.clock import now
 from service.database import sqlite
 from service.database.engine import Database
 from service.fits import Sampled
 from service.models import Fit, FitStatus
+from service.notifications import deliveries, webhooks
 from service.questions.aggregates import Aggregator
 from service.settings import Settings
 from service.workers import Progress

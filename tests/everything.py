@@ -54,12 +54,12 @@ from service.models import (
     WebhookDelivery,
     Worker,
 )
+from service.notifications.webhooks import Event
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.scoring import leaderboards
 from service.scoring.leaderboards import Criteria
 from service.tasks import Status as TaskStatus
-from service.webhooks import Event
 
 TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
 """When the service's tests take place, whatever the day on which they run."""

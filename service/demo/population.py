@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import clock, curation, resolutions, tasks, webhooks
+from service import clock, curation, resolutions, tasks
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.clock import now
@@ -33,13 +33,14 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from service.notifications import webhooks
+from service.notifications.webhooks import Event
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import View
 from service.scoring import leaderboards
 from service.scoring.scores import Scope
 from service.settings import SHIPPED_SETS, Settings
-from service.webhooks import Event
 
 DATA: Final = Path(__file__).parent / "replication_surveys"
 SEED: Final = 20270131

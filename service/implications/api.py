@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation, feeds
+from service import curation
 from service.clock import now
 from service.implications import implications
 from service.implications.schemas import (
@@ -17,6 +17,7 @@ from service.implications.schemas import (
     SetOut,
     VisibilityOut,
 )
+from service.notifications import feeds
 from service.questions import questions
 from service.questions.api.questions import edited
 from service.questions.schemas.questions import EditedQuestion, NewQuestion

@@ -6,9 +6,10 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
-from service import feeds, trust
+from service import trust
 from service.clock import now
 from service.implications import implications
+from service.notifications import feeds
 from service.pages.rendering import page
 from service.pages.words import trend_said
 from service.questions import questions

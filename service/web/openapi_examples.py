@@ -19,6 +19,8 @@ from service.accounts.schemas import (
 from service.comments.schemas import NewComment, NewText, Restoration
 from service.implications.schemas import NewVisibility
 from service.models import Role, Scope, Visibility
+from service.notifications.schemas import NewWebhook
+from service.notifications.webhooks import Event
 from service.questions.schemas.forecasts import NewForecast, NewForecastOn
 from service.questions.schemas.questions import (
     NewClosing,
@@ -27,11 +29,9 @@ from service.questions.schemas.questions import (
     NewResolution,
     NewRevision,
 )
-from service.schemas.webhooks import NewWebhook
 from service.scoring.schemas.forecasters import NewShowing
 from service.scoring.schemas.leaderboards import NewLeaderboard
 from service.web.problems import FieldError, ProblemDetails
-from service.webhooks import Event
 
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105  # an example, and nobody's
 

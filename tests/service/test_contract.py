@@ -35,7 +35,7 @@ from sqlalchemy import select
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import tasks, webhooks
+from service import tasks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.passwords import digest
 from service.app import create_app
@@ -43,11 +43,12 @@ from service.clock import now
 from service.database.engine import Database
 from service.exchange import imports
 from service.models import Fit, FitStatus, Role, WebhookDelivery
+from service.notifications import webhooks
+from service.notifications.webhooks import Event
 from service.questions import questions
 from service.questions.aggregates import Aggregator
 from service.settings import SHIPPED_SETS, Settings
 from service.web.openapi_examples import PASSWORD
-from service.webhooks import Event
 
 pytestmark = pytest.mark.slow
 

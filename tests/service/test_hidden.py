@@ -24,7 +24,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from forecasting.posterior import Posterior
-from service import fits, tasks, webhooks
+from service import fits, tasks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.sessions import cookie_name
 from service.app import create_app
@@ -33,12 +33,13 @@ from service.database.engine import Database
 from service.exports import Format, Own
 from service.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role
+from service.notifications import webhooks
+from service.notifications.webhooks import Event
 from service.questions import forecasts, questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import State
 from service.questions.search import Order
 from service.settings import Settings
-from service.webhooks import Event
 
 pytestmark = pytest.mark.slow
 

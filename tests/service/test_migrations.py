@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from forecasting.panel import Panel, PanelQuestion
-from service import deliveries
 from service.accounts import accounts, tokens
 from service.clock import now
 from service.database.engine import Database, migration_config
 from service.exchange.imports import import_panel
 from service.models import Account, Base, Forecast, Role, WebhookAttempt, WebhookDelivery
+from service.notifications import deliveries
 from service.questions.aggregates import Aggregator
 
 VERSIONS = sorted((Path(migrations.__file__).parent / "versions").glob("2*.py"))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import column, func, select, table, text, update
 
-from service import deliveries, fits, tasks, webhooks, workers
+from service import fits, tasks, workers
 from service.database.engine import Database
 from service.fits import Sampled
 from service.models import (
@@ -20,6 +20,7 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from service.notifications import deliveries, webhooks
 from service.questions.aggregates import Aggregator
 
 DAY = timedelta(days=1)

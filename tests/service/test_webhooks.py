@@ -18,13 +18,13 @@ import pytest
 import time_machine
 from sqlalchemy import select, update
 
-from service import addresses, deliveries, webhooks
 from service.database.engine import Database
-from service.deliveries import PAUSES
 from service.models import Role, Webhook, WebhookDelivery
+from service.notifications import addresses, deliveries, webhooks
+from service.notifications.deliveries import PAUSES
+from service.notifications.webhooks import FAILURES_BEFORE_REST, MOST, Event
 from service.settings import Settings
 from service.web.problems import Invalid
-from service.webhooks import FAILURES_BEFORE_REST, MOST, Event
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

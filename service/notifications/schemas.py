@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from service.models import Webhook, WebhookAttempt, WebhookDelivery
+from service.notifications.webhooks import Event
 from service.web.schemas import StoredText
-from service.webhooks import Event
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):

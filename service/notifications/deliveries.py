@@ -24,13 +24,13 @@ import msgspec
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.addresses import BlockedAddress, check_url, resolve_allowed_address
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Webhook, WebhookAttempt, WebhookDelivery
+from service.notifications.addresses import BlockedAddress, check_url, resolve_allowed_address
+from service.notifications.webhooks import SECRET_PREFIX, record_failure
 from service.settings import Network
 from service.web.problems import Invalid
-from service.webhooks import SECRET_PREFIX, record_failure
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import now
 from service.models import Outcome, Question, QuestionRevision, QuestionSet, Resolution, Utc
+from service.notifications.webhooks import SOON, Event, Happening
 from service.questions import questions
 from service.questions.questions import State, View
-from service.webhooks import SOON, Event, Happening
 
 MEDIA_TYPE: Final = "application/atom+xml"
 MOST: Final = 100

@@ -21,7 +21,6 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts.accounts import Actor, actor_of
-from service.addresses import check_url
 from service.clock import now
 from service.database.isolation import readable
 from service.models import (
@@ -36,6 +35,7 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from service.notifications.addresses import check_url
 from service.questions import questions, visibility
 from service.questions.questions import State, View
 from service.settings import Network

@@ -5,9 +5,9 @@ from typing import Annotated
 from litestar import Controller, delete, get, post
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
-from service import webhooks
 from service.models import LARGEST_ID
-from service.schemas.webhooks import DeliveryOut, NewWebhook, WebhookMade, WebhookOut
+from service.notifications import webhooks
+from service.notifications.schemas import DeliveryOut, NewWebhook, WebhookMade, WebhookOut
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.web.schemas import Page
