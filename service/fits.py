@@ -15,9 +15,9 @@ from sqlalchemy.orm import undefer
 from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
-from service import resolutions
 from service.accounts.accounts import Actor
 from service.clock import now
+from service.curation import resolutions
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
 from service.models import (

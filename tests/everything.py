@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Polarity, Premise
 from questions.schema import Role as SourceRole
-from service import resolutions
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
+from service.curation import resolutions
 from service.database.engine import Database
 from service.exports import Export, Format, Own
 from service.models import (

@@ -11,9 +11,10 @@ from questions.draft import draft
 from questions.load import find_sets, read_located, read_set, slug_at
 from questions.proposals import LanguageModel
 from questions.schema import json_schema
-from service import batch, curation
+from service import batch
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import echo
+from service.curation import editing
 from service.database.engine import Database
 from service.questions import questions
 from service.settings import Settings, SettingsError
@@ -63,7 +64,7 @@ def archive_set(slug: str, *, undo: bool) -> None:
 
     async def work(database: Database, _settings: Settings) -> None:
         async with database.write() as session:
-            await curation.archive(session, None, slug, archived=not undo)
+            await editing.archive(session, None, slug, archived=not undo)
 
     with_database(work)
     echo(f"set {slug}: in lists again" if undo else f"set {slug}: archived")

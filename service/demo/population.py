@@ -15,11 +15,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import clock, curation, resolutions, tasks
+from service import clock, tasks
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.comments import comments
+from service.curation import editing, resolutions
 from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms
@@ -316,7 +317,7 @@ async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> N
             session, crowd.people[2], open_ones[0].id, text="I misread the question."
         )
         await comments.remove(session, crowd.people[2], taken_back.comment.id)
-        await curation.decide_visibility(
+        await editing.decide_visibility(
             session,
             crowd.curator,
             "power-systems",

@@ -5,8 +5,8 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from service import curation
 from service.clock import now
+from service.curation import editing
 from service.implications import implications
 from service.implications.schemas import (
     HistoryOut,
@@ -109,7 +109,7 @@ class Sets(Controller):
         sees what has resolved.
         """
         data = await strictly(request, NewVisibility)
-        row = await curation.decide_visibility(
+        row = await editing.decide_visibility(
             writing,
             actor,
             slug,
@@ -125,13 +125,13 @@ class Sets(Controller):
 
         Doing it again changes nothing.
         """
-        found = await curation.archive(writing, actor, slug, archived=True)
+        found = await editing.archive(writing, actor, slug, archived=True)
         return SetOut.of(found, await questions.count(writing, found.id))
 
     @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
     async def unarchive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
         """Take a set out of the archive; doing it again changes nothing."""
-        found = await curation.archive(writing, actor, slug, archived=False)
+        found = await editing.archive(writing, actor, slug, archived=False)
         return SetOut.of(found, await questions.count(writing, found.id))
 
     @get("/{slug:str}/implications", summary="List a set's implications")
@@ -190,7 +190,7 @@ class Sets(Controller):
         `findings` is what the lint says of the question; it stops nothing.
         """
         data = await strictly(request, NewQuestion)
-        view = await curation.ask(writing, actor, slug, data.question, data.reason)
+        view = await editing.ask(writing, actor, slug, data.question, data.reason)
         return await edited(writing, aggregator, actor, view)
 
     @get(
@@ -202,7 +202,7 @@ class Sets(Controller):
     async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
         """The set as one TOML file that loads again, drafts included."""
         return Response(
-            await curation.export(reading, actor, slug),
+            await editing.export(reading, actor, slug),
             media_type="application/toml",
             headers={"Content-Disposition": f'attachment; filename="{slug}.toml"'},
         )

@@ -10,11 +10,11 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import curation, resolutions
 from service.accounts.accounts import Actor
 from service.audit import audit_log
 from service.audit.audit_log import Place
 from service.clock import now
+from service.curation import editing, resolutions
 from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
@@ -121,7 +121,7 @@ class Curation(Controller):
     @get("/sets/{slug:str}/set.toml", media_type="application/toml")
     async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
         """The set as the file that would load it."""
-        told = await curation.export(reading, actor, slug)
+        told = await editing.export(reading, actor, slug)
         headers = {"Content-Disposition": f'attachment; filename="{slug}.toml"'}
         return Response(told, media_type="application/toml", headers=headers)
 
@@ -136,7 +136,7 @@ class Curation(Controller):
             if form.text("visibility") not in set(Visibility):
                 raise Invalid("choose one of what is offered", field="visibility")
             async with writing.begin_nested():
-                await curation.decide_visibility(
+                await editing.decide_visibility(
                     writing,
                     actor,
                     slug,
@@ -155,7 +155,7 @@ class Curation(Controller):
     ) -> Redirect:
         """Take a set out of lists and boards, or put it back."""
         archived = bool((await read_form(request)).text("archived"))
-        await curation.archive(writing, actor, slug, archived=archived)
+        await editing.archive(writing, actor, slug, archived=archived)
         done = "archived" if archived else "unarchived"
         return confirmed(f"/curate/sets/{slug}", done)
 
@@ -232,7 +232,7 @@ async def _unresolve(
 async def _close(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
 ) -> View:
-    return await curation.close(
+    return await editing.close(
         session,
         aggregator,
         actor,
@@ -248,7 +248,7 @@ async def _reopen(
     closes_at = _moment(form, "closes_at")
     if closes_at is None:
         raise Invalid("say until when it takes forecasts", field="closes_at")
-    return await curation.reopen(
+    return await editing.reopen(
         session,
         aggregator,
         actor,
@@ -275,7 +275,7 @@ async def _revise(
             changes[name] = given
     if view.revision.draft and form.text("publish"):
         changes["draft"] = False
-    return await curation.revise(
+    return await editing.revise(
         session,
         aggregator,
         actor,
@@ -346,7 +346,7 @@ async def _desk_of(
         answers=ANSWERS,
         texts=TEXTS,
         moments=MOMENTS,
-        findings=await curation.findings(session, view),
+        findings=await editing.findings(session, view),
         entries=await audit_log.listing(session, question_id=view.id, limit=LISTED),
         told=told,
     )

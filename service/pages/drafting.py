@@ -4,7 +4,7 @@ from litestar import Controller, get, post
 from litestar.datastructures import UploadFile
 from litestar.response import Redirect, Template
 
-from service import drafting
+from service.curation import drafting
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import confirmed, page

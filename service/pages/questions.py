@@ -14,10 +14,11 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import curation, trust
+from service import trust
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.comments import comments
+from service.curation import editing
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
@@ -281,7 +282,7 @@ async def question_page(
         pools_query=urlencode([("pool", one) for one in pools or []]),
         all_pools=list(pooling.POOLS),
         causes=CAUSES,
-        revisions=await curation.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
+        revisions=await editing.revisions(session, view.id, after=0, limit=MOST_REVISIONS),
         comments=said,
         commenting=commenting or Form(),
         following=await reminders.unanswered(session, actor.id, at, limit=1) if mine else [],

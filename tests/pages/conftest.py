@@ -29,7 +29,7 @@ from playwright.sync_api import (
 )
 
 from forecasting.posterior import FORMAT, Posterior
-from service import resolutions
+from service.curation import resolutions
 from service.database.engine import Database
 from service.demo.population import (
     ADMINISTRATOR,

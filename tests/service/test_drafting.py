@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.accounts.accounts import Actor
-from service.drafting import MOST_WAITING, Turns
+from service.curation.drafting import MOST_WAITING, Turns
 from service.models import Role
 from service.web.problems import Conflict
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import time_machine
 
-from service import resolutions
 from service.accounts.accounts import Actor
+from service.curation import resolutions
 from service.database.engine import Database
 from service.models import Outcome, Role
 from service.questions.aggregates import METHODS, Aggregator

@@ -7,9 +7,9 @@ from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import curation
 from service.accounts.accounts import Actor
 from service.clock import now
+from service.curation import editing
 from service.models import LARGEST_ID
 from service.questions import provenance, questions, reminders, search
 from service.questions.aggregates import Aggregator
@@ -57,7 +57,7 @@ async def edited(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
 ) -> EditedQuestion:
     """A question that was just written, with what the lint says of it."""
-    found = await curation.findings(session, view)
+    found = await editing.findings(session, view)
     return EditedQuestion.after(await detailed(session, aggregator, actor, view), found)
 
 
@@ -145,7 +145,7 @@ class Questions(Controller):
     ) -> Page[RevisionOut]:
         """Every revision, the first first: whose it is, why, and which fields it changed."""
         view = await questions.get(reading, question_id, actor=actor)
-        rows = await curation.revisions(
+        rows = await editing.revisions(
             reading, view.id, after=position(cursor) or 0, limit=limit + 1
         )
         return page_of(rows, limit, RevisionOut.of, lambda one: one.revision.number)
@@ -165,7 +165,7 @@ class Questions(Controller):
         `findings` is what the lint says of the question as it now is; it stops nothing.
         """
         data = await strictly(request, NewRevision)
-        view = await curation.revise(
+        view = await editing.revise(
             writing,
             aggregator,
             actor,
@@ -188,7 +188,7 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """Take no more forecasts from now on, by a revision with a reason."""
         data = await strictly(request, NewClosing)
-        view = await curation.close(
+        view = await editing.close(
             writing,
             aggregator,
             actor,
@@ -210,7 +210,7 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """Take forecasts again until a later close, by a revision with a reason."""
         data = await strictly(request, NewReopening)
-        view = await curation.reopen(
+        view = await editing.reopen(
             writing,
             aggregator,
             actor,

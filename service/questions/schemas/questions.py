@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from questions.lint import Finding, Severity
-from service.curation import Revised
+from service.curation.editing import Revised
 from service.models import Resolution
 from service.questions.aggregates import Reading
 from service.questions.questions import View

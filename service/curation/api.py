@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Controller, Response, delete, post
 from litestar.params import JSONBody, QueryParameter, SkipValidation
 
-from service import resolutions
+from service.curation import resolutions
 from service.models import Outcome
 from service.questions.api.questions import QuestionId, detailed
 from service.questions.schemas.questions import NewResolution, QuestionDetail

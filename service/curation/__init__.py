@@ -1,0 +1,1 @@
+"""Editing, resolving and drafting questions."""
