@@ -39,10 +39,10 @@ from litestar.testing import TestClient
 from sqlalchemy import event, insert
 
 from forecasting.posterior import FORMAT, Posterior
-from service import fits
 from service.accounts import secrets
 from service.app import create_app
 from service.database.engine import Database
+from service.fits import fits
 from service.models import (
     Account,
     Aggregate,

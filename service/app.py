@@ -25,13 +25,14 @@ from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
-from service.api import exports, fits, health, jobs, metaculus, metrics, tasks
+from service.api import exports, health, jobs, metaculus, metrics, tasks
 from service.audit import api as audit
 from service.comments import api as comments
 from service.curation import api as resolutions
 from service.curation.drafting import Turns
 from service.database.engine import Database
 from service.database.isolation import Unreadable
+from service.fits import api as fits
 from service.implications import api as sets
 from service.notifications import api as webhooks
 from service.pages.visitors import VISITOR, signed_in

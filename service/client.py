@@ -20,6 +20,7 @@ import msgspec
 
 from service.accounts.schemas import AccountOut
 from service.comments.schemas import CommentOut, NewComment
+from service.fits.schemas import FitOut
 from service.implications.schemas import ImplicationOut, SetDetail, SetOut
 from service.questions.aggregates import BAYES
 from service.questions.questions import State
@@ -34,7 +35,6 @@ from service.questions.schemas.forecasts import (
 )
 from service.questions.schemas.questions import NewResolution, QuestionDetail, QuestionOut
 from service.questions.search import Order
-from service.schemas.fits import FitOut
 from service.scoring.leaderboards import Who
 from service.scoring.schemas.calibration import CalibrationOut
 from service.scoring.schemas.forecasters import ForecasterOut

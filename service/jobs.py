@@ -28,11 +28,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import fits, tasks, workers
+from service import tasks, workers
 from service.clock import now
 from service.database import sqlite
 from service.database.engine import Database
-from service.fits import Sampled
+from service.fits import fits
+from service.fits.fits import Sampled
 from service.models import Fit, FitStatus
 from service.notifications import deliveries, webhooks
 from service.questions.aggregates import Aggregator

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import fits, tasks
+from service import tasks
 from service.clock import now
+from service.fits import fits
 from service.models import Task, WebhookDelivery, Worker
 from service.settings import Settings
 

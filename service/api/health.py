@@ -8,11 +8,11 @@ from litestar import get
 from litestar.response import Response
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from service import trust
 from service.clock import now
 from service.database.engine import Database
+from service.fits import health
+from service.fits.schemas import Health, Readiness
 from service.questions.aggregates import Aggregator
-from service.schemas.fits import Health, Readiness
 from service.web.dependencies import AppRequest
 
 PATIENCE_SECONDS: Final = 5.0
@@ -52,7 +52,7 @@ async def _ready(database: Database, aggregator: Aggregator) -> Readiness:
         reason = "the database has another schema version; run `credence init`"
         return Readiness("unavailable", reason)
     async with database.read() as session:
-        judged = await trust.judge(session, aggregator, check=True)
+        judged = await health.judge(session, aggregator, check=True)
     fit = judged.in_force
     age = (now() - fit.created_at).total_seconds() if fit else None
     return Readiness("ok", "", age, judged.behind, judged.warning)

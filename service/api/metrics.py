@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import tasks, trust, workers
+from service import tasks, workers
 from service.clock import now
+from service.fits import health
+from service.fits.health import Trust
 from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
 from service.tasks import Status
-from service.trust import Trust
 from service.web.dependencies import AppRequest
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ async def _measure(session: AsyncSession, state: State) -> None:
     for status, (count, seconds) in stored.items():
         FITS.labels(status).set(count)
         FITTED.labels(status).set(seconds)
-    judged = await trust.judge(session, state.aggregator, check=True)
+    judged = await health.judge(session, state.aggregator, check=True)
     fit = judged.in_force
     FIT.set(fit.id if fit else 0)
     UNREADABLE.set(judged.unreadable is not None)

@@ -9,10 +9,10 @@ import numpy as np
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
 from forecasting.tables import Dialect
-from service import batch
 from service.cli.command import reads_tables, require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
+from service.fits import batch
 from service.settings import Settings
 
 

@@ -2,10 +2,11 @@
 
 import click
 
-from service import fits, workers
+from service import workers
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.database.engine import Database
+from service.fits import fits
 from service.models import Fit, FitStatus, Task
 from service.schemas.jobs import JobsOut, WorkerOut
 from service.settings import Settings

@@ -11,11 +11,11 @@ from questions.draft import draft
 from questions.load import find_sets, read_located, read_set, slug_at
 from questions.proposals import LanguageModel
 from questions.schema import json_schema
-from service import batch
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import echo
 from service.curation import editing
 from service.database.engine import Database
+from service.fits import batch
 from service.questions import questions
 from service.settings import Settings, SettingsError
 from service.web.problems import Conflict

@@ -6,8 +6,8 @@ from typing import Final
 from litestar import get
 from litestar.response import Template
 
-from service import trust
 from service.clock import now
+from service.fits import health
 from service.implications import implications
 from service.implications.implications import Lean, Line
 from service.models import QuestionSet
@@ -60,5 +60,5 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         reminders=await cards(reading, aggregator, actor, [one.view for one in soon]),
         unanswered=await cards(reading, aggregator, actor, waiting),
         moved=[one for one in await cards(reading, aggregator, actor, moved) if one.change],
-        trust=await trust.judge(reading, aggregator),
+        trust=await health.judge(reading, aggregator),
     )

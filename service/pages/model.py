@@ -13,7 +13,8 @@ from litestar.response import Template
 
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
-from service import fits, trust, workers
+from service import workers
+from service.fits import fits, health
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
@@ -137,7 +138,7 @@ async def model_health(
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
     """The fit in force, what it learned in words, and those before it."""
-    judged = await trust.judge(reading, aggregator, check=True)
+    judged = await health.judge(reading, aggregator, check=True)
     belief = await aggregator.belief(reading)
     rows = await fits.listing(reading, before=before, limit=LISTED + 1)
     measured = await calibration.measure(reading, AGGREGATE, Scope())

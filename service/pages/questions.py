@@ -14,11 +14,11 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service import trust
 from service.accounts.accounts import Actor
 from service.clock import now
 from service.comments import comments
 from service.curation import editing
+from service.fits import health
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
@@ -288,7 +288,7 @@ async def question_page(
         following=await reminders.unanswered(session, actor.id, at, limit=1) if mine else [],
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
-        trust=await trust.judge(session, aggregator),
+        trust=await health.judge(session, aggregator),
         told=told,
         told_in=told_in,
     )

@@ -6,8 +6,8 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
-from service import trust
 from service.clock import now
+from service.fits import health
 from service.implications import implications
 from service.notifications import feeds
 from service.pages.rendering import page
@@ -56,7 +56,7 @@ class Sets(Controller):
             summary=implications.summary(lines),
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
-            trust=await trust.judge(reading, aggregator),
+            trust=await health.judge(reading, aggregator),
             told=SAID.get(done),
         )
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from service.client import Client
+from service.fits.schemas import FitOut
 from service.questions.aggregates import METHODS
-from service.schemas.fits import FitOut
 
 DATA = Path(__file__).parents[1] / "data" / "replication_surveys"
 LEARNED_FROM = 70

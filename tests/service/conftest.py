@@ -29,12 +29,12 @@ from questions.load import find_sets, read_set
 from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service import fits
 from service.accounts import accounts, sessions, tokens
 from service.accounts.accounts import Actor
 from service.app import create_app
 from service.database.engine import Database
-from service.fits import Sampled
+from service.fits import fits
+from service.fits.fits import Sampled
 from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
 from service.questions import questions
 from service.questions.aggregates import Aggregator

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecasting import live, pooling
 from forecasting.posterior import Posterior
-from service.fits import Sampled
+from service.fits.fits import Sampled
 from service.models import FitStatus
 
 DAY = timedelta(days=1)

@@ -35,7 +35,7 @@ from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service.database.engine import Database, newest_revision
 from service.exchange import imports
-from service.fits import Sampled
+from service.fits.fits import Sampled
 from service.models import Fit, FitStatus, Forecast, Role, Score
 from service.questions import hash_chain
 from service.questions.aggregates import Aggregator

@@ -7,9 +7,9 @@ import pytest
 
 from forecasting.forecasters import summarise
 from forecasting.posterior import Posterior
-from service import fits
 from service.database.engine import Database
-from service.fits import Sampled
+from service.fits import fits
+from service.fits.fits import Sampled
 from service.models import FitStatus
 from service.questions.aggregates import Aggregator
 

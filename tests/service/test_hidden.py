@@ -24,14 +24,15 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from forecasting.posterior import Posterior
-from service import fits, tasks
+from service import tasks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.sessions import cookie_name
 from service.app import create_app
 from service.database import backup
 from service.database.engine import Database
 from service.exports import Format, Own
-from service.fits import Sampled
+from service.fits import fits
+from service.fits.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role
 from service.notifications import webhooks
 from service.notifications.webhooks import Event

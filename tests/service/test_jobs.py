@@ -19,10 +19,10 @@ from sqlalchemy import update
 
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
-from service import fits
 from service.app import create_app
 from service.database.engine import Database
-from service.fits import Need, Sampled
+from service.fits import fits
+from service.fits.fits import Need, Sampled
 from service.jobs import Sampler, Stopped
 from service.models import Fit, FitStatus
 from service.settings import Settings

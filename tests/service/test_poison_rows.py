@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import column, func, select, table, text, update
 
-from service import fits, tasks, workers
+from service import tasks, workers
 from service.database.engine import Database
-from service.fits import Sampled
+from service.fits import fits
+from service.fits.fits import Sampled
 from service.models import (
     Aggregate,
     Cause,

@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import fits
 from service.clock import now
+from service.fits import fits
 from service.models import Fit, FitStatus
 from service.questions.aggregates import Aggregator
 

@@ -6,9 +6,9 @@ from litestar import Controller, get
 from litestar.params import PathParameter
 from litestar.response import Response
 
-from service import fits
+from service.fits import fits
+from service.fits.schemas import FitOut
 from service.models import LARGEST_ID
-from service.schemas.fits import FitOut
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
 from service.web.schemas import Page

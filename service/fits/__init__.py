@@ -1,0 +1,1 @@
+"""Fits of the model: when they are due, their samples and their health."""
