@@ -25,7 +25,7 @@ from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
-from service.exports import Export, Rows
+from service.exchange.exports import Export, Rows
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
 from service.questions import questions
 from service.scoring import scores

@@ -21,7 +21,7 @@ from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
 from service.curation import resolutions
 from service.database.engine import Database
-from service.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, Own
 from service.models import (
     Account,
     Act,

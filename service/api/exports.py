@@ -8,7 +8,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
 from service.api.tasks import FileOperation, asked_for
-from service.exports import TYPES, Export, Format, OfSet, Own
+from service.exchange.exports import TYPES, Export, Format, OfSet, Own
 from service.implications.api import Slug
 from service.questions import questions
 from service.schemas.tasks import TaskOut

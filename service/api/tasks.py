@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import tasks
 from service.accounts.accounts import Actor
-from service.exports import TYPES, ZIP, Export
+from service.exchange.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
 from service.schemas.tasks import TaskOut
 from service.web.dependencies import AppRequest, Reading, Who, Writing

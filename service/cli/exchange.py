@@ -5,11 +5,10 @@ from pathlib import Path
 import click
 
 from forecasting.tables import Dialect, Notes
-from service import exports
 from service.cli.command import reads_tables, sentences, with_database
 from service.cli.group import echo
 from service.database.engine import Database
-from service.exchange import imports, platforms
+from service.exchange import exports, imports, platforms
 from service.questions.aggregates import Aggregator
 from service.settings import Settings
 

@@ -24,7 +24,7 @@ from service.curation import editing, resolutions
 from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms
-from service.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, Own
 from service.models import (
     Cause,
     Outcome,

@@ -8,7 +8,7 @@ from litestar.response import Redirect, Template
 
 from service import tasks, workers
 from service.clock import now
-from service.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, Own
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page

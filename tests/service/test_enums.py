@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 import service
-from service import exports
 from service.database.engine import Database
+from service.exchange import exports
 from service.models import Cause
 from service.pages import listing
 

@@ -10,10 +10,9 @@ import time_machine
 from sqlalchemy import func, select
 
 from forecasting.panel import Panel, PanelQuestion
-from service import exports
 from service.accounts import accounts
 from service.database.engine import Database
-from service.exchange import imports
+from service.exchange import exports, imports
 from service.models import Account, Aggregate, Base, Forecast, Question, QuestionSet, Role
 from service.questions.aggregates import Aggregator
 from service.web.problems import Conflict, Invalid

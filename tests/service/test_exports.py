@@ -14,8 +14,8 @@ import time_machine
 from pyarrow import parquet
 
 from forecasting.panel import Panel
-from service import exports
-from service.exports import Format, Rows, Table
+from service.exchange import exports
+from service.exchange.exports import Format, Rows, Table
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

@@ -30,7 +30,7 @@ from service.accounts.sessions import cookie_name
 from service.app import create_app
 from service.database import backup
 from service.database.engine import Database
-from service.exports import Format, Own
+from service.exchange.exports import Format, Own
 from service.fits import fits
 from service.fits.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role

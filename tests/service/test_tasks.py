@@ -224,7 +224,7 @@ def test_a_file_of_many_pieces_is_the_one_that_is_streamed(
     said_much, run, on_database, monkeypatch
 ) -> None:
     monkeypatch.setattr(tasks, "PIECE", 500)
-    monkeypatch.setattr("service.exports.BATCH", 3)
+    monkeypatch.setattr("service.exchange.exports.BATCH", 3)
     task_id = said_much.post("/account/exports/forecasts", None).json()["id"]
     run(task_id)
     made = said_much.get(f"/tasks/{task_id}").json()
@@ -296,7 +296,7 @@ def test_a_set_is_for_curators_also_when_its_file_is_had(
 def test_who_begins_an_export_anew_has_it_alone(said_much, on_database, monkeypatch) -> None:
     """A worker that was taken for lost, and is not, leaves what it had begun."""
     monkeypatch.setattr(tasks, "PIECE", 1)
-    monkeypatch.setattr("service.exports.BATCH", 3)
+    monkeypatch.setattr("service.exchange.exports.BATCH", 3)
     task_id = said_much.post("/account/exports/forecasts", None).json()["id"]
 
     async def overtaken(database: Database) -> None:
