@@ -25,7 +25,7 @@ from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
-from service.api import exports, health, jobs, metaculus, metrics, tasks
+from service.api import exports, health, jobs, metrics, tasks
 from service.audit import api as audit
 from service.comments import api as comments
 from service.curation import api as resolutions
@@ -34,12 +34,13 @@ from service.database.engine import Database
 from service.database.isolation import Unreadable
 from service.fits import api as fits
 from service.implications import api as sets
+from service.metaculus import api as metaculus
+from service.metaculus.schemas import Refusal
 from service.notifications import api as webhooks
 from service.pages.visitors import VISITOR, signed_in
 from service.questions.aggregates import Aggregator
 from service.questions.api import aggregates, forecasts, questions, receipts
 from service.questions.submissions import Submissions
-from service.schemas.metaculus import Refusal
 from service.scoring.api import calibration, forecasters, leaderboards, scores
 from service.settings import Settings
 from service.web import caching, request_logging, security

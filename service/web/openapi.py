@@ -11,8 +11,8 @@ from litestar.openapi.spec import OpenAPIResponse, Operation, Reference, Request
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 
-from service.api import metaculus
-from service.schemas.metaculus import Refusal
+from service.metaculus import api
+from service.metaculus.schemas import Refusal
 from service.web import openapi_examples
 from service.web.problems import ProblemDetails
 
@@ -124,12 +124,10 @@ class DocumentedAnswers(ReceiveRoutePlugin):
         for handler in route.route_handlers:
             reads = "GET" in handler.http_methods
             said = READING_ERRORS if reads else WRITING_ERRORS
-            if route.path.startswith(metaculus.PREFIX):
+            if route.path.startswith(api.PREFIX):
                 method = "GET" if reads else "POST"
                 handler.responses = {
-                    metaculus.status_of(HTTPStatus(status), method): _problem(
-                        one.description, Refusal
-                    )
+                    api.status_of(HTTPStatus(status), method): _problem(one.description, Refusal)
                     for status, one in said.items()
                 }
                 continue

@@ -13,8 +13,8 @@ import msgspec
 
 from service.accounts.accounts import Actor
 from service.comments.comments import Said
+from service.metaculus.posts import Post
 from service.models import Forecast, QuestionSet, Role
-from service.posts import Post
 from service.questions.aggregates import Reading
 from service.questions.history import Point
 from service.web.problems import ProblemDetails

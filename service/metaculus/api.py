@@ -15,15 +15,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
-from service import posts
 from service.comments import comments
-from service.models import LARGEST_ID, Cause
-from service.posts import Span, Wanted
-from service.questions import forecasts, questions
-from service.questions.forecasts import Draft, NothingStands
-from service.questions.questions import State
-from service.questions.search import Order
-from service.schemas.metaculus import (
+from service.metaculus import posts
+from service.metaculus.posts import Span, Wanted
+from service.metaculus.schemas import (
     Done,
     PostComment,
     PostCommentOut,
@@ -35,6 +30,11 @@ from service.schemas.metaculus import (
     Refusal,
     UserOut,
 )
+from service.models import LARGEST_ID, Cause
+from service.questions import forecasts, questions
+from service.questions.forecasts import Draft, NothingStands
+from service.questions.questions import State
+from service.questions.search import Order
 from service.web import security
 from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
 from service.web.parameters import strictly, utc
