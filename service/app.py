@@ -25,8 +25,9 @@ from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
 from service.accounts.accounts import Actor, Credential
-from service.api import exports, health, jobs, metrics, tasks
 from service.audit import api as audit
+from service.background import metrics
+from service.background.api import exports, health, jobs, tasks
 from service.comments import api as comments
 from service.curation import api as resolutions
 from service.curation.drafting import Turns

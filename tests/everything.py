@@ -19,6 +19,7 @@ from questions.schema import Polarity, Premise
 from questions.schema import Role as SourceRole
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
+from service.background.tasks import Status as TaskStatus
 from service.curation import resolutions
 from service.database.engine import Database
 from service.exchange.exports import Export, Format, Own
@@ -59,7 +60,6 @@ from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.scoring import leaderboards
 from service.scoring.leaderboards import Criteria
-from service.tasks import Status as TaskStatus
 
 TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
 """When the service's tests take place, whatever the day on which they run."""

@@ -11,12 +11,12 @@ from typing import Final
 import click
 
 from service.accounts import accounts, tokens
+from service.background.worker import Sampler, fit_once
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.cli.installation import run_server
 from service.database.engine import Database
 from service.demo.population import ADMINISTRATOR, CURATOR, FORECASTERS, labelled, populate
-from service.jobs import Sampler, fit_once
 from service.settings import PREFIX, Settings
 
 HOST: Final = "127.0.0.1"

@@ -19,7 +19,7 @@ from service.settings import Settings
 @click.command(epilog="Example: credence fit")
 def fit() -> None:
     """Fit the model to everything resolved by now; exits 1 when the fit is refused or fails."""
-    from service.jobs import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
+    from service.background.worker import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
 
     async def work(database: Database, settings: Settings) -> Any:
         sampler = Sampler()

@@ -250,7 +250,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def worker(*, until_stdin_closes: bool) -> None:
     """Run the background jobs (refits) until stopped."""
-    from service.jobs import run_worker  # noqa: PLC0415  # the job engine is slow to import
+    from service.background.worker import run_worker  # noqa: PLC0415  # the job engine is slow to import
 
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):

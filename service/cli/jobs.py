@@ -2,13 +2,13 @@
 
 import click
 
-from service import workers
+from service.background import heartbeats
+from service.background.schemas.jobs import JobsOut, WorkerOut
 from service.cli.command import with_database
 from service.cli.group import echo
 from service.database.engine import Database
 from service.fits import fits
 from service.models import Fit, FitStatus, Task
-from service.schemas.jobs import JobsOut, WorkerOut
 from service.settings import Settings
 
 
@@ -18,7 +18,7 @@ def jobs() -> None:
 
     async def work(database: Database, settings: Settings) -> tuple[JobsOut, list[str], str]:
         async with database.read() as session:
-            state = await workers.background(session, settings)
+            state = await heartbeats.background(session, settings)
             latest = await fits.listing(session, before=None, limit=1)
             return JobsOut.of(state), [_stands(task) for task in state.tasks], _became(latest)
 

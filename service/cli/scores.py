@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from service import tasks
+from service.background import tasks
 from service.cli.command import with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.load import find_sets, read_set
-from service import clock, tasks
+from service import clock
 from service.accounts import accounts, passwords
 from service.accounts.accounts import Actor
+from service.background import tasks
 from service.clock import now
 from service.comments import comments
 from service.curation import editing, resolutions

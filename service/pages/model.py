@@ -13,13 +13,13 @@ from litestar.response import Template
 
 from forecasting.calibration import Reliability
 from forecasting.posterior import Posterior
-from service import workers
+from service.background import heartbeats
+from service.background.schemas.jobs import JobsOut
 from service.fits import fits, health
 from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.questions.aggregates import prior
-from service.schemas.jobs import JobsOut
 from service.scoring import calibration
 from service.scoring.calibration import AGGREGATE
 from service.scoring.scores import Scope
@@ -147,7 +147,7 @@ async def model_health(
         actor,
         "model.html",
         trust=judged,
-        jobs=JobsOut.of(await workers.background(reading, request.app.state.settings)),
+        jobs=JobsOut.of(await heartbeats.background(reading, request.app.state.settings)),
         learned=_learned(belief.posterior, aggregator.level),
         fits=rows[:LISTED],
         following=rows[LISTED - 1].id if rows[LISTED:] else None,

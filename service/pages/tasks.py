@@ -6,14 +6,14 @@ from litestar import Controller, get, post
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Template
 
-from service import tasks, workers
+from service.background import heartbeats, tasks
+from service.background.schemas.tasks import TaskOut
 from service.clock import now
 from service.exchange.exports import Export, Format, Own
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
-from service.schemas.tasks import TaskOut
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.downloads import Download
 from service.web.problems import Invalid, Problem
@@ -100,7 +100,7 @@ class Tasks(Controller):
     ) -> Template:
         require_someone(actor)
         rows = await tasks.listing(session, actor, before=before, limit=LISTED + 1)
-        patience = workers.patience(request.app.state.settings)
+        patience = heartbeats.patience(request.app.state.settings)
         return page(
             request,
             actor,
@@ -110,7 +110,7 @@ class Tasks(Controller):
             form=form,
             tasks=[TaskOut.of(*row) for row in rows[:LISTED]],
             following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
-            alive=await workers.alive(session, patience),
+            alive=await heartbeats.alive(session, patience),
             kinds=list(Own),
             formats=FORMATS,
             at=now(),

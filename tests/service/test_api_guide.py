@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service import tasks
 from service.app import create_app
+from service.background import tasks
 from service.client import Client
 from service.database.engine import Database
 from service.web import problems

@@ -35,10 +35,10 @@ from sqlalchemy import select
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
-from service import tasks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.passwords import digest
 from service.app import create_app
+from service.background import tasks
 from service.clock import now
 from service.database.engine import Database
 from service.exchange import imports

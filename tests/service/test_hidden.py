@@ -24,10 +24,10 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from forecasting.posterior import Posterior
-from service import tasks
 from service.accounts import accounts, sessions, tokens
 from service.accounts.sessions import cookie_name
 from service.app import create_app
+from service.background import tasks
 from service.database import backup
 from service.database.engine import Database
 from service.exchange.exports import Format, Own

@@ -20,13 +20,13 @@ from sqlalchemy import update
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import Posterior
 from service.app import create_app
+from service.background.heartbeats import Progress
+from service.background.worker import Sampler, Stopped
 from service.database.engine import Database
 from service.fits import fits
 from service.fits.fits import Need, Sampled
-from service.jobs import Sampler, Stopped
 from service.models import Fit, FitStatus
 from service.settings import Settings
-from service.workers import Progress
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from litestar.routes import HTTPRoute
 
-from service import tasks
 from service.accounts import accounts
+from service.background import tasks
 from service.clock import now
 from service.database.engine import Database
 from service.models import FrozenStanding, Role

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import column, func, select, table, text, update
 
-from service import tasks, workers
+from service.background import heartbeats, tasks
 from service.database.engine import Database
 from service.fits import fits
 from service.fits.fits import Sampled
@@ -231,11 +231,11 @@ def test_a_worker_of_no_moment_takes_nobody_for_lost(poison, on_database, column
     async def beat(database: Database) -> None:
         async with database.write() as session:
             for name in ("odd", "fine"):
-                await workers.beat(session, name, "")
+                await heartbeats.beat(session, name, "")
 
     async def alive(database: Database) -> list[str]:
         async with database.read() as session:
-            return list(await workers.alive(session, DAY))
+            return list(await heartbeats.alive(session, DAY))
 
     on_database(beat)
     poison(Poison("worker", column, json=False), 1)

@@ -14,13 +14,13 @@ import time_machine
 from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 
-from service import tasks, workers
+from service.background import heartbeats, tasks
+from service.background.heartbeats import Progress
 from service.cli import main
 from service.clock import now
 from service.database.engine import Database
 from service.models import Account, Aggregate, Role, Score, Task, TaskKind, TaskPiece
 from service.scoring import scores as scoring
-from service.workers import Progress
 
 KEPT = timedelta(hours=24)
 EXPORTS = ("forecasts", "scores", "withdrawals")
@@ -389,7 +389,7 @@ def test_the_metrics_tell_what_waits_runs_and_failed(
 
     async def refit(database: Database) -> None:
         async with database.write() as session:
-            await workers.beat(session, "one-7-abc", "refit", Progress("sampling", 3, 10))
+            await heartbeats.beat(session, "one-7-abc", "refit", Progress("sampling", 3, 10))
 
     on_database(refit)
     assert (of("refit", "queued"), of("refit", "running")) == (0, 1)

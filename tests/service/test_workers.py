@@ -6,15 +6,15 @@ import pytest
 import time_machine
 from click.testing import CliRunner
 
-from service import workers
+from service.background import heartbeats
 from service.cli import main
 from service.database.engine import Database
 
 
 async def seen(database: Database) -> None:
     async with database.write() as session:
-        await workers.beat(session, "one-7-abc", "refit")
-        await workers.beat(session, "two-8-def", "")
+        await heartbeats.beat(session, "one-7-abc", "refit")
+        await heartbeats.beat(session, "two-8-def", "")
 
 
 def test_what_workers_do_and_what_waits_is_shown(
@@ -42,7 +42,7 @@ def test_what_workers_do_and_what_waits_is_shown(
     ]
     assert (state["refit_behind"], state["refit_due"]) == (True, False)
     assert "one-7-abc: refit since" in said()
-    with time_machine.travel(workers.now() + timedelta(minutes=2)):
+    with time_machine.travel(heartbeats.now() + timedelta(minutes=2)):
         on_database(lambda database: beat(database, "two-8-def"))
         state = curator.get("/jobs").json()
         assert [one["alive"] for one in state["workers"]] == [True, False]
@@ -55,9 +55,9 @@ def test_what_workers_do_and_what_waits_is_shown(
 
 async def beat(database: Database, name: str) -> None:
     async with database.write() as session:
-        await workers.beat(session, name, "")
+        await heartbeats.beat(session, name, "")
 
 
 async def end(database: Database, name: str) -> None:
     async with database.write() as session:
-        await workers.leave(session, name)
+        await heartbeats.leave(session, name)

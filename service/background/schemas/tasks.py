@@ -4,10 +4,10 @@ from datetime import datetime
 
 import msgspec
 
+from service.background.tasks import Status, status
 from service.clock import now
 from service.database.isolation import readable
 from service.models import Task, TaskKind
-from service.tasks import Status, status
 
 
 class FileOut(msgspec.Struct):

@@ -13,12 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import tasks, workers
+from service.background import heartbeats, tasks
+from service.background.tasks import Status
 from service.clock import now
 from service.fits import health
 from service.fits.health import Trust
 from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
-from service.tasks import Status
 from service.web.dependencies import AppRequest
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ async def _measure(session: AsyncSession, state: State) -> None:
     UNREADABLE.set(judged.unreadable is not None)
     FIT_AGE.set((at - fit.created_at).total_seconds() if fit else 0)
     FIT_BEHIND.set(judged.behind)
-    await _measure_jobs(session, judged, workers.patience(state.settings), at)
+    await _measure_jobs(session, judged, heartbeats.patience(state.settings), at)
     waiting, first = (
         await session.execute(
             select(func.count(), func.min(WebhookDelivery.due_at)).where(
@@ -113,7 +113,7 @@ async def _measure_jobs(
     """What is queued, running and failed: in the rows, so it is told also while no worker runs."""
     counts = {(kind, status): 0 for kind in ("refit", *TaskKind) for status in LIVE}
     waited = dict.fromkeys(("refit", *TaskKind), 0.0)
-    running = await workers.refitting(session, patience)
+    running = await heartbeats.refitting(session, patience)
     counts["refit", Status.running] = running
     counts["refit", Status.failed] = bool(
         judged.latest and judged.latest.status != FitStatus.accepted

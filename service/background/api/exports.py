@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 from litestar import Controller, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
-from service.api.tasks import FileOperation, asked_for
+from service.background.api.tasks import FileOperation, asked_for
+from service.background.schemas.tasks import TaskOut
 from service.exchange.exports import TYPES, Export, Format, OfSet, Own
 from service.implications.api import Slug
 from service.questions import questions
-from service.schemas.tasks import TaskOut
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.downloads import Download
 from service.web.openapi import MAY_REFUSE

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import tasks
+from service.background import tasks
 from service.clock import now
 from service.fits import fits
 from service.models import Task, WebhookDelivery, Worker

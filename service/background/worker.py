@@ -28,7 +28,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.panel import Panel
-from service import tasks, workers
+from service.background import heartbeats, tasks
+from service.background.heartbeats import Progress
 from service.clock import now
 from service.database import sqlite
 from service.database.engine import Database
@@ -38,7 +39,6 @@ from service.models import Fit, FitStatus
 from service.notifications import deliveries, webhooks
 from service.questions.aggregates import Aggregator
 from service.settings import Settings
-from service.workers import Progress
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ class Pulse:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._settings = settings
         self._progress = progress
-        self._seconds = settings.worker_patience_seconds / workers.BEATS
+        self._seconds = settings.worker_patience_seconds / heartbeats.BEATS
         self._doing: list[str] = []
         self._changing = threading.Lock()
         self._stopped = threading.Event()
@@ -220,7 +220,7 @@ class Pulse:
         """Leave."""
         self._stopped.set()
         self._thread.join()
-        self._tell(lambda session: workers.leave(session, self.name))
+        self._tell(lambda session: heartbeats.leave(session, self.name))
 
     def _run(self) -> None:
         told, told_at = self._progress(), time.monotonic()
@@ -232,7 +232,7 @@ class Pulse:
 
     def _beat(self) -> None:
         doing, progress = ", ".join(self._doing), self._progress()
-        self._tell(lambda session: workers.beat(session, self.name, doing, progress))
+        self._tell(lambda session: heartbeats.beat(session, self.name, doing, progress))
 
     def _tell(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
         async def write(database: Database) -> None:
@@ -411,7 +411,7 @@ def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
     @DBOS.step(name="alive")
     def alive() -> list[str]:
         return asyncio.run(
-            _with_database(settings, lambda db: _alive(db, workers.patience(settings)))
+            _with_database(settings, lambda db: _alive(db, heartbeats.patience(settings)))
         )
 
     @DBOS.workflow(name="recover")
@@ -509,7 +509,7 @@ async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
 
 async def _alive(database: Database, patience: timedelta) -> list[str]:
     async with database.read() as session:
-        return list(await workers.alive(session, patience))
+        return list(await heartbeats.alive(session, patience))
 
 
 async def _next_tasks(database: Database) -> list[tuple[int, str]]:

@@ -2,9 +2,9 @@
 
 from litestar import Controller, get
 
-from service import workers
+from service.background import heartbeats
+from service.background.schemas.jobs import JobsOut
 from service.models import Role
-from service.schemas.jobs import JobsOut
 from service.web.dependencies import AppRequest, Reading, Who
 from service.web.openapi import MAY_REFUSE
 
@@ -23,4 +23,4 @@ class Jobs(Controller):
         """
         actor.require(Role.curator, "look at background work")
         state = request.app.state
-        return JobsOut.of(await workers.background(reading, state.settings))
+        return JobsOut.of(await heartbeats.background(reading, state.settings))

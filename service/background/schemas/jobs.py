@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from service.background.heartbeats import Background
 from service.models import Worker
-from service.workers import Background
 
 
 class WorkerOut(msgspec.Struct):

@@ -1,0 +1,1 @@
+"""The worker, its tasks and its health."""

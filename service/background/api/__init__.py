@@ -1,0 +1,1 @@
+"""The API of background: one module per resource."""

@@ -1,0 +1,1 @@
+"""The JSON bodies of background: one module per resource."""
