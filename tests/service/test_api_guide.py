@@ -15,7 +15,7 @@ import uvicorn
 
 from service.app import create_app
 from service.background import tasks
-from service.client import Client
+from service.client.client import Client
 from service.database.engine import Database
 from service.web import problems
 from service.web.openapi import WRITING_ERRORS
