@@ -11,8 +11,8 @@ from litestar.response import Template
 from service.accounts.accounts import Actor
 from service.models import LARGEST_ID, FrozenStanding
 from service.pages.charts import Size, Theme, addresses, drawn
+from service.pages.filters import count
 from service.pages.rendering import page
-from service.pages.words import count
 from service.questions import questions
 from service.questions.aggregates import METHODS
 from service.scoring import calibration, leaderboards

@@ -20,10 +20,10 @@ from service.comments import comments
 from service.curation import editing
 from service.fits import health
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
+from service.pages.filters import count, day
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import confirmed, page
-from service.pages.words import count, day
 from service.questions import forecasts, history, questions, reminders
 from service.questions.aggregates import Aggregator
 from service.questions.aggregates import Reading as Aggregate

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 
 from service.accounts.accounts import Actor
 from service.models import Role
-from service.pages.words import FILTERS
+from service.pages.filters import FILTERS
 from service.scoring.leaderboards import LOWER_IS_BETTER
 from service.web.chart_rendering import bundle_version
 from service.web.dependencies import AppRequest

@@ -10,8 +10,8 @@ from service.clock import now
 from service.fits import health
 from service.implications import implications
 from service.notifications import feeds
+from service.pages.filters import trend_said
 from service.pages.rendering import page
-from service.pages.words import trend_said
 from service.questions import questions
 from service.web import security
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who

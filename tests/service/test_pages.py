@@ -12,8 +12,8 @@ from service.background import tasks
 from service.clock import now
 from service.database.engine import Database
 from service.models import FrozenStanding, Role
+from service.pages.filters import place_said
 from service.pages.rendering import BUNDLE
-from service.pages.words import place_said
 
 ANYONE = {"visitor": 200, "viewer": 200, "forecaster": 200, "curator": 200}
 MEMBERS = ANYONE | {"visitor": 303}
