@@ -71,7 +71,7 @@ async def sign_in(
         settings: how many attempts there are.
         name: of the account.
         password: the account's.
-        address: where the request comes from (see `address` of the security module).
+        address: where the request comes from (`service.web.security.address`).
         browser: the User-Agent header, for the owner's list of sessions.
         instead_of: the secret that the browser presented before; that session ends.
 

@@ -98,8 +98,8 @@ async def rebuild(session: AsyncSession) -> Rebuilt:
     """Score every resolution anew from the facts known when it was made, in place of all scores.
 
     The same facts give the same bytes, so the digests differ only where scores had been lost or
-    changed, or were made by another version. The task `rebuild_scores` does the same a few questions
-    at a time.
+    changed, or were made by another version. The task `rebuild_scores` does the same a few
+    questions at a time.
     """
     before, after = await digest(session), 0
     while following := await resolved(session, after=after, limit=BATCH):

@@ -1,1 +1,0 @@
-"""Every struct that the API takes or gives, a file a noun."""
