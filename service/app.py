@@ -24,7 +24,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import pages
 from service.accounts import api as accounts
 from service.accounts import last_used, tokens
-from service.accounts.accounts import Actor, Credential
 from service.audit import api as audit
 from service.background import metrics
 from service.background.api import exports, health, jobs, tasks
@@ -32,17 +31,20 @@ from service.comments import api as comments
 from service.curation import api as resolutions
 from service.curation.drafting import Turns
 from service.database.engine import Database
-from service.database.isolation import Unreadable
+from service.exceptions import Unauthenticated
 from service.fits import api as fits
 from service.implications import api as sets
 from service.metaculus import api as metaculus
 from service.metaculus.schemas import Refusal
+from service.models.unreadable import Unreadable
 from service.notifications import api as webhooks
 from service.pages.visitors import VISITOR, signed_in
+from service.permissions import Actor, Credential
 from service.questions.aggregates import Aggregator
 from service.questions.api import aggregates, forecasts, questions, receipts
 from service.questions.submissions import Submissions
 from service.scoring.api import calibration, forecasters, leaderboards, scores
+from service.scoring.dependencies import provide_scope
 from service.settings import Settings
 from service.web import caching, request_logging, security
 from service.web.body_timeout import BodyTimeout
@@ -52,8 +54,7 @@ from service.web.etags import EntityTags
 from service.web.markdown import Renderer
 from service.web.openapi import Documentation, DocumentedAnswers
 from service.web.openapi import start as start_documentation
-from service.web.parameters import provide_scope
-from service.web.problems import ProblemDetails, Unauthenticated, translate
+from service.web.problems import ProblemDetails, translate
 from service.web.query_strings import check_parameters
 from service.web.rate_limits import Pace
 

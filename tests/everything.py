@@ -18,7 +18,6 @@ from forecasting.posterior import FORMAT, Posterior
 from questions.schema import Polarity, Premise
 from questions.schema import Role as SourceRole
 from service.accounts import accounts, passwords
-from service.accounts.accounts import Actor
 from service.background.tasks import Status as TaskStatus
 from service.curation import resolutions
 from service.database.engine import Database
@@ -56,6 +55,7 @@ from service.models import (
     Worker,
 )
 from service.notifications.webhooks import Event
+from service.permissions import Actor
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.scoring import leaderboards

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, update
@@ -14,14 +12,12 @@ from sqlalchemy.orm import undefer
 from forecasting.pooling import POOLS
 from service.audit import audit_log
 from service.clock import now
+from service.exceptions import Conflict, Invalid, NotFound
 from service.models import Account, BrowserSession, Role, Scope, Token
+from service.permissions import RANKS, Actor, Credential
 from service.text.names import name_key, skeleton
 from service.text.validation import check_name
-from service.web.problems import Conflict, Forbidden, Invalid, NotFound
 
-RANKS: Final = {role: rank for rank, role in enumerate(Role)}
-OPENED: Final = dict(zip(Scope, Role, strict=True))
-"""The highest role that a token of each scope can act in."""
 FORBIDDEN: Final = "/:"
 """What no name may hold: colons are in the names of imported forecasters."""
 POOL_NAMES: Final = frozenset({"bayes", "aggregate", "community", *POOLS})
@@ -36,52 +32,6 @@ ROLE_NAMES: Final = frozenset(
 )
 """What would pass for somebody who runs the service, or for nobody at all."""
 SEPARATORS: Final = re.compile(r"[\s._-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What opened an account: a token, or a browser's session.
-
-    `unseen` is whether its last recorded use is so old that this one should be recorded.
-    """
-
-    kind: type[Token | BrowserSession]
-    id: int
-    expires_at: datetime | None = None
-    unseen: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who is asking: an account, and what a token's scope leaves of its role."""
-
-    id: int
-    name: str
-    role: Role
-    bot: bool
-    scope: Scope = Scope.administer
-    credential: Credential | None = field(default=None, compare=False)
-
-    def may(self, role: Role) -> bool:
-        """Whether the account's role and the token's scope both allow what `role` allows."""
-        return min(RANKS[self.role], RANKS[OPENED[self.scope]]) >= RANKS[role]
-
-    def require(self, role: Role, to: str) -> None:
-        """Raise Forbidden unless role and scope both allow what `role` allows."""
-        if RANKS[self.role] < RANKS[role]:
-            raise Forbidden(f"a {self.role} may not {to}; it takes the role {role} or a higher one")
-        self.require_scope(next(scope for scope in Scope if OPENED[scope] is role), to)
-
-    def require_scope(self, scope: Scope, to: str) -> None:
-        """Raise Forbidden unless the token's scope is at least this one."""
-        if RANKS[OPENED[self.scope]] < RANKS[OPENED[scope]]:
-            raise Forbidden(
-                f"a token with the scope {self.scope} may not {to}; it takes {scope} or higher"
-            )
-
-    def require_whole(self, to: str) -> None:
-        """Raise Forbidden if a token's scope keeps some of the account's own powers shut."""
-        self.require_scope(next(scope for scope in Scope if OPENED[scope] is self.role), to)
 
 
 async def create(

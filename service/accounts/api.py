@@ -23,6 +23,7 @@ from service.accounts.schemas import (
     SessionOut,
     TokenOut,
 )
+from service.exceptions import Invalid
 from service.models import LARGEST_ID
 from service.web import security
 from service.web.dependencies import AppRequest, Reading, Who, Writing
@@ -37,7 +38,6 @@ from service.web.parameters import (
     strictly,
     utc,
 )
-from service.web.problems import Invalid
 from service.web.schemas import Page, PeoplePage
 
 AccountId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the account's id")]

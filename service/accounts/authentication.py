@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from service.accounts import accounts, invitations, passwords, tokens
-from service.accounts.accounts import Actor, actor_of
+from service.accounts.accounts import actor_of
 from service.database.engine import Database
+from service.exceptions import Conflict, Forbidden, Invalid, Unauthenticated
 from service.models import Account, Role
+from service.permissions import Actor
 from service.settings import Settings
 from service.text.names import name_key
 from service.web import rate_limits
-from service.web.problems import Conflict, Forbidden, Invalid, Unauthenticated
 
 PASSWORD: Final = "a password"  # noqa: S105  # what attempts are counted at, not a password
 OPEN_ROLE: Final = Role.forecaster

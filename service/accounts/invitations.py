@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from service.accounts import accounts, secrets
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Invalid, NotFound
 from service.models import Account, Invitation, Role
-from service.web.problems import Invalid, NotFound
+from service.permissions import Actor
 
 PREFIX: Final = "cri_"
 LIFETIME: Final = timedelta(days=7)

@@ -5,9 +5,9 @@ from typing import Final
 
 from sqlalchemy import update
 
-from service.accounts.accounts import Credential
 from service.clock import now
 from service.database.engine import Database
+from service.permissions import Credential
 
 INTERVAL: Final = timedelta(hours=1)
 

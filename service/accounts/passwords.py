@@ -12,7 +12,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.web.problems import Invalid
+from service.exceptions import Invalid
 
 SHORTEST: Final = 12
 LONGEST: Final = 1000

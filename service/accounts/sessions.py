@@ -15,15 +15,16 @@ from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import authentication, secrets, tokens
-from service.accounts.accounts import Actor, Credential, actor_of
+from service.accounts.accounts import actor_of
 from service.accounts.last_used import unseen
 from service.clock import now
 from service.database.engine import Database
+from service.exceptions import NotFound, Unauthenticated
 from service.models import Account, BrowserSession, Scope, Token
+from service.permissions import Actor, Credential
 from service.settings import Settings
 from service.text.validation import without_controls
 from service.web import rate_limits
-from service.web.problems import NotFound, Unauthenticated
 
 PREFIX: Final = "crs_"
 IDLE: Final = timedelta(days=14)

@@ -9,12 +9,12 @@ from sqlalchemy import Select, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import accounts, secrets
-from service.accounts.accounts import OPENED, RANKS, Actor, Credential
 from service.accounts.last_used import unseen
 from service.clock import now
+from service.exceptions import Forbidden, Invalid, NotFound, Unauthenticated
 from service.models import Account, Role, Scope, Token, Utc
+from service.permissions import OPENED, RANKS, Actor, Credential
 from service.text.validation import check_name
-from service.web.problems import Forbidden, Invalid, NotFound, Unauthenticated
 
 PREFIX: Final = "crd_"
 SECRET: Final = secrets.pattern(PREFIX)

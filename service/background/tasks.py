@@ -21,16 +21,16 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
+from service.exceptions import Conflict, NotFound, Problem
 from service.exchange.exports import Export, Rows
 from service.models import Account, Role, Score, Task, TaskKind, TaskPiece
+from service.permissions import Actor
 from service.questions import questions
 from service.scoring import scores
 from service.web.downloads import Download
-from service.web.problems import Conflict, NotFound, Problem
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from service.cli.command import with_database
 from service.cli.group import echo
 from service.database.engine import Database
 from service.models import Account, Role
+from service.permissions import Actor
 from service.settings import Settings
 
 LISTED: Final = 500
@@ -34,7 +35,7 @@ def account() -> None:
 def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None:
     """Create an account and print its token, once."""
 
-    async def work(database: Database, _settings: Settings) -> tuple[accounts.Actor, str]:
+    async def work(database: Database, _settings: Settings) -> tuple[Actor, str]:
         async with database.write() as session:
             actor = await accounts.add(session, None, name, Role(role), bot=bot)
             _, token = await tokens.issue(session, actor.id, "first")

@@ -18,8 +18,8 @@ from questions.load import SetError
 from service.cli.group import Sentence
 from service.database.engine import Database
 from service.database.sqlite import create_private
+from service.exceptions import Problem
 from service.settings import Settings, SettingsError
-from service.web.problems import Problem
 
 Result = TypeVar("Result")
 

@@ -15,10 +15,10 @@ from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import echo
 from service.curation import editing
 from service.database.engine import Database
+from service.exceptions import Conflict
 from service.fits import batch
 from service.questions import questions
 from service.settings import Settings, SettingsError
-from service.web.problems import Conflict
 
 
 @click.group("questions", epilog="Example: credence questions load questions/sets/russia-iran")

@@ -12,13 +12,13 @@ import msgspec
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
+from service.exceptions import Invalid
 from service.questions import hash_chain
 from service.questions.hash_chain import Head
 from service.questions.schemas.receipts import ReceiptOut
 from service.scoring.verification import Comparison
 from service.scoring.verification import compare as compare_derived
 from service.settings import Settings
-from service.web.problems import Invalid
 
 COLUMNS: Final = ("question_id", "position", "digest")
 

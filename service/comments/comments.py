@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Conflict, Forbidden, Invalid, NotFound
 from service.models import (
     Account,
     Comment,
@@ -20,10 +20,10 @@ from service.models import (
     QuestionRevision,
     Role,
 )
+from service.permissions import Actor
 from service.questions import questions
 from service.questions.questions import View
 from service.text.validation import check_passage, optional_reason, required_reason
-from service.web.problems import Conflict, Forbidden, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)

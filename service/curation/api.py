@@ -8,9 +8,10 @@ from litestar.params import JSONBody, QueryParameter, SkipValidation
 from service.curation import resolutions
 from service.models import Outcome
 from service.questions.api.questions import QuestionId, detailed
+from service.questions.dependencies import Pooling
 from service.questions.schemas.questions import NewResolution, QuestionDetail
 from service.text.validation import LONGEST_REASON
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Who, Writing
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Who, Writing
 from service.web.parameters import strictly, utc
 from service.web.repetition import IdempotencyKey, once
 

@@ -19,9 +19,9 @@ from questions.draft import draft
 from questions.review import Examined
 from questions.schema import QuestionSet
 from questions.text import without_refused
-from service.accounts.accounts import Actor
+from service.exceptions import Conflict, Invalid
 from service.models import Role
-from service.web.problems import Conflict, Invalid
+from service.permissions import Actor
 
 SLUG: Final = re.compile(r'^slug = "([a-z0-9]+(?:-[a-z0-9]+)*)"$', re.MULTILINE)
 LONGEST: Final = 1_500_000

@@ -18,9 +18,9 @@ from questions.lint import Finding, lint
 from questions.schema import SCHEMA_VERSION, Source, dump_set, question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service.accounts.accounts import Actor
 from service.audit import audit_log
 from service.clock import now
+from service.exceptions import Conflict, Invalid
 from service.models import (
     Account,
     Cause,
@@ -33,11 +33,11 @@ from service.models import (
     SetPolicy,
     Visibility,
 )
+from service.permissions import Actor
 from service.questions import questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import State, View
 from service.text.validation import optional_reason, required_reason
-from service.web.problems import Conflict, Invalid
 
 FIELDS: Final = tuple(
     name for name in WrittenQuestion.__struct_fields__ if name not in {"slug", "kind"}

@@ -5,16 +5,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Conflict, Invalid
 from service.models import Account, Cause, Outcome, Resolution, Role
+from service.permissions import Actor
 from service.questions import hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.hash_chain import Head
 from service.questions.questions import State, View
 from service.scoring import scores
 from service.text.validation import LONGEST_URL, check_line, check_passage, optional_reason
-from service.web.problems import Conflict, Invalid
 
 
 async def resolve(

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.database import sqlite
 from service.database.engine import Database
+from service.exceptions import Conflict, Invalid
 from service.models import Base
-from service.web.problems import Conflict, Invalid
 
 BATCH: Final = 1000
 

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 import migrations
 from service.database import sqlite
-from service.database.isolation import decoded
-from service.web.problems import Conflict
+from service.exceptions import Conflict
+from service.models.unreadable import decoded
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -1,37 +1,18 @@
 """Keeping what one stored row holds from stopping the work on all others.
 
-A value that cannot be decoded is read as `Unreadable`, so reading never fails for what is in one
-row; whoever then uses the value fails, and who works on many rows works on each apart.
+A value that cannot be decoded is read as `Unreadable`, so reading never fails because of one row;
+code that uses the value fails, and code that works on many rows then works on each alone.
 """
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-
-class Unreadable:
-    """Stands for a stored value that cannot be decoded; whatever uses it fails."""
-
-
-def decoded(text: str | bytes) -> Any:
-    """What stored JSON says."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        log.warning("stored JSON cannot be decoded: %.80r", text)
-        return Unreadable()
-
-
-def readable(*rows: object) -> bool:
-    """Whether every value that was read of some rows could be decoded."""
-    return not any(isinstance(value, Unreadable) for row in rows for value in vars(row).values())
 
 
 async def together_or_apart(

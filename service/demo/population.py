@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from questions.load import find_sets, read_set
 from service import clock
 from service.accounts import accounts, passwords
-from service.accounts.accounts import Actor
 from service.background import tasks
 from service.clock import now
 from service.comments import comments
@@ -37,6 +36,7 @@ from service.models import (
 )
 from service.notifications import webhooks
 from service.notifications.webhooks import Event
+from service.permissions import Actor
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import View

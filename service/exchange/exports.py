@@ -20,9 +20,9 @@ from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.spreadsheets import guarded
-from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.database.sqlite import OWNER_ONLY
+from service.exceptions import Conflict
 from service.models import (
     Account,
     Comment,
@@ -37,10 +37,10 @@ from service.models import (
     Score,
     Withdrawal,
 )
+from service.permissions import Actor
 from service.questions import forecasts, questions
 from service.questions.questions import View
 from service.scoring import scores as scoring
-from service.web.problems import Conflict
 
 BATCH: Final = 1_000
 QUESTIONS_BATCH: Final = 50

@@ -19,6 +19,7 @@ from forecasting.panel import FRACTIONS, Panel
 from forecasting.tables import Notes
 from questions.text import LONGEST_NAME, TextError, clean_name
 from service.clock import TICK, now
+from service.exceptions import Conflict, Invalid
 from service.models import (
     Account,
     Cause,
@@ -34,7 +35,6 @@ from service.questions import aggregates, forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator, Belief
 from service.questions.hash_chain import Head
 from service.scoring import scores
-from service.web.problems import Conflict, Invalid
 
 BATCH: Final = 500
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

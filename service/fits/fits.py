@@ -15,11 +15,11 @@ from sqlalchemy.orm import undefer
 from forecasting.forecasters import Summaries
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.posterior import FORMAT, Posterior, PosteriorError
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.curation import resolutions
 from service.database.engine import Database
 from service.database.isolation import together_or_apart
+from service.exceptions import NotFound
 from service.models import (
     Cause,
     Fit,
@@ -31,11 +31,11 @@ from service.models import (
     Resolution,
     Role,
 )
+from service.permissions import Actor
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.forecasts import Stand
 from service.questions.questions import State, View
-from service.web.problems import NotFound
 
 FAILURES_BEFORE_REST: Final = 3
 BATCH: Final = 200

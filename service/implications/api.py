@@ -20,9 +20,10 @@ from service.implications.schemas import (
 from service.notifications import feeds
 from service.questions import questions
 from service.questions.api.questions import edited
+from service.questions.dependencies import Pooling
 from service.questions.schemas.questions import EditedQuestion, NewQuestion
 from service.web import security
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
 from service.web.parameters import (
     DEFAULT_LIMIT,

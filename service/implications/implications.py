@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Invalid, NotFound
 from service.models import (
     Aggregate,
     Forecast,
@@ -25,10 +25,10 @@ from service.models import (
     Resolution,
     SetPolicy,
 )
+from service.permissions import Actor
 from service.questions import aggregates, forecasts, questions, visibility
 from service.questions.aggregates import Aggregator, Reading
 from service.questions.questions import View
-from service.web.problems import Invalid, NotFound
 
 SINCE: Final = timedelta(days=7)
 EVEN: Final = 0.5

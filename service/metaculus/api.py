@@ -16,6 +16,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 
 from forecasting.tables import moment
 from service.comments import comments
+from service.exceptions import Conflict, Invalid
 from service.metaculus import posts
 from service.metaculus.posts import Span, Wanted
 from service.metaculus.schemas import (
@@ -32,13 +33,14 @@ from service.metaculus.schemas import (
 )
 from service.models import LARGEST_ID, Cause
 from service.questions import forecasts, questions
+from service.questions.dependencies import Pooling, Submitting
 from service.questions.forecasts import Draft, NothingStands
 from service.questions.questions import State
 from service.questions.search import Order
 from service.web import security
-from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
+from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.parameters import strictly, utc
-from service.web.problems import Conflict, Invalid, translate
+from service.web.problems import translate
 
 PREFIX: Final = "/api/metaculus"
 RETRIED_WITHIN: Final = timedelta(minutes=10)

@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.comments.comments import Said
+from service.exceptions import Forbidden, Invalid, NotFound
 from service.models import LARGEST_ID, Forecast, Question, QuestionRevision, QuestionSet
+from service.permissions import Actor
 from service.questions import forecasts, questions, search, visibility
 from service.questions import history as histories
 from service.questions.aggregates import Aggregator, Reading
@@ -24,7 +25,6 @@ from service.questions.forecasts import Stand
 from service.questions.history import Point
 from service.questions.questions import State, View
 from service.questions.search import Order
-from service.web.problems import Forbidden, Invalid, NotFound
 
 MOST_SLUG: Final = 100
 

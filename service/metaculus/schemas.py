@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from service.accounts.accounts import Actor
 from service.comments.comments import Said
 from service.metaculus.posts import Post
 from service.models import Forecast, QuestionSet, Role
+from service.permissions import Actor
 from service.questions.aggregates import Reading
 from service.questions.history import Point
 from service.web.problems import ProblemDetails

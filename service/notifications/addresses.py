@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from questions.text import LONGEST_URL
+from service.exceptions import Invalid
 from service.settings import Network
-from service.web.problems import Invalid
 
 if TYPE_CHECKING:
     import httpx

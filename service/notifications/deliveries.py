@@ -26,11 +26,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import now
 from service.database.engine import Database
+from service.exceptions import Invalid
 from service.models import Account, Webhook, WebhookAttempt, WebhookDelivery
 from service.notifications.addresses import BlockedAddress, check_url, resolve_allowed_address
 from service.notifications.webhooks import SECRET_PREFIX, record_failure
 from service.settings import Network
-from service.web.problems import Invalid
 
 log = logging.getLogger(__name__)
 

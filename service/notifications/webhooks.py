@@ -20,9 +20,9 @@ from sqlalchemy import func, or_, select, union
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor, actor_of
+from service.accounts.accounts import actor_of
 from service.clock import now
-from service.database.isolation import readable
+from service.exceptions import Conflict, Invalid, NotFound
 from service.models import (
     Account,
     Aggregate,
@@ -35,12 +35,13 @@ from service.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from service.models.unreadable import readable
 from service.notifications.addresses import check_url
+from service.permissions import Actor
 from service.questions import questions, visibility
 from service.questions.questions import State, View
 from service.settings import Network
 from service.text.validation import LONGEST_URL, check_line
-from service.web.problems import Conflict, Invalid, NotFound
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,17 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import accounts, authentication, sessions, tokens
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Invalid, Problem
 from service.models import LARGEST_ID, Scope
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
+from service.permissions import Actor
+from service.questions.dependencies import Pooling
 from service.scoring import forecasters
 from service.web import security
-from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
-from service.web.problems import Invalid, Problem
+from service.web.dependencies import AppRequest, Reading, Who, Writing
 
 LISTED: Final = 100
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}

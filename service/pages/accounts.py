@@ -12,15 +12,15 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.accounts import accounts, invitations, tokens
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Invalid, NotFound, Problem
 from service.models import LARGEST_ID, Account, Invitation, Role, Scope
 from service.pages.account import LIFETIMES, issue
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
+from service.permissions import Actor
 from service.web import security
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.web.problems import Invalid, NotFound, Problem
 
 LISTED: Final = 30
 INVITATIONS: Final = 10

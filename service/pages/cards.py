@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.permissions import Actor
 from service.questions import reminders
 from service.questions.aggregates import Aggregator, Reading
 from service.questions.questions import View

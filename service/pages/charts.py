@@ -12,9 +12,10 @@ from service.pages.questions import Pools, QuestionId, history_data
 from service.pages.rendering import BUNDLE
 from service.pages.sets import TREND_POINTS, Slug
 from service.questions import history, questions
+from service.questions.dependencies import Pooling
 from service.web.caching import FOR_EVER
 from service.web.chart_rendering import Form
-from service.web.dependencies import AppRequest, Pooling, Reading, Who
+from service.web.dependencies import AppRequest, Reading, Who
 
 Theme = Literal["light", "dark"]
 Size = Literal["wide", "narrow"]

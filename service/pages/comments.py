@@ -8,13 +8,14 @@ from litestar.response import Redirect, Template
 
 from service.comments import comments
 from service.comments.comments import Said
+from service.exceptions import Invalid, Problem
 from service.models import LARGEST_ID, Role
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId, question_page
 from service.pages.rendering import confirmed
 from service.questions import questions
-from service.web.dependencies import AppRequest, Pooling, Who, Writing
-from service.web.problems import Invalid, Problem
+from service.questions.dependencies import Pooling
+from service.web.dependencies import AppRequest, Who, Writing
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 

@@ -10,22 +10,23 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.audit import audit_log
 from service.audit.audit_log import Place
 from service.clock import now
 from service.curation import editing, resolutions
+from service.exceptions import Invalid, NotFound, Problem
 from service.models import Outcome, Question, Role, Visibility
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId
 from service.pages.rendering import confirmed, page
 from service.pages.sets import Slug
+from service.permissions import Actor
 from service.questions import questions, search
 from service.questions.aggregates import Aggregator
+from service.questions.dependencies import Pooling
 from service.questions.questions import State, View
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
-from service.web.problems import Invalid, NotFound, Problem
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 
 LISTED: Final = 40
 MOST_QUESTIONS: Final = 500

@@ -5,12 +5,12 @@ from litestar.datastructures import UploadFile
 from litestar.response import Redirect, Template
 
 from service.curation import drafting
+from service.exceptions import Problem
 from service.models import Role
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import confirmed, page
 from service.questions import questions
 from service.web.dependencies import AppRequest, Who
-from service.web.problems import Problem
 
 
 class Drafting(Controller):

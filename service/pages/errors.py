@@ -9,11 +9,12 @@ from litestar.response import Redirect, Template
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from service.exceptions import Unauthenticated
 from service.pages.forms import ByField, Form, carry
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR, anybody
 from service.web.dependencies import AppRequest
-from service.web.problems import Unauthenticated, describe, headers_of
+from service.web.problems import describe, headers_of
 
 HEADINGS: Final = {
     401: "Sign in first",

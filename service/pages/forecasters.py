@@ -7,18 +7,19 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import LARGEST_ID, Question
 from service.pages.leaderboard import SCORES, calibration_said
 from service.pages.rendering import page
+from service.permissions import Actor
 from service.questions import questions
+from service.questions.dependencies import Pooling
 from service.questions.questions import View
 from service.scoring import calibration, forecasters, leaderboards
 from service.scoring.forecasters import Movement
 from service.scoring.leaderboards import Criteria
 from service.scoring.scores import KINDS, Scope
-from service.web.dependencies import AppRequest, Pooling, Reading, Who
+from service.web.dependencies import AppRequest, Reading, Who
 
 LISTED: Final = 15
 

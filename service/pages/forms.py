@@ -6,8 +6,8 @@ from typing import Final
 
 from litestar.exceptions import HTTPException
 
+from service.exceptions import Invalid, Problem
 from service.web.dependencies import AppRequest
-from service.web.problems import Invalid, Problem
 
 CARRIED: Final = "carried."
 """What the names of fields begin with that are carried through signing in."""

@@ -14,9 +14,10 @@ from service.models import QuestionSet
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import questions, reminders, search
+from service.questions.dependencies import Pooling
 from service.questions.questions import State
 from service.questions.search import Order
-from service.web.dependencies import AppRequest, Pooling, Reading, Who
+from service.web.dependencies import AppRequest, Reading, Who
 
 LISTED: Final = 6
 MOST_SETS: Final = 50

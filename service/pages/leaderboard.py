@@ -8,11 +8,12 @@ from litestar import Controller, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Template
 
-from service.accounts.accounts import Actor
+from service.exceptions import Invalid
 from service.models import LARGEST_ID, FrozenStanding
 from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.filters import count
 from service.pages.rendering import page
+from service.permissions import Actor
 from service.questions import questions
 from service.questions.aggregates import METHODS
 from service.scoring import calibration, leaderboards
@@ -22,7 +23,6 @@ from service.scoring.leaderboards import Who as Ranked
 from service.scoring.scores import HORIZONS, SPOT_KINDS, Scope
 from service.text.formatting import percent, stated_percent
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
-from service.web.problems import Invalid
 
 Place = TypeVar("Place", Standing, FrozenStanding)
 

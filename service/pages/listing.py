@@ -12,9 +12,10 @@ from service.models import LARGEST_ID
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import questions, search
+from service.questions.dependencies import Pooling
 from service.questions.questions import State
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 
 LISTED: Final = 30
 MOST_SETS: Final = 200

@@ -20,11 +20,12 @@ from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.questions.aggregates import prior
+from service.questions.dependencies import Pooling
 from service.scoring import calibration
 from service.scoring.calibration import AGGREGATE
 from service.scoring.scores import Scope
 from service.text.formatting import percent
-from service.web.dependencies import AppRequest, Pooling, Reading, Who
+from service.web.dependencies import AppRequest, Reading, Who
 
 LISTED: Final = 20
 

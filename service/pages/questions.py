@@ -14,25 +14,26 @@ from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import pooling
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.comments import comments
 from service.curation import editing
+from service.exceptions import Conflict, Invalid, Problem
 from service.fits import health
 from service.models import LARGEST_ID, Cause, Forecast, Implication, QuestionSet, Role
 from service.pages.filters import count, day
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.receipts import receipt
 from service.pages.rendering import confirmed, page
+from service.permissions import Actor
 from service.questions import forecasts, history, questions, reminders
 from service.questions.aggregates import Aggregator
 from service.questions.aggregates import Reading as Aggregate
+from service.questions.dependencies import Pooling, Submitting
 from service.questions.forecasts import Draft, Entry
 from service.questions.history import Story
 from service.questions.questions import State, View
 from service.text.formatting import percent, percent_number, stated_percent
-from service.web.dependencies import AppRequest, Pooling, Reading, Submitting, Who, Writing
-from service.web.problems import Conflict, Invalid, Problem
+from service.web.dependencies import AppRequest, Reading, Who, Writing
 
 WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50

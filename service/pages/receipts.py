@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
+from service.permissions import Actor
 from service.questions.questions import View
 from service.scoring import scores
 

@@ -14,8 +14,9 @@ from service.pages.cards import Card, cards
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
 from service.questions import reminders
+from service.questions.dependencies import Pooling
 from service.questions.reminders import Lack, Reminder
-from service.web.dependencies import AppRequest, Pooling, Reading, Who
+from service.web.dependencies import AppRequest, Reading, Who
 
 LISTED: Final = 50
 CHOICES: Final = {24: "a day", 48: "two days", 168: "a week"}

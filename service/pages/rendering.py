@@ -13,9 +13,9 @@ from litestar.response.base import ASGIResponse
 from litestar.template import TemplateConfig
 from litestar.types import Receive, Scope, Send
 
-from service.accounts.accounts import Actor
 from service.models import Role
 from service.pages.filters import FILTERS
+from service.permissions import Actor
 from service.scoring.leaderboards import LOWER_IS_BETTER
 from service.web.chart_rendering import bundle_version
 from service.web.dependencies import AppRequest

@@ -7,16 +7,17 @@ from litestar.params import FromQuery, PathParameter
 from litestar.response import Template
 
 from service.clock import now
+from service.exceptions import NotFound
 from service.fits import health
 from service.implications import implications
 from service.notifications import feeds
 from service.pages.filters import trend_said
 from service.pages.rendering import page
 from service.questions import questions
+from service.questions.dependencies import Pooling
 from service.web import security
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.web.etags import EntityTags
-from service.web.problems import NotFound
 
 TREND_POINTS: Final = 24
 SMALL_TREND_POINTS: Final = 14

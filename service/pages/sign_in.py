@@ -9,12 +9,12 @@ from litestar.response import Redirect, Template
 
 from service.accounts import authentication, invitations, sessions, tokens
 from service.accounts.invitations import Invited
+from service.exceptions import Invalid, Problem
 from service.pages.forms import CARRIED, TARGET, ByField, Form, carried_on, read_form
 from service.pages.rendering import page
 from service.pages.visitors import VISITOR
 from service.web import security
 from service.web.dependencies import WITHOUT_NUL, AppRequest
-from service.web.problems import Invalid, Problem
 
 GONE: Final = 410
 LABELS: Final = {

@@ -9,6 +9,7 @@ from litestar.response import Redirect, Template
 from service.background import heartbeats, tasks
 from service.background.schemas.tasks import TaskOut
 from service.clock import now
+from service.exceptions import Invalid, Problem
 from service.exchange.exports import Export, Format, Own
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
@@ -16,7 +17,6 @@ from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.downloads import Download
-from service.web.problems import Invalid, Problem
 
 LISTED: Final = 25
 FORMATS: Final = {Format.csv: "CSV", Format.excel: "CSV for Excel", Format.parquet: "Parquet"}

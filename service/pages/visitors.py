@@ -6,11 +6,11 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts import sessions
-from service.accounts.accounts import Actor
+from service.exceptions import Unauthenticated
 from service.models import Role
+from service.permissions import Actor
 from service.web import security
 from service.web.dependencies import AppRequest
-from service.web.problems import Unauthenticated
 
 log = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
+from service.exceptions import Problem
 from service.models import LARGEST_ID, Webhook
 from service.notifications import webhooks
 from service.notifications.webhooks import Event
 from service.pages.forms import ByField, Form, chance, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
+from service.permissions import Actor
 from service.questions import questions
 from service.web.dependencies import AppRequest, Reading, Who, Writing
-from service.web.problems import Problem
 
 LISTED: Final = 25
 MOST_SETS: Final = 200

@@ -17,17 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live, pooling
 from forecasting.posterior import Posterior, PosteriorError
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.cache import keep
 from service.database.engine import Database
+from service.exceptions import Invalid, NotFound
 from service.models import Aggregate, Cause, Fit, FitStatus, Question
+from service.permissions import Actor
 from service.questions import forecasts, questions, visibility
 from service.questions.active_forecasts import Standings
 from service.questions.forecasts import Stand
 from service.questions.questions import View
 from service.questions.visibility import Hidden
-from service.web.problems import Invalid, NotFound
 
 log = logging.getLogger(__name__)
 

@@ -13,15 +13,15 @@ from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.arrays import BoolArray, FloatArray
-from service.accounts.accounts import Actor
 from service.clock import TICK, now
+from service.exceptions import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal
+from service.permissions import Actor
 from service.questions import hash_chain, questions, visibility
 from service.questions.hash_chain import Head, Receipt
 from service.questions.questions import State, View
 from service.questions.visibility import Hidden
 from service.text.validation import check_passage
-from service.web.problems import Conflict, Invalid
 
 Columns = TypeVarTuple("Columns")
 

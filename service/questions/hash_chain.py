@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.clock import TICK
+from service.exceptions import Invalid, NotFound
 from service.models import Forecast, Linked, Question, Resolution, Withdrawal
-from service.web.problems import Invalid, NotFound
 
 GENESIS: Final = bytes(32)
 SALT_BYTES: Final = 16

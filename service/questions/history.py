@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting import pooling
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import Account, Aggregate, Cause, Forecast
+from service.permissions import Actor
 from service.questions import forecasts, visibility
 from service.questions.forecasts import Stand
 from service.questions.questions import View

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
-from service.accounts.accounts import Actor
 from service.models import Account, Fit, Forecast, Implication, QuestionSet
+from service.permissions import Actor
 from service.questions import aggregates, forecasts
 from service.questions.aggregates import Aggregator, Belief, Reading
 from service.questions.forecasts import Entry

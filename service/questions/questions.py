@@ -26,10 +26,10 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from questions.load import question_hash
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
-from service.accounts.accounts import Actor
 from service.audit import audit_log
 from service.clock import now
 from service.database.cache import keep
+from service.exceptions import NotFound
 from service.models import (
     Implication,
     Outcome,
@@ -43,7 +43,7 @@ from service.models import (
     Utc,
     Visibility,
 )
-from service.web.problems import NotFound
+from service.permissions import Actor
 
 FILE_CHANGED: Final = "The set's file changed."
 KEPT_VIEWS: Final = 4_000

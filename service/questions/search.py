@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from questions.text import search_form
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.models import (
     Aggregate,
@@ -18,6 +17,7 @@ from service.models import (
     Role,
     Utc,
 )
+from service.permissions import Actor
 from service.questions import questions, visibility
 from service.questions.questions import State, View
 

@@ -15,10 +15,11 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
+from service.exceptions import Problem
 from service.models import Cause, Forecast, Role
+from service.permissions import Actor
 from service.questions import aggregates, forecasts, questions, visibility
 from service.questions.active_forecasts import Latest
 from service.questions.aggregates import Aggregator, Reading
@@ -27,7 +28,6 @@ from service.questions.hash_chain import Receipt
 from service.questions.questions import View
 from service.web import idempotency
 from service.web.idempotency import Key
-from service.web.problems import Problem
 
 MOST_FORECASTS: Final = 64
 """How many forecasts one transaction takes of several submissions; one alone may have more."""

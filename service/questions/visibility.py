@@ -13,7 +13,6 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.models import (
     Account,
     Forecast,
@@ -24,6 +23,7 @@ from service.models import (
     Utc,
     Visibility,
 )
+from service.permissions import Actor
 from service.questions import questions
 from service.questions.questions import State, View
 

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.calibration import BAND, Reliability, reliability
 from forecasting.recalibration import Recalibrations, recalibrations
+from service.exceptions import Invalid, NotFound
 from service.models import LARGEST_ID, Account, Outcome, Resolution, Score
 from service.questions.aggregates import BAYES, METHODS
 from service.scoring import scores
 from service.scoring.scores import CROWD, HORIZONS, Scope
-from service.web.problems import Invalid, NotFound
 
 AGGREGATE: Final = "aggregate"
 ENOUGH: Final = 20

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting.forecasters import weights
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Forbidden, NotFound
 from service.models import Account, Aggregate, Cause, Forecast, ForecasterSummary, Question, Role
+from service.permissions import Actor
 from service.questions import questions, visibility
 from service.questions.aggregates import Aggregator
-from service.web.problems import Forbidden, NotFound
 
 
 @dataclass(frozen=True, slots=True)

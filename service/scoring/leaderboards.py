@@ -13,13 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting.skill import skill
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Conflict, Invalid, NotFound
 from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
+from service.permissions import Actor
 from service.scoring import scores
 from service.scoring.scores import Scope
 from service.text.validation import check_name
-from service.web.problems import Conflict, Invalid, NotFound
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
 AVERAGES: Final = frozenset({"brier", "log", *scores.SPOT_KINDS})

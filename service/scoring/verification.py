@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecasting import live
+from service.exceptions import NotFound
 from service.models import Aggregate, Question
 from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator, Reading
 from service.scoring import scores
-from service.web.problems import NotFound
 
 BATCH: Final = 200
 CLOSE: Final = 1e-9

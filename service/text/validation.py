@@ -18,7 +18,7 @@ from questions.text import (
     clean_passage,
     without_controls,
 )
-from service.web.problems import Invalid
+from service.exceptions import Invalid
 
 __all__ = [
     "LONGEST_REASON",

@@ -14,7 +14,7 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from service.web.problems import Problem
+from service.exceptions import Problem
 
 
 class RequestTimeout(Problem):

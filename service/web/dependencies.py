@@ -12,10 +12,8 @@ from litestar.exceptions import SerializationException
 from litestar.params import SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
-from service.questions.aggregates import Aggregator
-from service.questions.submissions import Submissions
-from service.web.problems import Invalid
+from service.exceptions import Invalid
+from service.permissions import Actor
 
 LONG_BODY_BYTES: Final = 50_000
 """Longer bodies are looked through in a thread, where they keep nobody waiting."""
@@ -23,8 +21,6 @@ LONG_BODY_BYTES: Final = 50_000
 Who = NamedDependency[SkipValidation[Actor]]
 Reading = NamedDependency[SkipValidation[AsyncSession]]
 Writing = NamedDependency[SkipValidation[AsyncSession]]
-Pooling = NamedDependency[SkipValidation[Aggregator]]
-Submitting = NamedDependency[SkipValidation[Submissions]]
 AppRequest = Request[Any, Any, State]
 
 

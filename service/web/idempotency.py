@@ -8,10 +8,10 @@ import msgspec
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
+from service.exceptions import Invalid
 from service.models import Account, IdempotentRequest
-from service.web.problems import Invalid
+from service.permissions import Actor
 
 Answer = TypeVar("Answer")
 

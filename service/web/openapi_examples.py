@@ -17,6 +17,7 @@ from service.accounts.schemas import (
     Renewal,
 )
 from service.comments.schemas import NewComment, NewText, Restoration
+from service.exceptions import FieldError
 from service.implications.schemas import NewVisibility
 from service.models import Role, Scope, Visibility
 from service.notifications.schemas import NewWebhook
@@ -31,7 +32,7 @@ from service.questions.schemas.questions import (
 )
 from service.scoring.schemas.forecasters import NewShowing
 from service.scoring.schemas.leaderboards import NewLeaderboard
-from service.web.problems import FieldError, ProblemDetails
+from service.web.problems import ProblemDetails
 
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105  # an example, and nobody's
 

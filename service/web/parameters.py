@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import QueryParameter
 
+from service.exceptions import Invalid, UnsupportedMediaType
 from service.models import LARGEST_ID
-from service.scoring.scores import Scope
 from service.web.dependencies import WITHOUT_NUL, AppRequest
-from service.web.problems import Invalid, UnsupportedMediaType
 from service.web.schemas import Moment, Page
 
 Row = TypeVar("Row")
@@ -55,30 +53,6 @@ Imported = Annotated[
         description="include imported forecasters, who are placeholders and left out by default"
     ),
 ]
-Scoped = NamedDependency[SkipValidation[Scope]]
-
-
-async def provide_scope(
-    set_slug: SetSlug = None,
-    tag: Tag = None,
-    settled_from: Annotated[
-        Moment | None,
-        QueryParameter(description="only questions whose answer was settled from this moment on"),
-    ] = None,
-    settled_before: Annotated[
-        Moment | None,
-        QueryParameter(description="only questions whose answer was settled before this moment"),
-    ] = None,
-    as_of: AsOf = None,
-) -> Scope:
-    """Which scores are asked for."""
-    return Scope(
-        set_slug=set_slug,
-        tag=tag,
-        settled_from=utc(settled_from),
-        settled_before=utc(settled_before),
-        as_of=utc(as_of),
-    )
 
 
 async def strictly(request: AppRequest, kind: type[Item]) -> Item:

@@ -3,7 +3,7 @@
 import logging
 import re
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
@@ -15,6 +15,7 @@ from litestar.exceptions import (
 )
 from sqlalchemy.exc import OperationalError
 
+from service.exceptions import FieldError, Problem, TooManyRequests
 from service.web.request_logging import asked
 
 HEADERS: Final[dict[int, dict[str, str]]] = {
@@ -44,13 +45,6 @@ PLAIN_WORDS: Final = (
 log = logging.getLogger(__name__)
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
-
-    field: str
-    message: str
-
-
 class ProblemDetails(msgspec.Struct, omit_defaults=True):
     """The body of every error answer (RFC 9457, application/problem+json)."""
 
@@ -62,74 +56,6 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     request_id: str = ""
     errors: list[FieldError] = []
     current: dict[str, Any] | None = None
-
-
-class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
-    """An error that a caller can do something about; `detail` is one sentence for them."""
-
-    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
-    slug: ClassVar[str] = "bad-request"
-
-    def __init__(
-        self, detail: str, *, field: str | None = None, current: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.errors = [FieldError(field, detail)] if field else []
-        self.current = current
-
-
-class Invalid(Problem):
-    """A well-formed request says something that is not allowed."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    slug = "invalid"
-
-
-class Unauthenticated(Problem):
-    """No token, or one that is unknown or revoked."""
-
-    status = HTTPStatus.UNAUTHORIZED
-    slug = "unauthenticated"
-
-
-class Forbidden(Problem):
-    """The account's role does not allow this."""
-
-    status = HTTPStatus.FORBIDDEN
-    slug = "forbidden"
-
-
-class NotFound(Problem):
-    """There is no such thing."""
-
-    status = HTTPStatus.NOT_FOUND
-    slug = "not-found"
-
-
-class Conflict(Problem):
-    """The thing exists, but its state does not allow this now; `current` says what the state is."""
-
-    status = HTTPStatus.CONFLICT
-    slug = "conflict"
-
-
-class UnsupportedMediaType(Problem):
-    """The body is of a kind that this service does not read."""
-
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    slug = "unsupported-media-type"
-
-
-class TooManyRequests(Problem):
-    """Someone asks too often; `retry_after` is in seconds."""
-
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    slug = "too-many-requests"
-
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
 
 
 def headers_of(error: Exception, status: int) -> dict[str, str]:

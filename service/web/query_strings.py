@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from service.web.problems import Invalid, NotFound
+from service.exceptions import Invalid, NotFound
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

@@ -19,8 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.clock import now
 from service.database.engine import Database
+from service.exceptions import TooManyRequests
 from service.models import Allowance
-from service.web.problems import TooManyRequests
 
 PERIOD_SECONDS: Final = 600.0
 ADDRESS_FACTOR: Final = 6

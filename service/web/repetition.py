@@ -7,7 +7,7 @@ from litestar import Response
 from litestar.params import HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
+from service.permissions import Actor
 from service.web import idempotency
 from service.web.dependencies import AppRequest
 

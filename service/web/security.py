@@ -11,7 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from service.web.problems import Forbidden
+from service.exceptions import Forbidden
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

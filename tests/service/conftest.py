@@ -30,12 +30,12 @@ from questions.schema import Document, Implication
 from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
 from service.accounts import accounts, sessions, tokens
-from service.accounts.accounts import Actor
 from service.app import create_app
 from service.database.engine import Database
 from service.fits import fits
 from service.fits.fits import Sampled
 from service.models import Fit, Question, QuestionRevision, QuestionSet, Role
+from service.permissions import Actor
 from service.questions import questions
 from service.questions.aggregates import Aggregator
 from service.settings import SHIPPED_SETS, Settings

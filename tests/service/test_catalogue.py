@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
 from service.models import Question, QuestionRevision, Role, SetPolicy, Visibility
+from service.permissions import Actor
 from service.questions import questions, visibility
 
 DAY = timedelta(days=1)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from service.accounts.accounts import Actor
 from service.curation.drafting import MOST_WAITING, Turns
+from service.exceptions import Conflict
 from service.models import Role
-from service.web.problems import Conflict
+from service.permissions import Actor
 
 TEXT = "The ministry may open a second harbour in 2027.\n"
 

@@ -12,10 +12,10 @@ from sqlalchemy import func, select
 from forecasting.panel import Panel, PanelQuestion
 from service.accounts import accounts
 from service.database.engine import Database
+from service.exceptions import Conflict, Invalid
 from service.exchange import exports, imports
 from service.models import Account, Aggregate, Base, Forecast, Question, QuestionSet, Role
 from service.questions.aggregates import Aggregator
-from service.web.problems import Conflict, Invalid
 
 NEVER = math.inf
 UNKNOWN = math.nan

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.exceptions import Invalid
 from service.pages.forms import chance
 from service.text import formatting
 from service.text.formatting import odds, percent, percent_number, points, stated_percent
 from service.web import chart_specs
 from service.web.chart_specs import Look
-from service.web.problems import Invalid
 
 PROBABILITIES = st.floats(0, 1)
 

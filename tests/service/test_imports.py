@@ -13,6 +13,7 @@ from forecasting.panel import Panel, PanelQuestion
 from forecasting.tables import Notes
 from service.clock import TICK
 from service.database.engine import Database
+from service.exceptions import Conflict, Invalid
 from service.exchange import imports
 from service.models import (
     Account,
@@ -25,7 +26,6 @@ from service.models import (
     Score,
 )
 from service.questions.aggregates import Aggregator
-from service.web.problems import Conflict, Invalid
 
 NEVER, UNKNOWN = math.inf, math.nan
 START = TODAY - timedelta(days=400)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import time_machine
 
-from service.accounts.accounts import Actor
 from service.curation import resolutions
 from service.database.engine import Database
+from service.exceptions import Conflict
 from service.models import Outcome, Role
+from service.permissions import Actor
 from service.questions.aggregates import METHODS, Aggregator
-from service.web.problems import Conflict
 
 DAY = timedelta(days=1)
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
 
 from service.accounts import accounts, authentication, invitations, passwords, sessions
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.database.engine import Database
+from service.exceptions import Conflict, Forbidden, Invalid, TooManyRequests, Unauthenticated
 from service.models import Account, BrowserSession, Role, Token
+from service.permissions import Actor
 from service.settings import Settings
 from service.web import rate_limits
-from service.web.problems import Conflict, Forbidden, Invalid, TooManyRequests, Unauthenticated
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  # a made-up one
 OTHER = "a different long password"

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from sqlalchemy import event, func, select
 
-from service.accounts.accounts import Actor
 from service.database.engine import Database
+from service.exceptions import Conflict, Invalid
 from service.models import Aggregate, Forecast, Role, SetPolicy
+from service.permissions import Actor
 from service.questions import forecasts, questions
 from service.questions.aggregates import Aggregator
 from service.questions.forecasts import Draft
 from service.questions.submissions import Stored, Submissions
-from service.web.problems import Conflict, Invalid
 
 
 class UndoneError(Exception):

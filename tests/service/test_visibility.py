@@ -12,9 +12,9 @@ import pytest
 import time_machine
 
 from service.accounts import accounts, tokens
-from service.accounts.accounts import Actor
 from service.database.engine import Database
 from service.models import Account, Role
+from service.permissions import Actor
 from service.questions import questions, visibility
 from service.questions.aggregates import METHODS
 

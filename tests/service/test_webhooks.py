@@ -19,12 +19,12 @@ import time_machine
 from sqlalchemy import select, update
 
 from service.database.engine import Database
+from service.exceptions import Invalid
 from service.models import Role, Webhook, WebhookDelivery
 from service.notifications import addresses, deliveries, webhooks
 from service.notifications.deliveries import PAUSES
 from service.notifications.webhooks import FAILURES_BEFORE_REST, MOST, Event
 from service.settings import Settings
-from service.web.problems import Invalid
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

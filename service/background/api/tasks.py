@@ -8,11 +8,11 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse
 from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.background import tasks
 from service.background.schemas.tasks import TaskOut
 from service.exchange.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
+from service.permissions import Actor
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.downloads import Download
 from service.web.openapi import MAY_CONFLICT, MAY_REFUSE, DocumentedOperation

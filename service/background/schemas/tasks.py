@@ -6,8 +6,8 @@ import msgspec
 
 from service.background.tasks import Status, status
 from service.clock import now
-from service.database.isolation import readable
 from service.models import Task, TaskKind
+from service.models.unreadable import readable
 
 
 class FileOut(msgspec.Struct):

@@ -8,10 +8,11 @@ from litestar import Controller, Response, delete, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 
-from service.accounts.accounts import Actor
 from service.models import Cause
+from service.permissions import Actor
 from service.questions import forecasts, questions
 from service.questions.api.questions import QuestionId
+from service.questions.dependencies import Pooling
 from service.questions.forecasts import Draft
 from service.questions.schemas.aggregates import AggregateOut, SeenPage
 from service.questions.schemas.forecasts import (
@@ -24,7 +25,7 @@ from service.questions.schemas.forecasts import (
 )
 from service.questions.schemas.receipts import ReceiptOut
 from service.questions.submissions import Stored, Submissions
-from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
 from service.web.repetition import IdempotencyKey, asked, once, told
 

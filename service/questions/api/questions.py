@@ -7,12 +7,13 @@ from litestar import Controller, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.accounts.accounts import Actor
 from service.clock import now
 from service.curation import editing
 from service.models import LARGEST_ID
+from service.permissions import Actor
 from service.questions import provenance, questions, reminders, search
 from service.questions.aggregates import Aggregator
+from service.questions.dependencies import Pooling
 from service.questions.questions import State, View
 from service.questions.schemas.provenance import ProvenanceOut
 from service.questions.schemas.questions import (
@@ -26,7 +27,7 @@ from service.questions.schemas.questions import (
     RevisionOut,
 )
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Pooling, Reading, Who, Writing
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,

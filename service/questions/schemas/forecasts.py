@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.accounts.accounts import Actor
+from service.permissions import Actor
 from service.questions.forecasts import Entry
 from service.questions.schemas.aggregates import AggregateOut
 from service.questions.schemas.receipts import ReceiptOut

@@ -6,10 +6,10 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from service.scoring import calibration
+from service.scoring.dependencies import Scoped
 from service.scoring.schemas.calibration import CalibrationHistory, CalibrationOut, PeriodOut
 from service.scoring.scores import HORIZONS
 from service.web.dependencies import Reading, Who
-from service.web.parameters import Scoped
 
 Of = Annotated[
     str,

@@ -6,9 +6,10 @@ from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service.models import LARGEST_ID
+from service.questions.dependencies import Pooling
 from service.scoring import forecasters
 from service.scoring.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
-from service.web.dependencies import AppRequest, Pooling, Reading, Who, Writing
+from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.web.schemas import Page

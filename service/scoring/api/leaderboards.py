@@ -7,11 +7,12 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 
 from service.models import LARGEST_ID
 from service.scoring import leaderboards
+from service.scoring.dependencies import Scoped
 from service.scoring.leaderboards import Criteria
 from service.scoring.leaderboards import Who as Ranked
 from service.scoring.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, Scoped, page_of, position, strictly
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
 from service.web.repetition import IdempotencyKey, once
 from service.web.schemas import Page, PeoplePage, ScoreKind
 

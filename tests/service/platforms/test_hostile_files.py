@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from forecasting.tables import PanelError
+from service.exceptions import Invalid
 from service.exchange import imports, platforms
 from service.exchange.platforms import source
-from service.web.problems import Invalid
 
 BET = {
     "id": "b1",

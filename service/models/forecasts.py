@@ -1,0 +1,120 @@
+"""Forecasts, withdrawals, resolutions and aggregates: the facts of a question."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.models.base import Base, one_of
+
+
+class Outcome(StrEnum):
+    """What a resolution says. `unresolved` takes the one before it back."""
+
+    yes = "yes"
+    no = "no"
+    ambiguous = "ambiguous"
+    annulled = "annulled"
+    unresolved = "unresolved"
+
+
+class Cause(StrEnum):
+    """Why an aggregate was published."""
+
+    forecast = "forecast"
+    withdrawal = "withdrawal"
+    fit = "fit"
+    revision = "revision"
+    resolution = "resolution"
+    unresolution = "unresolution"
+    imported = "import"
+
+
+class Linked(Base):
+    """A fact in the chain of its question: `service.questions.hash_chain` says what its digest covers."""
+
+    __abstract__ = True
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    position: Mapped[int]
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16), deferred=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), deferred=True)
+    created_at: Mapped[datetime]
+
+
+class Forecast(Linked):
+    """A probability that someone gave; it stands until their next one, its expiry or withdrawal."""
+
+    __tablename__ = "forecast"
+    __table_args__ = (
+        CheckConstraint("probability >= 0 AND probability <= 1", name="probability"),
+        Index(None, "question_id", "account_id", "id"),
+        Index(None, "question_id", "position", unique=True),
+        Index(None, "account_id", "id"),
+    )
+
+    probability: Mapped[float]
+    rationale: Mapped[str]
+    expires_at: Mapped[datetime | None]
+
+
+class Withdrawal(Linked):
+    """Someone's forecast on a question stands no more from `created_at` on."""
+
+    __tablename__ = "withdrawal"
+    __table_args__ = (
+        Index(None, "question_id", "account_id", "id"),
+        Index(None, "question_id", "position", unique=True),
+    )
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+
+
+class Resolution(Linked):
+    """What became of a question, as a curator judged it; the latest number of a question holds."""
+
+    __tablename__ = "resolution"
+    __table_args__ = (
+        UniqueConstraint("question_id", "number"),
+        Index(None, "question_id", "position", unique=True),
+        one_of("outcome", Outcome),
+    )
+
+    number: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(20))
+    occurred_at: Mapped[datetime]
+    evidence_url: Mapped[str]
+    note: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+
+
+class Aggregate(Base):
+    """An aggregate as it was published, with what made it.
+
+    `algorithm` is the version that computed it (`forecasting.live`); 0: before they were recorded.
+    """
+
+    __tablename__ = "aggregate"
+    __table_args__ = (Index(None, "question_id", "id"), one_of("cause", Cause))
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"))
+    cause: Mapped[str] = mapped_column(String(20))
+    probability: Mapped[float]
+    lower: Mapped[float]
+    upper: Mapped[float]
+    level: Mapped[float]
+    forecasters: Mapped[int]
+    fit_id: Mapped[int | None] = mapped_column(ForeignKey("fit.id"), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    algorithm: Mapped[int] = mapped_column(server_default="0")
+    valid_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
