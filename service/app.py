@@ -12,44 +12,47 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.prometheus import PrometheusConfig
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import pages
 from service.accounts import api as accounts
-from service.accounts import last_used, tokens
-from service.audit import api as audit
+from service.accounts.last_used import Sightings
+from service.background import api as background
 from service.background import metrics
-from service.background.api import exports, health, jobs, tasks
+from service.background.api import health
 from service.comments import api as comments
-from service.curation import api as resolutions
+from service.curation import api as curation
 from service.curation.drafting import Turns
 from service.database.engine import Database
-from service.exceptions import Unauthenticated
 from service.fits import api as fits
-from service.implications import api as sets
+from service.implications import api as implications
 from service.metaculus import api as metaculus
 from service.metaculus.schemas import Refusal
 from service.models.unreadable import Unreadable
-from service.notifications import api as webhooks
-from service.pages.visitors import VISITOR, signed_in
-from service.permissions import Actor, Credential
+from service.notifications import api as notifications
+from service.providers import (
+    provide_actor,
+    provide_aggregator,
+    provide_reading,
+    provide_submissions,
+    provide_visitor,
+    provide_writing,
+)
+from service.questions import api as questions
 from service.questions.aggregates import Aggregator
-from service.questions.api import aggregates, forecasts, questions, receipts
 from service.questions.submissions import Submissions
-from service.scoring.api import calibration, forecasters, leaderboards, scores
+from service.scoring import api as scoring
 from service.scoring.dependencies import provide_scope
 from service.settings import Settings
 from service.web import caching, request_logging, security
 from service.web.body_timeout import BodyTimeout
 from service.web.chart_rendering import Drawer
-from service.web.dependencies import AnyBody, AppRequest, Who
+from service.web.dependencies import AnyBody, AppRequest
 from service.web.etags import EntityTags
 from service.web.markdown import Renderer
 from service.web.openapi import Documentation, DocumentedAnswers
@@ -71,81 +74,6 @@ HEADERS: Final = {
 }
 PLAIN: Final = ["^/api/", "^/metrics", "^/healthz", "^/readyz"]
 """What is not compressed: programs that want it so put a proxy in front."""
-
-
-async def provide_actor(request: AppRequest) -> Actor:
-    """Who asks the API: by their token, and never by a cookie."""
-    async with request.app.state.database.glance() as session:
-        actor = await tokens.authenticate(session, request.headers.get("Authorization"))
-    return _admit(request, actor)
-
-
-async def provide_visitor(request: AppRequest) -> Actor:
-    """Who looks at a page: by their browser's session, or anyone where everyone may read.
-
-    Whoever sends a form must have signed in.
-    """
-    try:
-        actor = await signed_in(request)
-    except Unauthenticated:
-        if request.method != "GET" or request.app.state.settings.readers != "everyone":
-            raise
-        return VISITOR
-    return _admit(request, actor)
-
-
-def _admit(request: AppRequest, actor: Actor) -> Actor:
-    """Let someone who is known pass, if they do not ask too often."""
-    request.app.state.pace.count(actor.id)
-    request.state.credential = actor.credential
-    return actor
-
-
-class Sightings(ASGIMiddleware):
-    """Records when tokens and sessions were last used, after the answer has gone out."""
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on, and record what opened it if that was not done lately."""
-        await next_app(scope, receive, send)
-        credential: Credential | None = scope["state"].get("credential")
-        if credential is not None and credential.unseen:
-            await last_used.record(scope["litestar_app"].state.database, credential)
-
-
-async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
-    """A read transaction for someone who is known."""
-    del actor
-    await _receive_body(request)
-    async with request.app.state.database.read() as session:
-        yield session
-
-
-async def provide_writing(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
-    """A write transaction: committed before the answer goes out, undone by any error."""
-    del actor
-    await _receive_body(request)
-    async with request.app.state.database.write() as session:
-        yield session
-
-
-async def _receive_body(request: AppRequest) -> None:
-    """Wait for the whole request before a transaction: a slow sender must hold none open."""
-    if request.method not in {"GET", "HEAD"}:
-        await request.body()
-
-
-async def provide_aggregator(request: AppRequest) -> Aggregator:
-    """The process's aggregator, which keeps the posteriors that it has read."""
-    aggregator: Aggregator = request.app.state.aggregator
-    return aggregator
-
-
-async def provide_submissions(request: AppRequest) -> Submissions:
-    """The process's queue of submissions."""
-    submissions: Submissions = request.app.state.submissions
-    return submissions
 
 
 def answer_error(
@@ -227,43 +155,18 @@ def create_app(settings: Settings) -> Litestar:
     api = Router(
         path="/api/v1",
         route_handlers=[
-            accounts.Mine,
-            accounts.Accounts,
-            accounts.Invitations,
-            sets.Sets,
-            questions.Questions,
-            questions.list_reminders,
-            forecasts.QuestionForecasts,
-            forecasts.BulkForecasts,
-            receipts.Receipts,
-            receipts.Heads,
-            aggregates.Aggregates,
-            resolutions.Resolutions,
-            audit.Audit,
-            comments.Comments,
-            scores.Scores,
-            leaderboards.Leaderboards,
-            calibration.Calibrations,
-            forecasters.Forecasters,
-            exports.Exports,
-            webhooks.Webhooks,
-            fits.Fits,
-            jobs.Jobs,
-            tasks.Tasks,
+            accounts.router,
+            questions.router,
+            comments.router,
+            scoring.router,
+            implications.router,
+            notifications.router,
+            curation.router,
+            fits.router,
+            background.router,
         ],
         security=[{"token": []}],
         middleware=[EntityTags()],
-    )
-    theirs = Router(
-        path=metaculus.PREFIX,
-        route_handlers=[
-            metaculus.Posts,
-            metaculus.Forecasts,
-            metaculus.PostComments,
-            metaculus.me,
-        ],
-        security=[{"token": []}],
-        exception_handlers={Exception: metaculus.refuse},
     )
     counted = PrometheusConfig(
         app_name="credence", prefix="credence", group_path=True, exclude=["^/metrics$"]
@@ -272,7 +175,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             accounts.doors,
             api,
-            theirs,
+            metaculus.router,
             pages.site(Provide(provide_visitor)),
             health.healthz,
             health.readyz,

@@ -350,3 +350,6 @@ class Invitations(Controller):
 
 doors = Router(path="/api/v1", route_handlers=[register, renew, exchange])
 """What people without a token may ask for."""
+
+
+router = Router(path="/", route_handlers=[Mine, Accounts, Invitations])

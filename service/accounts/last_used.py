@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy import update
 
 from service.clock import now
@@ -23,3 +26,16 @@ async def record(database: Database, credential: Credential) -> None:
         await session.execute(
             update(credential.kind).where(credential.kind.id == credential.id).values(used_at=now())
         )
+
+
+class Sightings(ASGIMiddleware):
+    """Records when tokens and sessions were last used, after the answer has gone out."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on, and record what opened it if that was not done lately."""
+        await next_app(scope, receive, send)
+        credential: Credential | None = scope["state"].get("credential")
+        if credential is not None and credential.unseen:
+            await record(scope["litestar_app"].state.database, credential)

@@ -1,13 +1,16 @@
 """Accounts, tokens, sessions and invitations; no answer but the first holds a secret."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from service.models import Account, BrowserSession, Invitation, Role, Scope, Token
+from service.web.openapi import example_body
 from service.web.schemas import Id, Moment, StoredText
+
+PASSWORD: Final = "correct horse battery staple"  # noqa: S105  # an example, and nobody's
 
 Name = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$", description="an account's name")]
 Password = Annotated[str, Meta(description="12 to 1000 characters")]
@@ -211,3 +214,13 @@ class IssuedInvitation(msgspec.Struct):
     invitation: InvitationOut
     secret: str
     url: str
+
+
+example_body(Registration("ann", PASSWORD, invitation="cri_SECRET"))
+example_body(Renewal("cri_SECRET", PASSWORD))
+example_body(PasswordChange(PASSWORD, "a longer and better one"))
+example_body(NewToken("laptop", Scope.forecast, datetime(2027, 6, 1, tzinfo=UTC)))
+example_body(NewTokenByPassword("laptop", Scope.forecast, name="ann", password=PASSWORD))
+example_body(NewAccount("robot", Role.forecaster, bot=True, owner_id=1))
+example_body(AccountChange(Role.curator))
+example_body(NewInvitation(Role.forecaster, uses=20))

@@ -20,6 +20,7 @@ import msgspec
 
 from service.accounts.schemas import AccountOut
 from service.comments.schemas import CommentOut, NewComment
+from service.curation.schemas import NewResolution
 from service.fits.schemas import FitOut
 from service.implications.schemas import ImplicationOut, SetDetail, SetOut
 from service.questions.aggregates import BAYES
@@ -33,7 +34,7 @@ from service.questions.schemas.forecasts import (
     SubmittedMany,
     WithdrawnOut,
 )
-from service.questions.schemas.questions import NewResolution, QuestionDetail, QuestionOut
+from service.questions.schemas.questions import QuestionDetail, QuestionOut
 from service.questions.search import Order
 from service.scoring.leaderboards import Who
 from service.scoring.schemas.calibration import CalibrationOut

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Response, Router, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from service.comments import comments
@@ -15,7 +15,7 @@ from service.comments.schemas import (
 )
 from service.models import LARGEST_ID
 from service.questions import questions
-from service.questions.api.questions import QuestionId
+from service.questions.dependencies import QuestionId
 from service.text.validation import LONGEST_REASON
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
@@ -144,3 +144,6 @@ class Comments(Controller):
         data = await strictly(request, Restoration)
         said = await comments.restore(writing, actor, comment_id, reason=data.reason)
         return CommentOut.of(said)
+
+
+router = Router(path="/", route_handlers=[Comments])

@@ -7,6 +7,7 @@ import msgspec
 
 from service.comments.comments import Said
 from service.models import CommentRevision
+from service.web.openapi import example_body
 from service.web.schemas import Id, StoredText
 
 
@@ -86,3 +87,8 @@ class CommentRevisionOut(msgspec.Struct):
     def of(cls, row: CommentRevision) -> "CommentRevisionOut":
         """From the row."""
         return cls(row.number, row.text, row.created_at)
+
+
+example_body(NewComment("The river stood *higher* in 2024.", parent_id=1))
+example_body(NewText("The river stood *higher* in 2023."))
+example_body(Restoration("It was on topic after all."))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Controller, get
+from litestar import Controller, Router, get
 from litestar.params import PathParameter
 from litestar.response import Response
 
@@ -52,3 +52,6 @@ class Fits(Controller):
             media_type="application/x-netcdf",
             headers={"Content-Disposition": f'attachment; filename="fit-{fit_id}.nc"'},
         )
+
+
+router = Router(path="/", route_handlers=[Fits])

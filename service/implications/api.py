@@ -2,45 +2,27 @@
 
 from typing import Annotated
 
-from litestar import Controller, Response, delete, get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+from litestar import Controller, Router, get
+from litestar.params import PathParameter, QueryParameter
 
 from service.clock import now
-from service.curation import editing
 from service.implications import implications
-from service.implications.schemas import (
-    HistoryOut,
-    ImplicationOut,
-    NewVisibility,
-    ReadingPoint,
-    SetDetail,
-    SetOut,
-    VisibilityOut,
-)
-from service.notifications import feeds
+from service.implications.schemas import HistoryOut, ImplicationOut, ReadingPoint, SetDetail, SetOut
 from service.questions import questions
-from service.questions.api.questions import edited
 from service.questions.dependencies import Pooling
-from service.questions.schemas.questions import EditedQuestion, NewQuestion
-from service.web import security
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
+from service.web.dependencies import WITHOUT_NUL, Reading, Who
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,
     AsOf,
     Cursor,
     Limit,
+    Slug,
     page_of,
     position,
-    strictly,
     utc,
 )
 from service.web.schemas import Moment, Page
-
-Slug = Annotated[
-    str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
-]
 
 ImplicationSlug = Annotated[
     str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the implication's slug")
@@ -95,46 +77,6 @@ class Sets(Controller):
             lines,
         )
 
-    @post("/{slug:str}/visibility", summary="Decide what forecasters see (curators)")
-    async def decide_visibility(
-        self,
-        request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        slug: Slug,
-        data: JSONBody[SkipValidation[NewVisibility]],
-    ) -> VisibilityOut:
-        """Show others' forecasts and the aggregates always, after one's own, or from a moment on.
-
-        A question's own `reveal_at` goes before it. Curators always see everything, and everyone
-        sees what has resolved.
-        """
-        data = await strictly(request, NewVisibility)
-        row = await editing.decide_visibility(
-            writing,
-            actor,
-            slug,
-            visibility=data.visibility,
-            reveal_at=utc(data.reveal_at),
-            reason=data.reason,
-        )
-        return VisibilityOut.of(row)
-
-    @post("/{slug:str}/archive", status_code=200, summary="Archive a set (curators)")
-    async def archive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
-        """Take a set out of lists and boards; it stays at its address, and its questions go on.
-
-        Doing it again changes nothing.
-        """
-        found = await editing.archive(writing, actor, slug, archived=True)
-        return SetOut.of(found, await questions.count(writing, found.id))
-
-    @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
-    async def unarchive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
-        """Take a set out of the archive; doing it again changes nothing."""
-        found = await editing.archive(writing, actor, slug, archived=False)
-        return SetOut.of(found, await questions.count(writing, found.id))
-
     @get("/{slug:str}/implications", summary="List a set's implications")
     async def implications(
         self,
@@ -176,48 +118,5 @@ class Sets(Controller):
         )
         return HistoryOut(implication, [ReadingPoint.of(point) for point in known])
 
-    @post("/{slug:str}/questions", summary="Add a question (curators)")
-    async def ask(
-        self,
-        request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
-        slug: Slug,
-        data: JSONBody[SkipValidation[NewQuestion]],
-    ) -> EditedQuestion:
-        """Ask something more of the set's document, in the format of a set's file.
 
-        `findings` is what the lint says of the question; it stops nothing.
-        """
-        data = await strictly(request, NewQuestion)
-        view = await editing.ask(writing, actor, slug, data.question, data.reason)
-        return await edited(writing, aggregator, actor, view)
-
-    @get(
-        "/{slug:str}/export",
-        media_type="application/toml",
-        summary="Export a set (curators)",
-        responses=MAY_REFUSE | MAY_CONFLICT,
-    )
-    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
-        """The set as one TOML file that loads again, drafts included."""
-        return Response(
-            await editing.export(reading, actor, slug),
-            media_type="application/toml",
-            headers={"Content-Disposition": f'attachment; filename="{slug}.toml"'},
-        )
-
-    @get("/{slug:str}/feed", media_type=feeds.MEDIA_TYPE, summary="Get a set's feed")
-    async def feed(
-        self, request: AppRequest, actor: Who, reading: Reading, slug: Slug
-    ) -> Response[str]:
-        """What happened to the set's questions as an Atom feed, the newest 100 entries first.
-
-        Questions that opened, close within 24 hours, closed, were resolved, or whose resolution
-        was taken back. Readers that keep cookies find the same at `/sets/{slug}/feed.atom`.
-        """
-        del actor
-        site = security.site(request)
-        told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
-        return Response(told, media_type=feeds.MEDIA_TYPE)
+router = Router(path="/", route_handlers=[Sets])

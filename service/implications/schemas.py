@@ -10,7 +10,6 @@ from service.implications import implications
 from service.implications.implications import Bound, Lean, Line, Point, Watch
 from service.models import QuestionSet, SetPolicy, Visibility
 from service.questions.schemas.aggregates import AggregateOut
-from service.web.schemas import Moment, StoredText
 
 
 class SetOut(msgspec.Struct):
@@ -51,14 +50,6 @@ class SummaryOut(msgspec.Struct):
     open: int
     overtaken: int
     not_asked: int
-
-
-class NewVisibility(msgspec.Struct, forbid_unknown_fields=True):
-    """When forecasters are to see what others believe, and why."""
-
-    visibility: Visibility
-    reason: StoredText
-    reveal_at: Moment | None = None
 
 
 class VisibilityOut(msgspec.Struct):

@@ -4,14 +4,15 @@ Only names and shapes are Metaculus's; what is allowed, stored and shown is deci
 our own API.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from forecasting.tables import moment
@@ -39,6 +40,7 @@ from service.questions.questions import State
 from service.questions.search import Order
 from service.web import security
 from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.openapi import OTHER_ERRORS, problem
 from service.web.parameters import strictly, utc
 from service.web.problems import translate
 
@@ -376,3 +378,20 @@ def _neighbours(
         at(offset + limit) if more else None,
         at(max(0, offset - limit)) if offset else None,
     )
+
+
+def document_errors(errors: Mapping[int, ResponseSpec], method: str) -> dict[int, ResponseSpec]:
+    """The errors of the API with the statuses and the body that Metaculus has for them."""
+    return {
+        status_of(HTTPStatus(status), method): problem(one.description, Refusal)
+        for status, one in errors.items()
+    }
+
+
+router = Router(
+    path=PREFIX,
+    route_handlers=[Posts, Forecasts, PostComments, me],
+    security=[{"token": []}],
+    exception_handlers={Exception: refuse},
+    opt={OTHER_ERRORS: document_errors},
+)

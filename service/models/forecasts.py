@@ -39,7 +39,7 @@ class Cause(StrEnum):
 
 
 class Linked(Base):
-    """A fact in the chain of its question: `service.questions.hash_chain` says what its digest covers."""
+    """A fact in the hash chain of its question (`service.questions.hash_chain`)."""
 
     __abstract__ = True
 

@@ -7,6 +7,7 @@ import msgspec
 
 from service.models import Webhook, WebhookAttempt, WebhookDelivery
 from service.notifications.webhooks import Event
+from service.web.openapi import example_body
 from service.web.schemas import StoredText
 
 
@@ -79,3 +80,6 @@ class DeliveryOut(msgspec.Struct):
             row.created_at,
             [AttemptOut(one.created_at, one.status, one.error) for one in tried],
         )
+
+
+example_body(NewWebhook("https://example.org/hook", [Event.resolved, Event.moved], moved_by=0.1))

@@ -1,8 +1,11 @@
 """What handlers are given of questions: the aggregator and the queue of submissions."""
 
-from litestar.di import NamedDependency
-from litestar.params import SkipValidation
+from typing import Annotated
 
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, SkipValidation
+
+from service.models import LARGEST_ID
 from service.questions.aggregates import Aggregator
 from service.questions.submissions import Submissions
 
@@ -10,3 +13,4 @@ Pooling = NamedDependency[SkipValidation[Aggregator]]
 
 
 Submitting = NamedDependency[SkipValidation[Submissions]]
+QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -11,12 +12,12 @@ from litestar.openapi.spec import OpenAPIResponse, Operation, Reference, Request
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 
-from service.metaculus import api
-from service.metaculus.schemas import Refusal
-from service.web import openapi_examples
+from service.web.openapi_examples import of_problem
 from service.web.problems import ProblemDetails
 
 PROBLEM: Final = "application/problem+json"
+OTHER_ERRORS: Final = "other_errors"
+"""The option of a router whose errors are not those of the rest: it makes them from those."""
 PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -39,7 +40,8 @@ SCRIPT: Final = """SwaggerUIBundle({
 """
 
 
-def _problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
+def problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
+    """An error answer of a kind, described."""
     return ResponseSpec(
         kind,
         generate_examples=False,
@@ -49,7 +51,7 @@ def _problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> Response
 
 
 READING_ERRORS: Final[dict[int, ResponseSpec]] = {
-    status: _problem(said)
+    status: problem(said)
     for status, said in (
         (HTTPStatus.BAD_REQUEST, "The request is malformed."),
         (HTTPStatus.UNAUTHORIZED, "There is no token, or it is unknown, expired or revoked."),
@@ -66,10 +68,10 @@ READING_ERRORS: Final[dict[int, ResponseSpec]] = {
     )
 }
 MAY_REFUSE: Final[dict[int, ResponseSpec]] = {
-    HTTPStatus.FORBIDDEN: _problem("The account's role or the token's scope does not allow this.")
+    HTTPStatus.FORBIDDEN: problem("The account's role or the token's scope does not allow this.")
 }
 MAY_CONFLICT: Final[dict[int, ResponseSpec]] = {
-    HTTPStatus.CONFLICT: _problem(
+    HTTPStatus.CONFLICT: problem(
         "The state of things does not allow this now; `current` says what it is."
     )
 }
@@ -78,7 +80,7 @@ WRITING_ERRORS: Final[dict[int, ResponseSpec]] = (
     | MAY_REFUSE
     | MAY_CONFLICT
     | {
-        status: _problem(said)
+        status: problem(said)
         for status, said in (
             (
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -93,6 +95,14 @@ UNCHANGED: Final = ResponseSpec(
 )
 
 
+_BODIES: Final[dict[str, Any]] = {}
+
+
+def example_body(body: msgspec.Struct) -> None:
+    """State an example of a request body; the document shows it with each operation."""
+    _BODIES[type(body).__name__] = msgspec.to_builtins(body)
+
+
 @dataclass
 class DocumentedOperation(Operation):
     """An operation with examples of what to send and of the problems that may come back."""
@@ -105,12 +115,12 @@ class DocumentedOperation(Operation):
         for status, answer in (self.responses or {}).items():
             content = answer.content if isinstance(answer, OpenAPIResponse) else None
             if content and PROBLEM in content:
-                content[PROBLEM].example = openapi_examples.of_problem(int(status))
+                content[PROBLEM].example = of_problem(int(status))
 
 
 def _example(schema: Schema | Reference | None) -> Any:
     if isinstance(schema, Reference):  # to a struct, by its module's name and its own
-        return openapi_examples.of_body(schema.ref.rpartition("_")[2])
+        return _BODIES.get(schema.ref.rpartition("_")[2])
     return [_example(schema.items)] if isinstance(schema, Schema) else None
 
 
@@ -124,12 +134,8 @@ class DocumentedAnswers(ReceiveRoutePlugin):
         for handler in route.route_handlers:
             reads = "GET" in handler.http_methods
             said = READING_ERRORS if reads else WRITING_ERRORS
-            if route.path.startswith(api.PREFIX):
-                method = "GET" if reads else "POST"
-                handler.responses = {
-                    api.status_of(HTTPStatus(status), method): _problem(one.description, Refusal)
-                    for status, one in said.items()
-                }
+            if documented := handler.opt.get(OTHER_ERRORS):
+                handler.responses = documented(said, "GET" if reads else "POST")
                 continue
             handler.responses = {**said, **(handler.responses or {})}
             if reads:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar.exceptions import ValidationException
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from service.exceptions import Invalid, UnsupportedMediaType
 from service.models import LARGEST_ID
@@ -41,6 +41,9 @@ SetSlug = Annotated[
         pattern=WITHOUT_NUL,
         description="only this set, by its slug",
     ),
+]
+Slug = Annotated[
+    str, PathParameter(max_length=100, pattern=WITHOUT_NUL, description="the set's slug")
 ]
 Archived = Annotated[bool, QueryParameter(description="true: what is archived; else what is not")]
 Tag = Annotated[

@@ -10,11 +10,11 @@ from litestar.params import PathParameter, QueryParameter
 from service.background.api.tasks import FileOperation, asked_for
 from service.background.schemas.tasks import TaskOut
 from service.exchange.exports import TYPES, Export, Format, OfSet, Own
-from service.implications.api import Slug
 from service.questions import questions
 from service.web.dependencies import AppRequest, Reading, Who, Writing
 from service.web.downloads import Download
 from service.web.openapi import MAY_REFUSE
+from service.web.parameters import Slug
 from service.web.repetition import IdempotencyKey
 
 

@@ -7,8 +7,7 @@ from litestar.params import QueryParameter
 
 from service.questions import aggregates, questions
 from service.questions.aggregates import BAYES, METHODS
-from service.questions.api.questions import QuestionId
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import Pooling, QuestionId
 from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc

@@ -11,8 +11,7 @@ from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 from service.models import Cause
 from service.permissions import Actor
 from service.questions import forecasts, questions
-from service.questions.api.questions import QuestionId
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import Pooling, QuestionId
 from service.questions.forecasts import Draft
 from service.questions.schemas.aggregates import AggregateOut, SeenPage
 from service.questions.schemas.forecasts import (

@@ -1,33 +1,20 @@
-"""Questions and their revisions."""
+"""Questions and what they are made of."""
 
 from datetime import timedelta
 from typing import Annotated
 
-from litestar import Controller, get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
-from sqlalchemy.ext.asyncio import AsyncSession
+from litestar import Controller, get
+from litestar.params import QueryParameter
 
 from service.clock import now
-from service.curation import editing
-from service.models import LARGEST_ID
-from service.permissions import Actor
-from service.questions import provenance, questions, reminders, search
+from service.questions import provenance, reminders, search
 from service.questions.aggregates import Aggregator
-from service.questions.dependencies import Pooling
-from service.questions.questions import State, View
+from service.questions.dependencies import Pooling, QuestionId
+from service.questions.questions import State
 from service.questions.schemas.provenance import ProvenanceOut
-from service.questions.schemas.questions import (
-    EditedQuestion,
-    NewClosing,
-    NewReopening,
-    NewRevision,
-    QuestionDetail,
-    QuestionOut,
-    ReminderOut,
-    RevisionOut,
-)
+from service.questions.schemas.questions import QuestionDetail, QuestionOut, ReminderOut
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,
@@ -38,28 +25,9 @@ from service.web.parameters import (
     Tag,
     page_of,
     position,
-    strictly,
     utc,
 )
 from service.web.schemas import Page
-
-QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]
-
-
-async def detailed(
-    session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
-) -> QuestionDetail:
-    """A question with its present aggregate as the actor sees it."""
-    readings = await aggregator.current(session, actor, [view])
-    return QuestionDetail.of(view, readings[view.id], now())
-
-
-async def edited(
-    session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
-) -> EditedQuestion:
-    """A question that was just written, with what the lint says of it."""
-    found = await editing.findings(session, view)
-    return EditedQuestion.after(await detailed(session, aggregator, actor, view), found)
 
 
 class Questions(Controller):
@@ -134,93 +102,6 @@ class Questions(Controller):
         aggregator: Aggregator = request.app.state.aggregator
         found = await aggregator.look(request.app.state.database, actor, question_id)
         return QuestionDetail.of(*found, now())
-
-    @get("/{question_id:int}/revisions", summary="List a question's revisions")
-    async def revisions(
-        self,
-        actor: Who,
-        reading: Reading,
-        question_id: QuestionId,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
-    ) -> Page[RevisionOut]:
-        """Every revision, the first first: whose it is, why, and which fields it changed."""
-        view = await questions.get(reading, question_id, actor=actor)
-        rows = await editing.revisions(
-            reading, view.id, after=position(cursor) or 0, limit=limit + 1
-        )
-        return page_of(rows, limit, RevisionOut.of, lambda one: one.revision.number)
-
-    @post("/{question_id:int}/revisions", summary="Revise a question (curators)")
-    async def revise(
-        self,
-        request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
-        question_id: QuestionId,
-        data: JSONBody[SkipValidation[NewRevision]],
-    ) -> EditedQuestion:
-        """Change fields by a new revision with a reason; publish a draft with `draft` false.
-
-        `findings` is what the lint says of the question as it now is; it stops nothing.
-        """
-        data = await strictly(request, NewRevision)
-        view = await editing.revise(
-            writing,
-            aggregator,
-            actor,
-            question_id,
-            based_on=data.based_on,
-            reason=data.reason,
-            changes=data.changes,
-        )
-        return await edited(writing, aggregator, actor, view)
-
-    @post("/{question_id:int}/closing", summary="Close a question early (curators)")
-    async def close(
-        self,
-        request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
-        question_id: QuestionId,
-        data: JSONBody[SkipValidation[NewClosing]],
-    ) -> QuestionDetail:
-        """Take no more forecasts from now on, by a revision with a reason."""
-        data = await strictly(request, NewClosing)
-        view = await editing.close(
-            writing,
-            aggregator,
-            actor,
-            question_id,
-            based_on=data.based_on,
-            reason=data.reason,
-        )
-        return await detailed(writing, aggregator, actor, view)
-
-    @post("/{question_id:int}/reopening", summary="Reopen a closed question (curators)")
-    async def reopen(
-        self,
-        request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
-        question_id: QuestionId,
-        data: JSONBody[SkipValidation[NewReopening]],
-    ) -> QuestionDetail:
-        """Take forecasts again until a later close, by a revision with a reason."""
-        data = await strictly(request, NewReopening)
-        view = await editing.reopen(
-            writing,
-            aggregator,
-            actor,
-            question_id,
-            based_on=data.based_on,
-            reason=data.reason,
-            closes_at=data.closes_at,
-        )
-        return await detailed(writing, aggregator, actor, view)
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
     async def provenance(

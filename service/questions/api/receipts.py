@@ -7,7 +7,7 @@ from litestar.params import PathParameter
 
 from service.models import LARGEST_ID
 from service.questions import hash_chain, questions
-from service.questions.api.questions import QuestionId
+from service.questions.dependencies import QuestionId
 from service.questions.schemas.receipts import HeadOut, ReceiptOut
 from service.web.dependencies import Reading, Who
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position

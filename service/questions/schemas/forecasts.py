@@ -1,6 +1,6 @@
 """Forecasts, as the API takes and gives them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -9,6 +9,7 @@ from service.questions.forecasts import Entry
 from service.questions.schemas.aggregates import AggregateOut
 from service.questions.schemas.receipts import ReceiptOut
 from service.questions.submissions import Stored
+from service.web.openapi import example_body
 from service.web.schemas import Id, Moment, Probability, StoredText
 
 
@@ -90,3 +91,7 @@ class WithdrawnOut(msgspec.Struct):
     withdrawn_at: datetime
     aggregate: AggregateOut
     receipt: ReceiptOut | None = None
+
+
+example_body(NewForecast(0.37, "As in earlier years.", datetime(2027, 6, 1, tzinfo=UTC)))
+example_body(NewForecastOn(0.37, question_id=1))

@@ -1,54 +1,15 @@
 """Questions, revisions and resolutions, as the API takes and gives them."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from questions.lint import Finding, Severity
-from service.curation.editing import Revised
 from service.models import Resolution
 from service.questions.aggregates import Reading
 from service.questions.questions import View
 from service.questions.reminders import Lack
 from service.questions.schemas.aggregates import AggregateOut
-from service.web.schemas import Id, Moment, NewOutcome, StoredText
-
-
-class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
-    """What a curator says became of a question."""
-
-    outcome: NewOutcome
-    occurred_at: Moment | None = None
-    evidence_url: StoredText = ""
-    note: StoredText = ""
-
-
-class NewQuestion(msgspec.Struct, forbid_unknown_fields=True):
-    """A question to add to a set; `question` has the fields of a question in a set's file."""
-
-    question: dict[str, Any]
-    reason: StoredText = ""
-
-
-class NewClosing(msgspec.Struct, forbid_unknown_fields=True):
-    """An early close: the revision that the curator saw, and why."""
-
-    based_on: Id
-    reason: StoredText
-
-
-class NewReopening(NewClosing, kw_only=True):
-    """A reopening: the revision that the curator saw, why, and the later close."""
-
-    closes_at: Moment
-
-
-class NewRevision(NewClosing, kw_only=True):
-    """An edit: `changes` has the fields to change, as in a set's file, with their new values."""
-
-    changes: dict[str, Any]
 
 
 class ResolutionOut(msgspec.Struct):
@@ -154,54 +115,3 @@ def _question(view: View, reading: Reading, at: datetime) -> dict[str, Any]:
         "resolution": ResolutionOut.of(view.resolved),
         "aggregate": AggregateOut.of(view.id, reading),
     }
-
-
-class FindingOut(msgspec.Struct):
-    """What the lint says of a question: a rule, how grave, what is wrong, what to write instead."""
-
-    rule: str
-    severity: Severity
-    sentence: str
-    fix: str
-
-    @classmethod
-    def of(cls, found: Finding) -> "FindingOut":
-        """From the lint's finding."""
-        return cls(found.rule, found.severity, found.sentence, found.fix)
-
-
-class EditedQuestion(QuestionDetail):
-    """A question that was just written, and what the lint says of it."""
-
-    findings: list[FindingOut]
-
-    @classmethod
-    def after(cls, detail: QuestionDetail, findings: Sequence[Finding]) -> "EditedQuestion":
-        """From the question and the findings."""
-        return cls(
-            **{name: getattr(detail, name) for name in detail.__struct_fields__},
-            findings=[FindingOut.of(one) for one in findings],
-        )
-
-
-class RevisionOut(msgspec.Struct):
-    """A revision of a question; `revised_by` is null where the set's file says so.
-
-    `changed` names the fields that differ from the revision before.
-    """
-
-    number: int
-    title: str
-    created_at: datetime
-    content_hash: str
-    revised_by: str | None
-    reason: str
-    changed: list[str]
-
-    @classmethod
-    def of(cls, one: Revised) -> "RevisionOut":
-        """From the revision with its author and what it changed."""
-        row = one.revision
-        return cls(
-            row.number, row.title, row.created_at, row.content_hash, one.by, row.reason, one.changed
-        )

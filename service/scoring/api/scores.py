@@ -7,7 +7,7 @@ from litestar.params import QueryParameter
 
 from service.models import LARGEST_ID
 from service.questions import questions
-from service.questions.api.questions import QuestionId
+from service.questions.dependencies import QuestionId
 from service.scoring import scores
 from service.scoring.schemas.scores import ScoreOut, ScoreTermOut
 from service.web.dependencies import Reading, Who

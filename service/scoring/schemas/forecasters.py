@@ -6,6 +6,7 @@ import msgspec
 
 from service.scoring.forecasters import Estimate as Estimated
 from service.scoring.forecasters import Movement, Opinion, Record
+from service.web.openapi import example_body
 
 
 class EstimateOut(msgspec.Struct):
@@ -101,3 +102,6 @@ class MovementOut(msgspec.Struct):
         return cls(
             row.id, row.question_id, row.probability, row.created_at, found.before, found.after
         )
+
+
+example_body(NewShowing(shows_record=True))

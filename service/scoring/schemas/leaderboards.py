@@ -8,6 +8,7 @@ import msgspec
 from service.models import FrozenLeaderboard, FrozenStanding
 from service.scoring.leaderboards import Criteria, Standing, Who
 from service.scoring.scores import Scope
+from service.web.openapi import example_body
 from service.web.schemas import Moment, ScoreKind, StoredText
 
 
@@ -113,3 +114,6 @@ class FrozenOut(msgspec.Struct):
             frozen_by=by,
             frozen_at=row.created_at,
         )
+
+
+example_body(NewLeaderboard("Spring cup", score="peer", tag="energy", least_questions=10))

@@ -6,10 +6,11 @@ from litestar import Controller, Response, delete, post
 from litestar.params import JSONBody, QueryParameter, SkipValidation
 
 from service.curation import resolutions
+from service.curation.api.questions import detailed
+from service.curation.schemas import NewResolution
 from service.models import Outcome
-from service.questions.api.questions import QuestionId, detailed
-from service.questions.dependencies import Pooling
-from service.questions.schemas.questions import NewResolution, QuestionDetail
+from service.questions.dependencies import Pooling, QuestionId
+from service.questions.schemas.questions import QuestionDetail
 from service.text.validation import LONGEST_REASON
 from service.web.dependencies import WITHOUT_NUL, AppRequest, Who, Writing
 from service.web.parameters import strictly, utc

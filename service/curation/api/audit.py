@@ -10,7 +10,7 @@ from service.audit.audit_log import Entry, Place
 from service.audit.schemas import EntryOut
 from service.models import LARGEST_ID, Role
 from service.questions import questions
-from service.questions.api.questions import QuestionId
+from service.questions.dependencies import QuestionId
 from service.web.dependencies import WITHOUT_NUL, Reading, Who
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc

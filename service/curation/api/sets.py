@@ -1,0 +1,97 @@
+"""What curators do to a set: what is visible, the archive, more questions, its file."""
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import JSONBody, SkipValidation
+
+from service.curation import editing
+from service.curation.api.questions import edited
+from service.curation.schemas import EditedQuestion, NewQuestion, NewVisibility
+from service.implications.schemas import SetOut, VisibilityOut
+from service.questions import questions
+from service.questions.dependencies import Pooling
+from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
+from service.web.parameters import (
+    Slug,
+    strictly,
+    utc,
+)
+
+
+class SetEditing(Controller):
+    """What curators do to a set."""
+
+    path = "/sets"
+    tags = ("Sets",)
+
+    @post("/{slug:str}/visibility", summary="Decide what forecasters see (curators)")
+    async def decide_visibility(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        slug: Slug,
+        data: JSONBody[SkipValidation[NewVisibility]],
+    ) -> VisibilityOut:
+        """Show others' forecasts and the aggregates always, after one's own, or from a moment on.
+
+        A question's own `reveal_at` goes before it. Curators always see everything, and everyone
+        sees what has resolved.
+        """
+        data = await strictly(request, NewVisibility)
+        row = await editing.decide_visibility(
+            writing,
+            actor,
+            slug,
+            visibility=data.visibility,
+            reveal_at=utc(data.reveal_at),
+            reason=data.reason,
+        )
+        return VisibilityOut.of(row)
+
+    @post("/{slug:str}/archive", status_code=200, summary="Archive a set (curators)")
+    async def archive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+        """Take a set out of lists and boards; it stays at its address, and its questions go on.
+
+        Doing it again changes nothing.
+        """
+        found = await editing.archive(writing, actor, slug, archived=True)
+        return SetOut.of(found, await questions.count(writing, found.id))
+
+    @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
+    async def unarchive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+        """Take a set out of the archive; doing it again changes nothing."""
+        found = await editing.archive(writing, actor, slug, archived=False)
+        return SetOut.of(found, await questions.count(writing, found.id))
+
+    @post("/{slug:str}/questions", summary="Add a question (curators)")
+    async def ask(
+        self,
+        request: AppRequest,
+        actor: Who,
+        writing: Writing,
+        aggregator: Pooling,
+        slug: Slug,
+        data: JSONBody[SkipValidation[NewQuestion]],
+    ) -> EditedQuestion:
+        """Ask something more of the set's document, in the format of a set's file.
+
+        `findings` is what the lint says of the question; it stops nothing.
+        """
+        data = await strictly(request, NewQuestion)
+        view = await editing.ask(writing, actor, slug, data.question, data.reason)
+        return await edited(writing, aggregator, actor, view)
+
+    @get(
+        "/{slug:str}/export",
+        media_type="application/toml",
+        summary="Export a set (curators)",
+        responses=MAY_REFUSE | MAY_CONFLICT,
+    )
+    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
+        """The set as one TOML file that loads again, drafts included."""
+        return Response(
+            await editing.export(reading, actor, slug),
+            media_type="application/toml",
+            headers={"Content-Disposition": f'attachment; filename="{slug}.toml"'},
+        )
