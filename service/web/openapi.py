@@ -103,6 +103,11 @@ def example_body(body: msgspec.Struct) -> None:
     _BODIES[type(body).__name__] = msgspec.to_builtins(body)
 
 
+def example_of(body: str) -> Any:
+    """The stated example of a request body, by the name of its struct; None if none is stated."""
+    return _BODIES.get(body)
+
+
 @dataclass
 class DocumentedOperation(Operation):
     """An operation with examples of what to send and of the problems that may come back."""
@@ -120,7 +125,7 @@ class DocumentedOperation(Operation):
 
 def _example(schema: Schema | Reference | None) -> Any:
     if isinstance(schema, Reference):  # to a struct, by its module's name and its own
-        return _BODIES.get(schema.ref.rpartition("_")[2])
+        return example_of(schema.ref.rpartition("_")[2])
     return [_example(schema.items)] if isinstance(schema, Schema) else None
 
 

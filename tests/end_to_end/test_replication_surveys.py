@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.client.client import Client
+from service.client import Client
 from service.fits.schemas import FitOut
 from service.questions.aggregates import METHODS
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import uvicorn
 
+from service import exceptions
 from service.app import create_app
 from service.background import tasks
-from service.client.client import Client
+from service.client import Client
 from service.database.engine import Database
-from service.web import problems
 from service.web.openapi import WRITING_ERRORS
 from service.web.openapi_examples import of_problem
 
@@ -91,8 +91,8 @@ def test_every_type_of_problem_is_named_with_its_status() -> None:
     named = dict(re.findall(r"\| `(urn:credence:[a-z-]+)` \| (\d+) \|", GUIDE))
     kinds = {
         f"urn:credence:{kind.slug}": str(kind.status.value)
-        for kind in problems.Problem.__subclasses__()
-        if kind.__module__ == "service.web.problems"
+        for kind in exceptions.Problem.__subclasses__()
+        if kind.__module__ == "service.exceptions"
     }
     documented = {
         of_problem(status)["type"]: str(HTTPStatus(status).value) for status in WRITING_ERRORS

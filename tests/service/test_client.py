@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.client.client import Client, ProblemError
+from service.client import Client, ProblemError
 from service.models import Role
 from service.questions.schemas.forecasts import NewForecastOn
 from service.questions.schemas.questions import QuestionOut

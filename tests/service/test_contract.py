@@ -37,6 +37,7 @@ from forecasting.posterior import FORMAT, Posterior
 from questions.load import find_sets, read_set
 from service.accounts import accounts, sessions, tokens
 from service.accounts.passwords import digest
+from service.accounts.schemas import PASSWORD
 from service.app import create_app
 from service.background import tasks
 from service.clock import now
@@ -48,7 +49,6 @@ from service.notifications.webhooks import Event
 from service.questions import questions
 from service.questions.aggregates import Aggregator
 from service.settings import SHIPPED_SETS, Settings
-from service.web.openapi_examples import PASSWORD
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus, urlsplit
 import pytest
 
 from service.models import Role
-from service.web.openapi_examples import of_body
+from service.web.openapi import example_of
 
 BAD_TEXTS = {
     "NUL": b"a\\u0000b",
@@ -133,7 +133,7 @@ def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
             schema = content.get("application/json", {}).get("schema", {})
             many = schema.get("items", {})
             name = (schema.get("$ref") or many.get("$ref") or "").rpartition("/")[2]
-            if example := of_body(name):
+            if example := example_of(name):
                 yield method.upper(), path, [example] if many else example
 
 
