@@ -46,7 +46,11 @@ def test_lines_of_prose_are_short_enough_to_compare(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_file_of_tests_that_a_page_names_exists(name: str) -> None:
-    known = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    named = re.findall(r"`(?:[\w/]+/)?(test_\w+\.py)`", (ROOT / name).read_text(encoding="utf-8"))
-    assert set(named) <= known
+def test_every_file_and_folder_of_the_code_that_a_page_names_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for path in re.findall(
+        r"`((?:service|forecasting|questions|tests|benchmarks)/[\w./-]+)`", text
+    ):
+        assert (ROOT / path).exists(), path
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
