@@ -4,9 +4,10 @@ The names in ``__all__`` are the public interface of the library: import them fr
 loaded from its module when it is first used, so ``import forecasting`` is immediate, and none of
 them brings in PyMC, nutpie or ArviZ before a fit, a model or InferenceData is asked for.
 
->>> from forecasting import pool
->>> round(pool("mean", [0.2, 0.4]), 2)
-0.3
+Examples:
+    >>> from forecasting import pool
+    >>> round(pool("mean", [0.2, 0.4]), 2)
+    0.3
 """
 
 import importlib

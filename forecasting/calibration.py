@@ -94,9 +94,10 @@ def reliability(
     Raises:
         ValueError: shapes that differ, a probability outside [0, 1] or an outcome other than 0, 1.
 
-    >>> found = reliability([0.2, 0.2, 0.8, 0.8], [0, 1, 1, 1])
-    >>> found.frequency.tolist(), round(found.mean_brier, 2)
-    ([0.5, 1.0], 0.19)
+    Examples:
+        >>> found = reliability([0.2, 0.2, 0.8, 0.8], [0, 1, 1, 1])
+        >>> found.frequency.tolist(), round(found.mean_brier, 2)
+        ([0.5, 1.0], 0.19)
     """
     values = probabilities(probability)
     truth = np.asarray(outcome, dtype=np.float64)

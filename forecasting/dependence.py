@@ -46,8 +46,9 @@ class Dependence:
 def cluster(question: str) -> str:
     """Return what a question shares with its other horizons: its name up to a ``|``.
 
-    >>> cluster("gold-price|2025-07-01")
-    'gold-price'
+    Examples:
+        >>> cluster("gold-price|2025-07-01")
+        'gold-price'
     """
     return question.split("|", maxsplit=1)[0]
 

@@ -97,9 +97,10 @@ def aggregate(
         ValueError: lengths that differ, a forecaster twice, a probability outside [0, 1], times
             for only some forecasts, or a level outside (0, 1).
 
-    >>> crowd = aggregate(Posterior.prior(), ["ann", "bob", "eve"], [0.7, 0.8, 0.9])
-    >>> crowd.lower < crowd.probability < crowd.upper, crowd.forecasters
-    (True, 3)
+    Examples:
+        >>> crowd = aggregate(Posterior.prior(), ["ann", "bob", "eve"], [0.7, 0.8, 0.9])
+        >>> crowd.lower < crowd.probability < crowd.upper, crowd.forecasters
+        (True, 3)
     """
     check_level(level)
     values, moments = _checked(forecasters, probability, time)

@@ -32,8 +32,9 @@ Pool: TypeAlias = Callable[["Crowds"], FloatArray]
 def log_odds(probability: ArrayLike, clip: float = CLIP) -> FloatArray:
     """Return the log-odds in nats of probabilities clipped to [clip, 1 - clip]; any shape.
 
-    >>> log_odds([0.0, 0.5, 1.0]).round(3).tolist()
-    [-4.595, 0.0, 4.595]
+    Examples:
+        >>> log_odds([0.0, 0.5, 1.0]).round(3).tolist()
+        [-4.595, 0.0, 4.595]
     """
     inside = np.clip(np.asarray(probability, dtype=np.float64), clip, 1.0 - clip)
     return np.asarray(np.log(inside) - np.log1p(-inside))
@@ -50,8 +51,9 @@ def bounded(log_odds: ArrayLike) -> FloatArray:
     Its mean, turned back by ``unbounded``, is a quasi-arithmetic mean between the two common pools:
     tanh(z / 2) would give the mean of the probabilities, a factor towards 0 that of the log-odds.
 
-    >>> unbounded(bounded([-2.0, 0.0, 3.0])).round(6).tolist()
-    [-2.0, 0.0, 3.0]
+    Examples:
+        >>> unbounded(bounded([-2.0, 0.0, 3.0])).round(6).tolist()
+        [-2.0, 0.0, 3.0]
     """
     return np.asarray(np.tanh(GENERATOR * np.asarray(log_odds, dtype=np.float64)))
 
@@ -64,8 +66,9 @@ def unbounded(mean: ArrayLike) -> FloatArray:
 def ranks(time: FloatArray) -> IntArray:
     """Return the number of forecasts made no later than each, ``(n,)``: ties share the largest.
 
-    >>> ranks(np.array([10.0, 20.0, 20.0])).tolist()
-    [1, 3, 3]
+    Examples:
+        >>> ranks(np.array([10.0, 20.0, 20.0])).tolist()
+        [1, 3, 3]
     """
     return np.searchsorted(np.sort(time), time, side="right").astype(np.int64)
 
@@ -75,8 +78,9 @@ def staleness(time: FloatArray | None, size: int) -> FloatArray:
 
     Without times nothing is stale.
 
-    >>> staleness(np.array([10.0, 20.0, 20.0]), 3).round(3).tolist()
-    [1.099, 0.0, 0.0]
+    Examples:
+        >>> staleness(np.array([10.0, 20.0, 20.0]), 3).round(3).tolist()
+        [1.099, 0.0, 0.0]
     """
     if time is None:
         return np.zeros(size)
@@ -296,8 +300,9 @@ def pool(name: str, probability: ArrayLike, time: ArrayLike | None = None) -> fl
         ValueError: an unknown name, a probability outside [0, 1], shapes that differ, or times for
             only some forecasts.
 
-    >>> round(pool("geometric_mean_odds", [0.2, 0.5]), 4)
-    0.3333
+    Examples:
+        >>> round(pool("geometric_mean_odds", [0.2, 0.5]), 4)
+        0.3333
     """
     if name not in POOLS:
         raise ValueError(f"there is no pool {name!r}: use one of {', '.join(POOLS)}")
@@ -327,8 +332,9 @@ def pool_through(
     Raises:
         ValueError: as ``pool``.
 
-    >>> pool_through([0.2, 0.5], [1, 2], [3, 4], [0, 1, 2, 3, 4])["mean"].tolist()
-    [nan, 0.2, 0.35, 0.5, nan]
+    Examples:
+        >>> pool_through([0.2, 0.5], [1, 2], [3, 4], [0, 1, 2, 3, 4])["mean"].tolist()
+        [nan, 0.2, 0.35, 0.5, nan]
     """
     values = probabilities(probability)
     first, last = times(start, values.size), np.asarray(end, dtype=np.float64)

@@ -134,9 +134,10 @@ def recalibrations(
     Raises:
         ValueError: shapes that differ, a probability outside [0, 1] or an outcome other than 0, 1.
 
-    >>> found = recalibrations([0.9] * 40 + [0.6], [1, 0] * 20 + [1], ["ann"] * 40 + ["bob"])
-    >>> found.groups.tolist(), found.slope(0.8).value.round(1).tolist()
-    (['ann', 'bob'], [0.1, 0.3, 0.3])
+    Examples:
+        >>> found = recalibrations([0.9] * 40 + [0.6], [1, 0] * 20 + [1], ["ann"] * 40 + ["bob"])
+        >>> found.groups.tolist(), found.slope(0.8).value.round(1).tolist()
+        (['ann', 'bob'], [0.1, 0.3, 0.3])
     """
     prior = NormalDist(math.log(SPREAD), _SPREAD_SD)
     levels = [math.exp(prior.inv_cdf((step + 0.5) / _STEPS)) for step in range(_STEPS)]

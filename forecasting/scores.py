@@ -36,8 +36,9 @@ def brier(probability: ArrayLike, outcome: ArrayLike) -> FloatArray:
     Raises:
         ValueError: a probability outside [0, 1] or an outcome other than 0 and 1.
 
-    >>> brier([0.0, 0.7], 1).round(2).tolist()
-    [1.0, 0.09]
+    Examples:
+        >>> brier([0.0, 0.7], 1).round(2).tolist()
+        [1.0, 0.09]
     """
     values, truth = _checked(probability, outcome)
     return np.asarray((values - truth) ** 2)
@@ -51,8 +52,9 @@ def log_score(probability: ArrayLike, outcome: ArrayLike) -> FloatArray:
     Raises:
         ValueError: as ``brier``.
 
-    >>> log_score([0.5, 0.0], 1).round(4).tolist()
-    [0.6931, 6.9078]
+    Examples:
+        >>> log_score([0.5, 0.0], 1).round(4).tolist()
+        [0.6931, 6.9078]
     """
     return -_log_likelihood(*_checked(probability, outcome))
 
@@ -66,8 +68,9 @@ def baseline(probability: ArrayLike, outcome: ArrayLike) -> FloatArray:
     Raises:
         ValueError: as ``brier``.
 
-    >>> baseline([0.5, 0.25], 1).tolist()
-    [0.0, -100.0]
+    Examples:
+        >>> baseline([0.5, 0.25], 1).tolist()
+        [0.0, -100.0]
     """
     return np.asarray(100.0 * (1.0 + _log_likelihood(*_checked(probability, outcome)) / np.log(2)))
 
@@ -261,12 +264,13 @@ def score_question(
         ValueError: shapes that differ, a nan time, an end before its start, intervals of one
             forecaster that overlap, a probability outside [0, 1], or another outcome.
 
-    >>> scores = score_question(
-    ...     forecaster=["ann", "bob"], start=[0, 5], end=[10, 10], probability=[0.5, 0.8],
-    ...     outcome=1, opens=0, closes=10, ends=10,
-    ... )
-    >>> scores.coverage.tolist(), scores.peer.round(1).tolist()
-    ([1.0, 0.5], [-23.5, 23.5])
+    Examples:
+        >>> scores = score_question(
+        ...     forecaster=["ann", "bob"], start=[0, 5], end=[10, 10], probability=[0.5, 0.8],
+        ...     outcome=1, opens=0, closes=10, ends=10,
+        ... )
+        >>> scores.coverage.tolist(), scores.peer.round(1).tolist()
+        ([1.0, 0.5], [-23.5, 23.5])
     """
     names, who = np.unique(np.asarray(forecaster), return_inverse=True)
     window = _Window.of(opens, closes, ends)

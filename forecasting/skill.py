@@ -140,10 +140,11 @@ def skill(
             1, sums that are not finite, a level outside (0, 1), a rank shown that is outside 1 to
             n, or some to rank but none in the field.
 
-    >>> found = skill([8.0, 6.0, 0.5], [20.0, 20.0, 1.0], [4.0, 3.0, 0.3], [20, 20, 1],
-    ...               higher_is_better=True)
-    >>> found.rank.tolist(), found.better(0, 1) > 0.5
-    ([1, 3, 2], True)
+    Examples:
+        >>> found = skill([8.0, 6.0, 0.5], [20.0, 20.0, 1.0], [4.0, 3.0, 0.3], [20, 20, 1],
+        ...               higher_is_better=True)
+        >>> found.rank.tolist(), found.better(0, 1) > 0.5
+        ([1, 3, 2], True)
     """
     check_level(level)
     given = [np.asarray(values, dtype=np.float64) for values in (total, weight, squares, questions)]

@@ -14,8 +14,9 @@ _FORMULA = re.compile("'*(?:[\\s\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n
 def guarded(text: str) -> str:
     """Return a text for a cell, which no spreadsheet takes for a formula.
 
-    >>> guarded("=1+1"), guarded("-5"), guarded("'=1+1"), guarded("1 = 1"), guarded("'tis")
-    ("'=1+1", "'-5", "''=1+1", '1 = 1', "'tis")
+    Examples:
+        >>> guarded("=1+1"), guarded("-5"), guarded("'=1+1"), guarded("1 = 1"), guarded("'tis")
+        ("'=1+1", "'-5", "''=1+1", '1 = 1', "'tis")
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -23,7 +24,8 @@ def guarded(text: str) -> str:
 def unguarded(cell: str) -> str:
     """Return the text that `guarded` wrote into a cell.
 
-    >>> unguarded("'=1+1"), unguarded("''=1+1"), unguarded("=1+1"), unguarded("'tis")
-    ('=1+1', "'=1+1", '=1+1', "'tis")
+    Examples:
+        >>> unguarded("'=1+1"), unguarded("''=1+1"), unguarded("=1+1"), unguarded("'tis")
+        ('=1+1', "'=1+1", '=1+1', "'tis")
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

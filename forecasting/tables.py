@@ -50,8 +50,9 @@ def moment(text: str) -> float:
     Raises:
         ValueError: any other text.
 
-    >>> moment("1970-01-02"), moment("1970-01-01T01:00:00+01:00")
-    (86400.0, 0.0)
+    Examples:
+        >>> moment("1970-01-02"), moment("1970-01-01T01:00:00+01:00")
+        (86400.0, 0.0)
     """
     if not _MOMENT.fullmatch(text):
         raise ValueError(f"{shown(text)} is not an ISO 8601 time such as 2026-03-31T12:00:00Z")
@@ -115,10 +116,11 @@ class Dialect:
         Raises:
             ValueError: a text that is not a time.
 
-        >>> Dialect(dates="mdy").time("1/2/70 1:00")
-        (90000.0, 'dates read as month/day/year, UTC')
-        >>> Dialect(times="unix-ms").time("1767225600000")
-        (1767225600.0, 'numbers read as Unix times in milliseconds')
+        Examples:
+            >>> Dialect(dates="mdy").time("1/2/70 1:00")
+            (90000.0, 'dates read as month/day/year, UTC')
+            >>> Dialect(times="unix-ms").time("1767225600000")
+            (1767225600.0, 'numbers read as Unix times in milliseconds')
         """
         if not text or text in self.missing:
             return math.nan, ""

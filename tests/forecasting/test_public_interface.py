@@ -39,8 +39,10 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
     value = getattr(forecasting, name)
     if inspect.isclass(value) or inspect.isfunction(value):
         assert value.__name__ == name
-        assert inspect.getdoc(value)
-        assert not (inspect.getdoc(value) or "").startswith(f"{name}(")  # a dataclass's own
+        written = inspect.getdoc(value) or ""
+        assert written
+        assert not written.startswith(f"{name}(")  # what a dataclass writes by itself
+        assert not re.search(r"^>>> ", written, re.MULTILINE), "an example without a section"
     else:
         places = re.findall(rf"^::: (forecasting\.\w+)\.{name}$", REFERENCE, re.MULTILINE)
         assert described_in_source(places[0], name)
