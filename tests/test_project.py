@@ -152,3 +152,23 @@ def test_the_forge_runs_targets_that_exist() -> None:
     for word in " ".join(commands).split():
         if re.fullmatch(r"[a-z-]+", word):
             assert re.search(rf"^{word}:", makefile, re.MULTILINE), word
+
+
+def test_the_architecture_page_shows_the_import_order_that_is_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    order = next(contract for contract in contracts if contract["type"] == "layers")
+    packages = [name for layer in order["layers"] for name in layer.split(" | ")]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    diagram = page.split("```mermaid\n")[1].split("```")[0]
+    drawn = [name for name in re.findall(r"\w+", diagram) if name in packages]
+    assert list(dict.fromkeys(drawn)) == packages
+    described = set(re.findall(r"`(\w+)`", page))
+    assert set(packages) <= described
+
+
+def test_code_that_the_architecture_page_names_exists() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:service|tests|migrations|forecasting)[/.][\w/.]+)`", page):
+        path = ROOT / name.replace("forecasting.", "forecasting/")
+        assert path.exists() or path.with_suffix(".py").exists(), name
