@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from forecasting.scores import QuestionScores, baseline, brier, log_score, score_question
     from forecasting.simulate import Simulation, simulate
     from forecasting.skill import Skill, skill
-    from forecasting.tables import PanelError
+    from forecasting.tables import Dialect, PanelError
 
 __all__ = [
     "POOLS",
     "Aggregate",
     "Backtest",
+    "Dialect",
     "Estimate",
     "FitRefused",
     "ForecasterSummary",
@@ -81,7 +82,7 @@ _NAMES_BY_MODULE = {
     "scores": ("QuestionScores", "baseline", "brier", "log_score", "score_question"),
     "simulate": ("Simulation", "simulate"),
     "skill": ("Skill", "skill"),
-    "tables": ("PanelError",),
+    "tables": ("Dialect", "PanelError"),
 }
 _MODULES = MappingProxyType(
     {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
