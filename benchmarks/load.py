@@ -56,8 +56,8 @@ from service.models import (
     QuestionSet,
     Resolution,
     Role,
-    Scope,
     Token,
+    TokenScope,
 )
 from service.questions import hash_chain
 from service.questions.aggregates import Aggregator
@@ -185,7 +185,7 @@ async def fill(world: World) -> None:
                 "account_id": n,
                 "digest": secrets.digest(key),
                 "label": "load",
-                "scope": Scope.administer,
+                "scope": TokenScope.administer,
                 "created_at": at,
                 "used_at": datetime.now(UTC),
             }
@@ -223,7 +223,7 @@ async def fill(world: World) -> None:
         database,
         Resolution,
         (
-            hash_chain.linked(
+            hash_chain.append_link(
                 Resolution,
                 heads[n],
                 {
@@ -257,7 +257,7 @@ def said(world: World, heads: dict[int, Head], at: datetime) -> Iterator[dict[st
                 "expires_at": None,
                 "created_at": at - ago,
             }
-            row = hash_chain.linked(Forecast, head, values)
+            row = hash_chain.append_link(Forecast, head, values)
             head = Head.of(row)
             yield row
         heads[n] = head

@@ -21,13 +21,13 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import pages
 from service.accounts import api as accounts
-from service.accounts.last_used import Sightings
+from service.accounts.last_used import LastUsed
 from service.background import api as background
 from service.background import metrics
 from service.background.api import health
 from service.comments import api as comments
 from service.curation import api as curation
-from service.curation.drafting import Turns
+from service.curation.drafting import DraftingQueue
 from service.database.engine import Database
 from service.fits import api as fits
 from service.implications import api as implications
@@ -51,15 +51,15 @@ from service.scoring.dependencies import provide_scope
 from service.settings import Settings
 from service.web import caching, request_logging, security
 from service.web.body_timeout import BodyTimeout
-from service.web.chart_rendering import Drawer
-from service.web.dependencies import AnyBody, AppRequest
+from service.web.chart_rendering import ChartRenderer
+from service.web.dependencies import AppRequest, StrictRequest
 from service.web.etags import EntityTags
-from service.web.markdown import Renderer
+from service.web.markdown import MarkdownRenderer
 from service.web.openapi import Documentation, DocumentedAnswers
 from service.web.openapi import start as start_documentation
 from service.web.problems import ProblemDetails, translate
 from service.web.query_strings import check_parameters
-from service.web.rate_limits import Pace
+from service.web.rate_limits import RequestRateLimiter
 
 DOCUMENTATION: Final = Path(swagger_ui.__file__).parent / "static"
 HEADERS: Final = {
@@ -133,15 +133,15 @@ async def open_services(app: Litestar) -> AsyncIterator[None]:
     """Open what lives as long as the application does, for the settings that it has then."""
     settings: Settings = app.state.settings
     database, aggregator = Database(settings.url), Aggregator(settings.interval_level)
-    drawer = Drawer()
+    drawer = ChartRenderer()
     app.state.update(
         database=database,
         aggregator=aggregator,
         submissions=Submissions(database, aggregator),
         drawer=drawer,
-        renderer=Renderer(),
-        turns=Turns(),
-        pace=Pace(settings.requests_per_minute),
+        renderer=MarkdownRenderer(),
+        turns=DraftingQueue(),
+        pace=RequestRateLimiter(settings.requests_per_minute),
     )
     try:
         yield
@@ -205,10 +205,10 @@ def create_app(settings: Settings) -> Litestar:
             *([security.SchemeOfProxy()] if settings.client_address_header else []),
             counted.middleware,
             BodyTimeout(settings.body_timeout_seconds),
-            Sightings(),
+            LastUsed(),
         ],
         plugins=[DocumentedAnswers()],
-        request_class=AnyBody,
+        request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         before_send=[add_headers],
         openapi_config=_openapi(),

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from service.exceptions import Forbidden
-from service.models import BrowserSession, Role, Scope, Token
+from service.models import BrowserSession, Role, Token, TokenScope
 
 RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 
 
-OPENED: Final = dict(zip(Scope, Role, strict=True))
+OPENED: Final = dict(zip(TokenScope, Role, strict=True))
 """The highest role that a token of each scope can act in."""
 
 
@@ -35,7 +35,7 @@ class Actor:
     name: str
     role: Role
     bot: bool
-    scope: Scope = Scope.administer
+    scope: TokenScope = TokenScope.administer
     credential: Credential | None = field(default=None, compare=False)
 
     def may(self, role: Role) -> bool:
@@ -46,9 +46,9 @@ class Actor:
         """Raise Forbidden unless role and scope both allow what `role` allows."""
         if RANKS[self.role] < RANKS[role]:
             raise Forbidden(f"a {self.role} may not {to}; it takes the role {role} or a higher one")
-        self.require_scope(next(scope for scope in Scope if OPENED[scope] is role), to)
+        self.require_scope(next(scope for scope in TokenScope if OPENED[scope] is role), to)
 
-    def require_scope(self, scope: Scope, to: str) -> None:
+    def require_scope(self, scope: TokenScope, to: str) -> None:
         """Raise Forbidden unless the token's scope is at least this one."""
         if RANKS[OPENED[self.scope]] < RANKS[OPENED[scope]]:
             raise Forbidden(
@@ -57,4 +57,4 @@ class Actor:
 
     def require_whole(self, to: str) -> None:
         """Raise Forbidden if a token's scope keeps some of the account's own powers shut."""
-        self.require_scope(next(scope for scope in Scope if OPENED[scope] is self.role), to)
+        self.require_scope(next(scope for scope in TokenScope if OPENED[scope] is self.role), to)

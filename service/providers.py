@@ -10,12 +10,12 @@ from service.pages.visitors import VISITOR, signed_in
 from service.permissions import Actor
 from service.questions.aggregates import Aggregator
 from service.questions.submissions import Submissions
-from service.web.dependencies import AppRequest, Who
+from service.web.dependencies import AppRequest, CurrentActor
 
 
 async def provide_actor(request: AppRequest) -> Actor:
     """Who asks the API: by their token, and never by a cookie."""
-    async with request.app.state.database.glance() as session:
+    async with request.app.state.database.autocommit() as session:
         actor = await tokens.authenticate(session, request.headers.get("Authorization"))
     return _admit(request, actor)
 
@@ -41,7 +41,7 @@ def _admit(request: AppRequest, actor: Actor) -> Actor:
     return actor
 
 
-async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
+async def provide_reading(request: AppRequest, actor: CurrentActor) -> AsyncIterator[AsyncSession]:
     """A read transaction for someone who is known."""
     del actor
     await _receive_body(request)
@@ -49,7 +49,7 @@ async def provide_reading(request: AppRequest, actor: Who) -> AsyncIterator[Asyn
         yield session
 
 
-async def provide_writing(request: AppRequest, actor: Who) -> AsyncIterator[AsyncSession]:
+async def provide_writing(request: AppRequest, actor: CurrentActor) -> AsyncIterator[AsyncSession]:
     """A write transaction: committed before the answer goes out, undone by any error."""
     del actor
     await _receive_body(request)

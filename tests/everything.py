@@ -21,10 +21,10 @@ from service.accounts import accounts, passwords
 from service.background.tasks import Status as TaskStatus
 from service.curation import resolutions
 from service.database.engine import Database
-from service.exchange.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, PersonalExport
 from service.models import (
     Account,
-    Act,
+    AuditEvent,
     BrowserSession,
     Cause,
     Comment,
@@ -32,8 +32,8 @@ from service.models import (
     CommentRevision,
     Fit,
     FitStatus,
+    FrozenEntry,
     FrozenLeaderboard,
-    FrozenStanding,
     Implication,
     Invitation,
     Outcome,
@@ -42,12 +42,12 @@ from service.models import (
     QuestionSet,
     Resolution,
     Role,
-    Scope,
     SetPolicy,
     Task,
     TaskKind,
     TaskPiece,
     Token,
+    TokenScope,
     Visibility,
     Webhook,
     WebhookAttempt,
@@ -200,7 +200,7 @@ async def _store_accounts(
                     account_id=actor.id,
                     digest=f"{actor.id}-{number}",
                     label=text,
-                    scope=list(Scope)[number % len(Scope)],
+                    scope=list(TokenScope)[number % len(TokenScope)],
                     created_at=at,
                     used_at=ends[number % 3],
                     expires_at=ends[number % 3],
@@ -244,7 +244,7 @@ async def _store_accounts(
             "text": TEXTS[0],
         }
         session.add(
-            Act(
+            AuditEvent(
                 action=action,
                 account_id=number or None,
                 subject_id=number or None,
@@ -425,7 +425,7 @@ async def _freeze_leaderboards(session: AsyncSession, curator: Actor, at: dateti
     session.add(before)
     await session.flush()
     session.add_all(
-        FrozenStanding(
+        FrozenEntry(
             leaderboard_id=before.id,
             position=place + 1,
             rank=place // 2 + 1,
@@ -488,7 +488,7 @@ async def _store_webhooks(
 
 async def _store_tasks(session: AsyncSession, account_id: int, at: datetime) -> list[int]:
     """Tasks of each kind in each status."""
-    asked = Export(what=Own.forecasts, form=Format.csv, account_id=account_id).asked()
+    asked = Export(what=PersonalExport.forecasts, form=Format.csv, account_id=account_id).asked()
     file = {"name": "n" * 200, "media_type": "text/csv", "bytes": 3, "sha256": "0" * 64, "rows": 0}
     times = {
         TaskStatus.queued: {},

@@ -13,7 +13,7 @@ from forecasting.pooling import POOLS
 from service.audit import audit_log
 from service.clock import now
 from service.exceptions import Conflict, Invalid, NotFound
-from service.models import Account, BrowserSession, Role, Scope, Token
+from service.models import Account, BrowserSession, Role, Token, TokenScope
 from service.permissions import RANKS, Actor, Credential
 from service.text.names import name_key, skeleton
 from service.text.validation import check_name
@@ -360,7 +360,9 @@ async def first_administrator(session: AsyncSession) -> Account | None:
 
 
 def actor_of(
-    account: Account, scope: Scope = Scope.administer, credential: Credential | None = None
+    account: Account,
+    scope: TokenScope = TokenScope.administer,
+    credential: Credential | None = None,
 ) -> Actor:
     """An account as someone who asks."""
     return Actor(account.id, account.name, Role(account.role), account.bot, scope, credential)

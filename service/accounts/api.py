@@ -26,16 +26,16 @@ from service.accounts.schemas import (
 from service.exceptions import Invalid
 from service.models import LARGEST_ID
 from service.web import security
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Cursor,
     Imported,
     Limit,
-    page_of,
-    position,
-    strictly,
+    decode_body,
+    decode_id_cursor,
+    paginate,
     utc,
 )
 from service.web.schemas import Page, PeoplePage
@@ -53,7 +53,7 @@ def _address(request: AppRequest) -> str:
 @post("/registrations", tags=["Accounts"], summary="Register")
 async def register(request: AppRequest, data: JSONBody[SkipValidation[Registration]]) -> AccountOut:
     """Make an account for oneself, by invitation or, where registration is open, without."""
-    data = await strictly(request, Registration)
+    data = await decode_body(request, Registration)
     state = request.app.state
     actor = await authentication.register(
         state.database,
@@ -70,7 +70,7 @@ async def register(request: AppRequest, data: JSONBody[SkipValidation[Registrati
 @post("/renewals", tags=["Accounts"], summary="Set a password by invitation")
 async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) -> AccountOut:
     """Set the password of the account that an invitation was made for; its sessions end."""
-    data = await strictly(request, Renewal)
+    data = await decode_body(request, Renewal)
     state = request.app.state
     actor = await authentication.renew_password(
         state.database,
@@ -90,7 +90,7 @@ async def exchange(
     request: AppRequest, data: JSONBody[SkipValidation[NewTokenByPassword]]
 ) -> IssuedToken:
     """Issue a token to whoever knows an account's name and password."""
-    data = await strictly(request, NewTokenByPassword)
+    data = await decode_body(request, NewTokenByPassword)
     state = request.app.state
     actor = await authentication.identify(
         state.database, state.settings, data.name, data.password, address=_address(request)
@@ -109,16 +109,19 @@ class Mine(Controller):
     tags = ("Accounts",)
 
     @get(summary="Get my account")
-    async def me(self, actor: Who, reading: Reading) -> AccountOut:
+    async def me(self, actor: CurrentActor, reading: ReadSession) -> AccountOut:
         """The account that the token opens."""
         return AccountOut.of(await accounts.get(reading, actor.id))
 
     @post("/password", status_code=200, summary="Change my password")
     async def change_password(
-        self, request: AppRequest, actor: Who, data: JSONBody[SkipValidation[PasswordChange]]
+        self,
+        request: AppRequest,
+        actor: CurrentActor,
+        data: JSONBody[SkipValidation[PasswordChange]],
     ) -> AccountOut:
         """Change the password by giving the present one; every browser is signed out."""
-        data = await strictly(request, PasswordChange)
+        data = await decode_body(request, PasswordChange)
         state = request.app.state
         await authentication.change_password(
             state.database,
@@ -134,55 +137,71 @@ class Mine(Controller):
 
     @get("/bots", summary="List my bots")
     async def bots(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
     ) -> Page[AccountOut]:
         """The bots that one owns; their tokens are at /accounts/{id}/tokens."""
         rows = await accounts.listing(
-            reading, actor, owner_id=actor.id, after=position(cursor) or 0, limit=limit + 1
+            reading, actor, owner_id=actor.id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, AccountOut.of, lambda row: row.id)
+        return paginate(rows, limit, AccountOut.of, lambda row: row.id)
 
     @get("/tokens", summary="List my tokens")
     async def tokens(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
     ) -> Page[TokenOut]:
         """One's tokens, the newest first, with their last use."""
         rows = await tokens.listing(
-            reading, actor, actor.id, before=position(cursor), limit=limit + 1
+            reading, actor, actor.id, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, TokenOut.of, lambda row: row.id)
+        return paginate(rows, limit, TokenOut.of, lambda row: row.id)
 
     @post("/tokens", summary="Create a token of mine")
     async def create_token(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         data: JSONBody[SkipValidation[NewToken]],
     ) -> IssuedToken:
         """Issue a token that opens no more, and no longer, than the one that asks."""
-        data = await strictly(request, NewToken)
+        data = await decode_body(request, NewToken)
         token, secret = await tokens.create(
             writing, actor, actor.id, data.label, data.scope, utc(data.expires_at)
         )
         return IssuedToken(TokenOut.of(token), secret)
 
     @delete("/tokens/{token_id:int}", status_code=200, summary="Revoke a token of mine")
-    async def revoke_token(self, actor: Who, writing: Writing, token_id: TokenId) -> TokenOut:
+    async def revoke_token(
+        self, actor: CurrentActor, writing: WriteSession, token_id: TokenId
+    ) -> TokenOut:
         """End a token; doing it again changes nothing."""
         return TokenOut.of(await tokens.revoke(writing, actor, actor.id, token_id))
 
     @get("/sessions", summary="List my sessions")
     async def sessions(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
     ) -> Page[SessionOut]:
         """The browsers in which one is signed in, the newest first."""
-        rows = await sessions.listing(reading, actor, before=position(cursor), limit=limit + 1)
-        return page_of(rows, limit, SessionOut.of, lambda row: row.id)
+        rows = await sessions.listing(
+            reading, actor, before=decode_id_cursor(cursor), limit=limit + 1
+        )
+        return paginate(rows, limit, SessionOut.of, lambda row: row.id)
 
     @delete("/sessions/{session_id:int}", status_code=200, summary="End a session of mine")
     async def end_session(
-        self, actor: Who, writing: Writing, session_id: SessionId
+        self, actor: CurrentActor, writing: WriteSession, session_id: SessionId
     ) -> EndedSession:
         """Sign a browser out."""
         await sessions.revoke(writing, actor, session_id)
@@ -198,17 +217,17 @@ class Accounts(Controller):
     @get(summary="List accounts (administrators)", responses=MAY_REFUSE)
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         imported: Imported = False,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> PeoplePage[AccountOut]:
         """Every account in the order of their ids."""
         rows = await accounts.listing(
-            reading, actor, after=position(cursor) or 0, limit=limit + 1, imported=imported
+            reading, actor, after=decode_id_cursor(cursor) or 0, limit=limit + 1, imported=imported
         )
-        found = page_of(rows, limit, AccountOut.of, lambda row: row.id)
+        found = paginate(rows, limit, AccountOut.of, lambda row: row.id)
         left_out = 0 if imported else await accounts.count_imported(reading)
         return PeoplePage(found.items, found.next, left_out)
 
@@ -216,12 +235,12 @@ class Accounts(Controller):
     async def create(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         data: JSONBody[SkipValidation[NewAccount]],
     ) -> AccountOut:
         """Create an account that nothing opens yet: invite its owner, or issue a bot's token."""
-        data = await strictly(request, NewAccount)
+        data = await decode_body(request, NewAccount)
         made = await accounts.add(
             writing, actor, data.name, data.role, bot=data.bot, owner_id=data.owner_id
         )
@@ -231,24 +250,28 @@ class Accounts(Controller):
     async def change_role(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         account_id: AccountId,
         data: JSONBody[SkipValidation[AccountChange]],
     ) -> AccountOut:
         """Give an account another role; its bots are never left with more."""
-        data = await strictly(request, AccountChange)
+        data = await decode_body(request, AccountChange)
         return AccountOut.of(await accounts.change_role(writing, actor, account_id, data.role))
 
     @post("/{account_id:int}/deactivation", status_code=200, summary="Deactivate (administrators)")
-    async def deactivate(self, actor: Who, writing: Writing, account_id: AccountId) -> AccountOut:
+    async def deactivate(
+        self, actor: CurrentActor, writing: WriteSession, account_id: AccountId
+    ) -> AccountOut:
         """End an account's sessions and tokens, and its bots' tokens; its forecasts stay."""
         return AccountOut.of(await accounts.deactivate(writing, actor, account_id))
 
     @delete(
         "/{account_id:int}/deactivation", status_code=200, summary="Reactivate (administrators)"
     )
-    async def reactivate(self, actor: Who, writing: Writing, account_id: AccountId) -> AccountOut:
+    async def reactivate(
+        self, actor: CurrentActor, writing: WriteSession, account_id: AccountId
+    ) -> AccountOut:
         """Open an account again; what it was opened with before stays ended."""
         return AccountOut.of(await accounts.reactivate(writing, actor, account_id))
 
@@ -259,29 +282,29 @@ class Accounts(Controller):
     )
     async def tokens(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         account_id: AccountId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[TokenOut]:
         """The tokens of a bot of one's own or, for administrators, of anyone."""
         rows = await tokens.listing(
-            reading, actor, account_id, before=position(cursor), limit=limit + 1
+            reading, actor, account_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, TokenOut.of, lambda row: row.id)
+        return paginate(rows, limit, TokenOut.of, lambda row: row.id)
 
     @post("/{account_id:int}/tokens", summary="Create a bot's token (owner, administrators)")
     async def create_token(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         account_id: AccountId,
         data: JSONBody[SkipValidation[NewToken]],
     ) -> IssuedToken:
         """Issue a token of a bot; a person's are issued by themselves alone."""
-        data = await strictly(request, NewToken)
+        data = await decode_body(request, NewToken)
         token, secret = await tokens.create(
             writing, actor, account_id, data.label, data.scope, utc(data.expires_at)
         )
@@ -293,7 +316,7 @@ class Accounts(Controller):
         summary="Revoke an account's token (owner, administrators)",
     )
     async def revoke_token(
-        self, actor: Who, writing: Writing, account_id: AccountId, token_id: TokenId
+        self, actor: CurrentActor, writing: WriteSession, account_id: AccountId, token_id: TokenId
     ) -> TokenOut:
         """End a token; doing it again changes nothing."""
         return TokenOut.of(await tokens.revoke(writing, actor, account_id, token_id))
@@ -307,22 +330,28 @@ class Invitations(Controller):
 
     @get(summary="List invitations (administrators)", responses=MAY_REFUSE)
     async def listing(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
     ) -> Page[InvitationOut]:
         """Every invitation, the newest first, without their secrets."""
-        rows = await invitations.listing(reading, actor, before=position(cursor), limit=limit + 1)
-        return page_of(rows, limit, InvitationOut.of, lambda row: row.id)
+        rows = await invitations.listing(
+            reading, actor, before=decode_id_cursor(cursor), limit=limit + 1
+        )
+        return paginate(rows, limit, InvitationOut.of, lambda row: row.id)
 
     @post(summary="Invite (administrators)")
     async def invite(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         data: JSONBody[SkipValidation[NewInvitation]],
     ) -> IssuedInvitation:
         """Let people register with a role, or one account's owner set its password once."""
-        data = await strictly(request, NewInvitation)
+        data = await decode_body(request, NewInvitation)
         ending = utc(data.expires_at)
         if data.account_id is not None and data.role is None and data.uses == 1:
             made, secret = await invitations.invite_back(
@@ -342,7 +371,7 @@ class Invitations(Controller):
         "/{invitation_id:int}", status_code=200, summary="Revoke an invitation (administrators)"
     )
     async def revoke(
-        self, actor: Who, writing: Writing, invitation_id: InvitationId
+        self, actor: CurrentActor, writing: WriteSession, invitation_id: InvitationId
     ) -> InvitationOut:
         """End an invitation; doing it again changes nothing."""
         return InvitationOut.of(await invitations.revoke(writing, actor, invitation_id))

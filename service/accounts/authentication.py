@@ -41,7 +41,7 @@ async def identify(
     limits = [rate_limits.by_address(PASSWORD, address, attempts), from_here]
     if not await rate_limits.is_known(database, key, address):
         limits.append(rate_limits.by_name(PASSWORD, key, attempts))
-    await rate_limits.spend(database, *limits)
+    await rate_limits.consume(database, *limits)
     async with database.read() as session:
         account = await session.scalar(
             accounts.by_name(name if name.isprintable() else "")
@@ -80,7 +80,7 @@ async def register(
     if settings.registration == "invitation" and not invitation:
         raise Forbidden("registration is by invitation here; ask an administrator for one")
     name = accounts.check_account_name(name, by_themselves=True)
-    await rate_limits.spend(
+    await rate_limits.consume(
         database, rate_limits.by_address("registration", address, settings.sign_in_attempts)
     )
     await passwords.check(password, name=name)
@@ -118,7 +118,7 @@ async def renew_password(
     With its first password an account may get another name; later `name` may only repeat it. API
     tokens go on unless `revoke_tokens`. Raises Invalid, Conflict and TooManyRequests.
     """
-    await rate_limits.spend(
+    await rate_limits.consume(
         database, rate_limits.by_address("invitation", address, settings.sign_in_attempts)
     )
     async with database.read() as session:

@@ -28,7 +28,7 @@ async def record(database: Database, credential: Credential) -> None:
         )
 
 
-class Sightings(ASGIMiddleware):
+class LastUsed(ASGIMiddleware):
     """Records when tokens and sessions were last used, after the answer has gone out."""
 
     scopes = (ScopeType.HTTP,)

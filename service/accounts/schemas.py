@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from service.models import Account, BrowserSession, Invitation, Role, Scope, Token
+from service.models import Account, BrowserSession, Invitation, Role, Token, TokenScope
 from service.web.openapi import example_body
 from service.web.schemas import Id, Moment, StoredText
 
@@ -56,7 +56,7 @@ class NewToken(msgspec.Struct, forbid_unknown_fields=True):
     """A token to issue; `expires_at` null: it never expires."""
 
     label: Label
-    scope: Scope = Scope.forecast
+    scope: TokenScope = TokenScope.forecast
     expires_at: Moment | None = None
 
 
@@ -219,8 +219,8 @@ class IssuedInvitation(msgspec.Struct):
 example_body(Registration("ann", PASSWORD, invitation="cri_SECRET"))
 example_body(Renewal("cri_SECRET", PASSWORD))
 example_body(PasswordChange(PASSWORD, "a longer and better one"))
-example_body(NewToken("laptop", Scope.forecast, datetime(2027, 6, 1, tzinfo=UTC)))
-example_body(NewTokenByPassword("laptop", Scope.forecast, name="ann", password=PASSWORD))
+example_body(NewToken("laptop", TokenScope.forecast, datetime(2027, 6, 1, tzinfo=UTC)))
+example_body(NewTokenByPassword("laptop", TokenScope.forecast, name="ann", password=PASSWORD))
 example_body(NewAccount("robot", Role.forecaster, bot=True, owner_id=1))
 example_body(AccountChange(Role.curator))
 example_body(NewInvitation(Role.forecaster, uses=20))

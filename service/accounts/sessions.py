@@ -20,7 +20,7 @@ from service.accounts.last_used import unseen
 from service.clock import now
 from service.database.engine import Database
 from service.exceptions import NotFound, Unauthenticated
-from service.models import Account, BrowserSession, Scope, Token
+from service.models import Account, BrowserSession, Token, TokenScope
 from service.permissions import Actor, Credential
 from service.settings import Settings
 from service.text.validation import without_controls
@@ -101,7 +101,7 @@ async def sign_in_by_token(
         Unauthenticated: the token is unknown, expired or revoked.
         TooManyRequests: by address.
     """
-    await rate_limits.spend(
+    await rate_limits.consume(
         database, rate_limits.by_address("a token", address, settings.sign_in_attempts)
     )
     async with database.read() as session:
@@ -171,7 +171,7 @@ async def authenticate(session: AsyncSession, secret: str | None) -> Actor:
     account, signed_in, token = found
     return actor_of(
         account,
-        Scope(token.scope) if token else Scope.administer,
+        TokenScope(token.scope) if token else TokenScope.administer,
         Credential(
             BrowserSession,
             signed_in.id,

@@ -12,7 +12,7 @@ from service.accounts import accounts, secrets
 from service.accounts.last_used import unseen
 from service.clock import now
 from service.exceptions import Forbidden, Invalid, NotFound, Unauthenticated
-from service.models import Account, Role, Scope, Token, Utc
+from service.models import Account, Role, Token, TokenScope, Utc
 from service.permissions import OPENED, RANKS, Actor, Credential
 from service.text.validation import check_name
 
@@ -26,7 +26,7 @@ async def issue(
     session: AsyncSession,
     account_id: int,
     label: str,
-    scope: Scope = Scope.administer,
+    scope: TokenScope = TokenScope.administer,
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
     """Issue a token; its secret is returned here and nowhere again, for only a digest is kept.
@@ -67,7 +67,7 @@ async def create(
     actor: Actor,
     account_id: int,
     label: str,
-    scope: Scope,
+    scope: TokenScope,
     expires_at: datetime | None,
 ) -> tuple[Token, str]:
     """Issue a token for oneself or a bot of one's own; it opens no more, and no longer, than asked.
@@ -111,7 +111,7 @@ async def revoke(session: AsyncSession, actor: Actor, account_id: int, token_id:
     if token is None or token.account_id != account.id:
         raise NotFound(f"{account.name!r} has no token {token_id}")
     if not (actor.credential and (Token, token.id) == (actor.credential.kind, actor.credential.id)):
-        actor.require_scope(Scope(token.scope), "revoke this token")
+        actor.require_scope(TokenScope(token.scope), "revoke this token")
     token.revoked_at = token.revoked_at or now()
     return token
 
@@ -155,7 +155,7 @@ async def opened(session: AsyncSession, secret: str) -> Actor:
         raise Unauthenticated("this token is unknown, expired or revoked")
     account_id, name, role, bot, scope, token_id, expires_at, used_at = row
     credential = Credential(Token, token_id, expires_at, unseen(used_at))
-    return Actor(account_id, name, Role(role), bot, Scope(scope), credential)
+    return Actor(account_id, name, Role(role), bot, TokenScope(scope), credential)
 
 
 @cache

@@ -34,7 +34,7 @@ from service.clock import now
 from service.models import (
     LARGEST_ID,
     Account,
-    Act,
+    AuditEvent,
     Comment,
     CommentRemoval,
     Implication,
@@ -111,7 +111,7 @@ async def record(
         details: what was before and after, in JSON's types; no secrets.
     """
     session.add(
-        Act(
+        AuditEvent(
             action=action,
             account_id=account_id,
             subject_id=subject_id,
@@ -194,7 +194,7 @@ def changes(before: QuestionRevision, after: QuestionRevision) -> dict[str, dict
 
 def _arm(
     source: str,
-    row: type[QuestionRevision | Resolution | SetPolicy | CommentRemoval | Act],
+    row: type[QuestionRevision | Resolution | SetPolicy | CommentRemoval | AuditEvent],
     action: Column,
     reason: Column,
     **subject: Column,
@@ -272,7 +272,7 @@ def _removals(*, public: bool) -> Select[*tuple[Any, ...]]:
 
 
 def _acts() -> Select[*tuple[Any, ...]]:
-    row = Act
+    row = AuditEvent
     return _arm("act", row, row.action, row.reason, set_id=row.set_id, subject_id=row.subject_id)
 
 
@@ -306,6 +306,6 @@ async def _details(
         query = select(table.id, *(getattr(table, name) for name in columns))
         for row_id, *values in await session.execute(query.where(table.id.in_(ids[source]))):
             found[source, row_id] = dict(zip(columns, values, strict=True))
-    for act in await session.scalars(select(Act).where(Act.id.in_(ids["act"]))):
+    for act in await session.scalars(select(AuditEvent).where(AuditEvent.id.in_(ids["act"]))):
         found["act", act.id] = act.details
     return found

@@ -47,7 +47,9 @@ class Background:
     tasks: Sequence[Task]
 
 
-async def beat(session: AsyncSession, name: str, doing: str, progress: Progress = IDLE) -> None:
+async def record_heartbeat(
+    session: AsyncSession, name: str, doing: str, progress: Progress = IDLE
+) -> None:
     """Note that a worker is alive, and what it does; those long gone are forgotten."""
     at = now()
     worker = await session.scalar(select(Worker).where(Worker.name == name))
@@ -61,7 +63,7 @@ async def beat(session: AsyncSession, name: str, doing: str, progress: Progress 
     worker.seen_at = at
 
 
-async def leave(session: AsyncSession, name: str) -> None:
+async def deregister(session: AsyncSession, name: str) -> None:
     """Forget a worker that ends in order."""
     await session.execute(delete(Worker).where(Worker.name == name))
 

@@ -17,7 +17,7 @@ from service.background import heartbeats, tasks
 from service.background.tasks import Status
 from service.clock import now
 from service.fits import health
-from service.fits.health import Trust
+from service.fits.health import ModelHealth
 from service.models import Fit, FitStatus, TaskKind, Webhook, WebhookDelivery
 from service.web.dependencies import AppRequest
 
@@ -87,7 +87,7 @@ async def _measure(session: AsyncSession, state: State) -> None:
     for status, (count, seconds) in stored.items():
         FITS.labels(status).set(count)
         FITTED.labels(status).set(seconds)
-    judged = await health.judge(session, state.aggregator, check=True)
+    judged = await health.model_health(session, state.aggregator, reread=True)
     fit = judged.in_force
     FIT.set(fit.id if fit else 0)
     UNREADABLE.set(judged.unreadable is not None)
@@ -108,7 +108,7 @@ async def _measure(session: AsyncSession, state: State) -> None:
 
 
 async def _measure_jobs(
-    session: AsyncSession, judged: Trust, patience: timedelta, at: datetime
+    session: AsyncSession, judged: ModelHealth, patience: timedelta, at: datetime
 ) -> None:
     """What is queued, running and failed: in the rows, so it is told also while no worker runs."""
     counts = {(kind, status): 0 for kind in ("refit", *TaskKind) for status in LIVE}

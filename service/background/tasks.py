@@ -243,7 +243,7 @@ async def _pieces(database: Database, task_id: int) -> AsyncIterator[bytes]:
     """What a task made, piece by piece: a reader who takes long holds no transaction."""
     number = 0
     while True:
-        async with database.glance() as session:
+        async with database.autocommit() as session:
             content = await session.scalar(
                 select(TaskPiece.content).where(
                     TaskPiece.task_id == task_id, TaskPiece.number == number
@@ -437,7 +437,7 @@ async def _write_export(
     wanted = Export.of(task.asked)
     async with database.read() as reading:
         tables = await wanted.tables(reading)
-        paper = _Paper(database, task, await wanted.expected(reading))
+        paper = _ExportWriter(database, task, await wanted.expected(reading))
         counted = [replace(table, batches=paper.counting(table.batches)) for table in tables]
         async for piece in wanted.written(counted):
             if stopped():
@@ -454,7 +454,7 @@ async def _write_export(
         ended.expires_at = now() + kept
 
 
-class _Paper:
+class _ExportWriter:
     """Where an export is written: what gathers is stored in pieces, with how far it is."""
 
     def __init__(self, database: Database, task: Task, expected: int) -> None:

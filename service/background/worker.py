@@ -59,7 +59,7 @@ class Stopped(Exception):  # noqa: N818  # an order that was followed, not an er
     """The sampler was told to stop; what it was doing is not a fit's fault."""
 
 
-class Told(ctypes.Structure):
+class ProgressMessage(ctypes.Structure):
     """How far the child process is, in memory that it shares with the worker."""
 
     _fields_: ClassVar = [
@@ -79,7 +79,7 @@ class Sampler:
         self._pool: ProcessPoolExecutor | None = None
         self.child: int | None = None
         self._stopped = threading.Event()
-        self._told = RawValue(Told)
+        self._told = RawValue(ProgressMessage)
 
     def sample(self, panel: Panel, settings: Settings) -> Sampled:
         """Fit the model to a panel; raises Stopped, but nothing for what the sampler does."""
@@ -135,11 +135,11 @@ class Sampler:
             self.child = None
 
 
-_told = Told()
+_told = ProgressMessage()
 """Where the child process says how far it is."""
 
 
-def _begin(told: Told) -> None:
+def _begin(told: ProgressMessage) -> None:
     """Share what is told with the worker, and end with it, however it ends."""
     global _told  # noqa: PLW0603  # what an initializer of a pool is for
     _told = told
@@ -178,7 +178,7 @@ def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
     return Sampled(FitStatus.accepted, posterior=posterior, summaries=summaries)
 
 
-class Pulse:
+class Heartbeat:
     """Says every few seconds, in a thread, that a worker is alive, what it does and how far it is.
 
     While that changes, it says so every second.
@@ -220,7 +220,7 @@ class Pulse:
         """Leave."""
         self._stopped.set()
         self._thread.join()
-        self._tell(lambda session: heartbeats.leave(session, self.name))
+        self._tell(lambda session: heartbeats.deregister(session, self.name))
 
     def _run(self) -> None:
         told, told_at = self._progress(), time.monotonic()
@@ -232,7 +232,7 @@ class Pulse:
 
     def _beat(self) -> None:
         doing, progress = ", ".join(self._doing), self._progress()
-        self._tell(lambda session: heartbeats.beat(session, self.name, doing, progress))
+        self._tell(lambda session: heartbeats.record_heartbeat(session, self.name, doing, progress))
 
     def _tell(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
         async def write(database: Database) -> None:
@@ -292,7 +292,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
     One `beside` a web process does not log that it is ready: the server's address comes last.
     """
     sampler = Sampler()
-    pulse = Pulse(settings, lambda: sampler.progress)
+    pulse = Heartbeat(settings, lambda: sampler.progress)
     hand_out = _tasks(settings, pulse, stop)
 
     @DBOS.step(name="fit")
@@ -460,7 +460,7 @@ def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
     return watch
 
 
-def _tasks(settings: Settings, pulse: Pulse, stop: threading.Event) -> Callable[[], None]:
+def _tasks(settings: Settings, pulse: Heartbeat, stop: threading.Event) -> Callable[[], None]:
     """Define the workflow of a task; what enqueues one for each task that is not done."""
     kept = timedelta(hours=settings.export_kept_hours)
 

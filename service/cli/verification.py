@@ -70,7 +70,7 @@ def verify(
             return [one async for one in hash_chain.check(session, noted)]
 
     async def compare(database: Database, _settings: Settings) -> Comparison:
-        async with database.undone() as session:
+        async with database.dry_run() as session:
             return await compare_derived(session)
 
     found = with_database(work)
@@ -137,7 +137,7 @@ def _checked(file: Path, expected: str | None) -> str:
         told: Any = msgspec.json.decode(file.read_bytes())
         inside = told.get("receipt", told) if isinstance(told, dict) else told
         given = msgspec.convert(inside, ReceiptOut)
-        reached = hash_chain.follow(given.receipt())
+        reached = hash_chain.verify(given.receipt())
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
         raise Invalid(f"{file}: not a receipt: {error}") from None
     except Invalid as refusal:

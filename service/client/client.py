@@ -36,7 +36,7 @@ from service.questions.schemas.forecasts import (
 )
 from service.questions.schemas.questions import QuestionDetail, QuestionOut
 from service.questions.search import Order
-from service.scoring.leaderboards import Who
+from service.scoring.leaderboards import EntrantFilter
 from service.scoring.schemas.calibration import CalibrationOut
 from service.scoring.schemas.forecasters import ForecasterOut
 from service.scoring.schemas.leaderboards import StandingOut
@@ -239,7 +239,7 @@ class Client:
         score: ScoreKind = "peer",
         set: str | None = None,  # noqa: A002  # as the API calls it
         tag: str | None = None,
-        who: Who | str = Who.everyone,
+        who: EntrantFilter | str = EntrantFilter.everyone,
         least_questions: int = 1,
         pools: bool = False,
         imported: bool | None = None,

@@ -17,8 +17,21 @@ from service.models import LARGEST_ID
 from service.questions import questions
 from service.questions.dependencies import QuestionId
 from service.text.validation import LONGEST_REASON
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.dependencies import (
+    WITHOUT_NUL,
+    AppRequest,
+    CurrentActor,
+    ReadSession,
+    WriteSession,
+)
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    decode_body,
+    decode_id_cursor,
+    paginate,
+)
 from service.web.repetition import IdempotencyKey, once
 from service.web.schemas import Page
 
@@ -35,14 +48,14 @@ class Comments(Controller):
     async def write(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewComment]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[CommentOut]:
         """Say something in Markdown, answer a comment, or explain a forecast of one's own."""
-        data = await strictly(request, NewComment)
+        data = await decode_body(request, NewComment)
 
         async def work() -> CommentOut:
             said = await comments.write(
@@ -61,8 +74,8 @@ class Comments(Controller):
     @get("/questions/{question_id:int}/comments", summary="List the comments on a question")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         parent: Annotated[
             int | None,
@@ -80,44 +93,44 @@ class Comments(Controller):
             actor,
             view,
             parent_id=parent,
-            before=position(cursor),
+            before=decode_id_cursor(cursor),
             limit=limit + 1,
         )
-        return page_of(rows, limit, CommentOut.of, lambda said: said.comment.id)
+        return paginate(rows, limit, CommentOut.of, lambda said: said.comment.id)
 
     @post("/comments/{comment_id:int}/revisions", summary="Edit my comment")
     async def edit(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         comment_id: CommentId,
         data: JSONBody[SkipValidation[NewText]],
     ) -> CommentOut:
         """Say it in other words; what it said before stays in its history."""
-        data = await strictly(request, NewText)
+        data = await decode_body(request, NewText)
         return CommentOut.of(await comments.edit(writing, actor, comment_id, text=data.text))
 
     @get("/comments/{comment_id:int}/revisions", summary="List what a comment has said")
     async def revisions(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         comment_id: CommentId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[CommentRevisionOut]:
         """Every text of a comment, the first first; those of a removed one are for curators."""
         rows = await comments.revisions(
-            reading, actor, comment_id, after=position(cursor) or 0, limit=limit + 1
+            reading, actor, comment_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, CommentRevisionOut.of, lambda row: row.number)
+        return paginate(rows, limit, CommentRevisionOut.of, lambda row: row.number)
 
     @delete("/comments/{comment_id:int}", status_code=200, summary="Remove a comment")
     async def remove(
         self,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         comment_id: CommentId,
         reason: Annotated[
             str,
@@ -135,13 +148,13 @@ class Comments(Controller):
     async def restore(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         comment_id: CommentId,
         data: JSONBody[SkipValidation[Restoration]],
     ) -> CommentOut:
         """Put back what a curator hid."""
-        data = await strictly(request, Restoration)
+        data = await decode_body(request, Restoration)
         said = await comments.restore(writing, actor, comment_id, reason=data.reason)
         return CommentOut.of(said)
 

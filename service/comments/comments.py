@@ -27,7 +27,7 @@ from service.text.validation import check_passage, optional_reason, required_rea
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommentView:
     """A comment as it stands: whose it is, its newest text, and whether it was taken out of sight.
 
     The text is Markdown as it was written, to be escaped by whoever shows it.
@@ -60,7 +60,7 @@ async def write(
     parent_id: int | None = None,
     forecast_id: int | None = None,
     private: bool = False,
-) -> Said:
+) -> CommentView:
     """Comment on a question.
 
     Args:
@@ -98,7 +98,7 @@ async def write(
     revision = CommentRevision(comment_id=row.id, number=1, text=text, created_at=at)
     session.add(revision)
     await session.flush()
-    return Said(row, actor.name, actor.bot, revision, None)
+    return CommentView(row, actor.name, actor.bot, revision, None)
 
 
 async def repeated(
@@ -110,7 +110,7 @@ async def repeated(
     parent_id: int | None,
     private: bool,
     within: timedelta,
-) -> Said | None:
+) -> CommentView | None:
     """The same comment if the actor wrote it a moment ago, at most so long.
 
     For programs that ask again when no answer came, and send no Idempotency-Key. Of two such
@@ -126,10 +126,12 @@ async def repeated(
         CommentRevision.text == text,
     )
     rows = await session.execute(query.order_by(Comment.id.desc()))
-    return next((said for said in (Said(*row) for row in rows) if said.removal is None), None)
+    return next(
+        (said for said in (CommentView(*row) for row in rows) if said.removal is None), None
+    )
 
 
-async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> Said:
+async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> CommentView:
     """Say one's own comment in other words; the old ones stay in its history."""
     actor.require(Role.forecaster, "edit a comment")
     text = check_passage(text, "text")
@@ -151,7 +153,9 @@ async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: st
     return await get(session, actor, comment_id)
 
 
-async def remove(session: AsyncSession, actor: Actor, comment_id: int, *, reason: str = "") -> Said:
+async def remove(
+    session: AsyncSession, actor: Actor, comment_id: int, *, reason: str = ""
+) -> CommentView:
     """Take a comment out of sight: one's own for good, another's as a curator with a reason."""
     said = await _locked(session, actor, comment_id)
     if said.comment.account_id != actor.id:
@@ -164,7 +168,9 @@ async def remove(session: AsyncSession, actor: Actor, comment_id: int, *, reason
     return await _decide(session, actor, said, removed=True, reason=reason)
 
 
-async def restore(session: AsyncSession, actor: Actor, comment_id: int, *, reason: str) -> Said:
+async def restore(
+    session: AsyncSession, actor: Actor, comment_id: int, *, reason: str
+) -> CommentView:
     """Put back what a curator took out of sight."""
     actor.require(Role.curator, "restore a comment")
     reason = required_reason(reason, "for the author to read")
@@ -177,12 +183,12 @@ async def restore(session: AsyncSession, actor: Actor, comment_id: int, *, reaso
     return await _decide(session, actor, said, removed=False, reason=reason)
 
 
-async def get(session: AsyncSession, actor: Actor, comment_id: int) -> Said:
+async def get(session: AsyncSession, actor: Actor, comment_id: int) -> CommentView:
     """One comment that the actor may see; NotFound names the id."""
     row = (await session.execute(_seen(actor).where(Comment.id == comment_id))).one_or_none()
     if row is None:
         raise NotFound(f"there is no comment {comment_id}")
-    said = Said(*row)
+    said = CommentView(*row)
     await questions.get(session, said.comment.question_id, actor=actor)
     return said
 
@@ -199,7 +205,7 @@ async def listing(
     offset: int = 0,
     oldest_first: bool = False,
     limit: int,
-) -> list[Said]:
+) -> list[CommentView]:
     """The comments that the actor may see, the newest first; removed ones too.
 
     Args:
@@ -226,7 +232,7 @@ async def listing(
         query = query.where(Comment.private.is_(private))
     if before is not None:
         query = query.where(Comment.id < before)
-    return [Said(*row) for row in await session.execute(query.offset(offset).limit(limit))]
+    return [CommentView(*row) for row in await session.execute(query.offset(offset).limit(limit))]
 
 
 async def revisions(
@@ -273,12 +279,14 @@ def _newest(table: type[CommentRevision | CommentRemoval]) -> ColumnElement[bool
     )
 
 
-async def _locked(session: AsyncSession, actor: Actor, comment_id: int) -> Said:
+async def _locked(session: AsyncSession, actor: Actor, comment_id: int) -> CommentView:
     await session.execute(select(Comment.id).where(Comment.id == comment_id).with_for_update())
     return await get(session, actor, comment_id)
 
 
-async def _answerable(session: AsyncSession, actor: Actor, view: View, parent_id: int) -> Said:
+async def _answerable(
+    session: AsyncSession, actor: Actor, view: View, parent_id: int
+) -> CommentView:
     try:
         parent = await get(session, actor, parent_id)
     except NotFound:
@@ -293,8 +301,8 @@ async def _answerable(session: AsyncSession, actor: Actor, view: View, parent_id
 
 
 async def _decide(
-    session: AsyncSession, actor: Actor, said: Said, *, removed: bool, reason: str
-) -> Said:
+    session: AsyncSession, actor: Actor, said: CommentView, *, removed: bool, reason: str
+) -> CommentView:
     session.add(
         CommentRemoval(
             comment_id=said.comment.id,

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from service.comments.comments import Said
+from service.comments.comments import CommentView
 from service.models import CommentRevision
 from service.web.openapi import example_body
 from service.web.schemas import Id, StoredText
@@ -55,7 +55,7 @@ class CommentOut(msgspec.Struct):
     edited_at: datetime | None
 
     @classmethod
-    def of(cls, said: Said) -> "CommentOut":
+    def of(cls, said: CommentView) -> "CommentOut":
         """From the comment as it stands."""
         row, revision, removal = said.comment, said.revision, said.removal
         return cls(

@@ -32,7 +32,7 @@ MOST_WAITING: Final = 4
 Result = TypeVar("Result")
 
 
-class Turns:
+class DraftingQueue:
     """Takes work of accounts in turn: one piece of an account at a time, a few in all."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Turns:
                 del self._waiting[actor.id], self._own[actor.id]
 
 
-async def propose(turns: Turns, actor: Actor, content: bytes, name: str, slug: str) -> str:
+async def propose(turns: DraftingQueue, actor: Actor, content: bytes, name: str, slug: str) -> str:
     """A first set from a document, in TOML, with an implication for each thing it says may follow.
 
     Args:
@@ -95,7 +95,7 @@ def _title_and_ending(name: str) -> tuple[str, str]:
     return title or "document", f".{ending.lower()}"
 
 
-async def examine(turns: Turns, actor: Actor, toml: str) -> Examined:
+async def validate(turns: DraftingQueue, actor: Actor, toml: str) -> Examined:
     """What the lint says of a set as it is being written."""
     actor.require(Role.curator, "examine a set")
     if len(toml) > LONGEST:
@@ -111,9 +111,9 @@ async def examine(turns: Turns, actor: Actor, toml: str) -> Examined:
     return Examined(found.written, found.findings, refusal)
 
 
-async def require_ready(turns: Turns, actor: Actor, toml: str) -> QuestionSet:
+async def require_ready(turns: DraftingQueue, actor: Actor, toml: str) -> QuestionSet:
     """A written set that can be loaded; Invalid while the lint finds an error in it."""
-    examined = await examine(turns, actor, toml)
+    examined = await validate(turns, actor, toml)
     if examined.written is None:
         raise Invalid(examined.refusal or "the set cannot be read", field="toml")
     if not examined.ready:

@@ -139,5 +139,5 @@ async def _append(
         "account_id": actor.id,
         "created_at": at,
     }
-    session.add(Resolution(**hash_chain.linked(Resolution, head, values)))
+    session.add(Resolution(**hash_chain.append_link(Resolution, head, values)))
     await session.flush()

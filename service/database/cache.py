@@ -7,7 +7,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def keep(kept: dict[Key, Value], found: Mapping[Key, Value], most: int) -> None:
+def remember(kept: dict[Key, Value], found: Mapping[Key, Value], most: int) -> None:
     """Keep what was found too, and forget the oldest above so many."""
     kept.update(found)
     while len(kept) > most:

@@ -69,7 +69,7 @@ class Database:
         )
 
     @asynccontextmanager
-    async def glance(self) -> AsyncIterator[AsyncSession]:
+    async def autocommit(self) -> AsyncIterator[AsyncSession]:
         """A session for one statement that reads; each one more sees a later moment."""
         async with self._session(self._glancing) as session, session.begin():
             yield session
@@ -98,7 +98,7 @@ class Database:
             self.require_file()
 
     @asynccontextmanager
-    async def undone(self) -> AsyncIterator[AsyncSession]:
+    async def dry_run(self) -> AsyncIterator[AsyncSession]:
         """A session that may write but leaves nothing, to look at what would be."""
         async with (
             self._turn,

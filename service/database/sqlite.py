@@ -98,26 +98,26 @@ async def connect(file: File) -> "Connection":
     connection = Connection(file.connect, BATCH)
     connection._thread.daemon = True  # noqa: SLF001  # SQLAlchemy does the same to the driver's own
     await connection
-    connection.break_off_what_is_long()
+    connection.install_progress_handler()
     return connection
 
 
 class Connection(aiosqlite.Connection):
     """A connection that makes such cursors.
 
-    `impatient` is true while SQLite is to break off what takes long; `writing` while a transaction
+    `interruptible` is true while SQLite is to break off what takes long; `writing` while a transaction
     holds the write lock.
     """
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
         super().__init__(connector, iter_chunk_size)
-        self.impatient = False
+        self.interruptible = False
         self.writing = False
         self._handed_over = 0
 
-    def break_off_what_is_long(self) -> None:
+    def install_progress_handler(self) -> None:
         """Have SQLite ask every so many steps whether it is to go on."""
-        self._conn.set_progress_handler(lambda: self.impatient, LONGEST_HERE)
+        self._conn.set_progress_handler(lambda: self.interruptible, LONGEST_HERE)
 
     def make_cursor(self) -> sqlite3.Cursor:
         """A cursor of SQLite's own."""
@@ -128,7 +128,7 @@ class Connection(aiosqlite.Connection):
         """Whether the thread has nothing to do, also not for someone who gave up waiting."""
         return not self._handed_over
 
-    async def hand_over(self, work: Callable[[], Any]) -> Any:
+    async def run_in_thread(self, work: Callable[[], Any]) -> Any:
         """Do work in the thread, after what it was handed before."""
 
         def run() -> Any:
@@ -150,7 +150,7 @@ class Connection(aiosqlite.Connection):
         """Commit; what was written is waited for until the disk has it."""
         if self.writing or not self.idle:
             self.writing = False
-            await self.hand_over(self._conn.commit)
+            await self.run_in_thread(self._conn.commit)
         else:
             self._conn.commit()
 
@@ -160,7 +160,7 @@ class Connection(aiosqlite.Connection):
         if self.idle:
             self._conn.rollback()
         else:
-            await self.hand_over(self._conn.rollback)
+            await self.run_in_thread(self._conn.rollback)
 
 
 class Cursor(aiosqlite.Cursor):
@@ -185,7 +185,7 @@ class Cursor(aiosqlite.Cursor):
         if sql == "BEGIN IMMEDIATE":
             connection.writing = True
         elif kind in QUICK and connection.idle:
-            connection.impatient = kind == "SELECT"
+            connection.interruptible = kind == "SELECT"
             try:
                 self._begin(sqlite3.Cursor.execute, sql, parameters or ())
             except sqlite3.OperationalError as error:
@@ -194,15 +194,15 @@ class Cursor(aiosqlite.Cursor):
             else:
                 return self
             finally:
-                connection.impatient = False
-        await connection.hand_over(
+                connection.interruptible = False
+        await connection.run_in_thread(
             lambda: self._begin(sqlite3.Cursor.execute, sql, parameters or ())
         )
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "Cursor":
         """Execute once for each of many parameters."""
-        await self._connection.hand_over(
+        await self._connection.run_in_thread(
             lambda: self._begin(sqlite3.Cursor.executemany, sql, parameters)
         )
         return self
@@ -211,14 +211,14 @@ class Cursor(aiosqlite.Cursor):
         """Every row that is left."""
         rows, self._ahead = self._ahead, ()
         if self._more:
-            return [*rows, *await self._connection.hand_over(self._cursor.fetchall)]
+            return [*rows, *await self._connection.run_in_thread(self._cursor.fetchall)]
         return rows
 
     async def fetchmany(self, size: int | None = None) -> Iterable[Any]:
         """The next rows, at most so many."""
         size = size or 1
         if not self._ahead and self._more:
-            await self._connection.hand_over(self._fetch_ahead)
+            await self._connection.run_in_thread(self._fetch_ahead)
         rows, self._ahead = self._ahead[:size], self._ahead[size:]
         return rows
 
@@ -231,7 +231,7 @@ class Cursor(aiosqlite.Cursor):
         """Let go of the rows; a statement that has given them all has let go of the database."""
         self._ahead = ()
         if self._more:
-            await self._connection.hand_over(self._cursor.close)
+            await self._connection.run_in_thread(self._cursor.close)
 
     def _begin(self, execute: Callable[..., object], sql: str, parameters: Any) -> None:
         self._cursor = self._connection.make_cursor()

@@ -24,7 +24,7 @@ from service.curation import editing, resolutions
 from service.database.engine import Database
 from service.demo.town import SLUG, WEEKS, harbour_plan
 from service.exchange import imports, platforms
-from service.exchange.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, PersonalExport
 from service.models import (
     Cause,
     Outcome,
@@ -41,7 +41,7 @@ from service.questions import forecasts, hash_chain, questions
 from service.questions.aggregates import Aggregator
 from service.questions.questions import View
 from service.scoring import leaderboards
-from service.scoring.scores import Scope
+from service.scoring.scores import ScoreFilter
 from service.settings import SHIPPED_SETS, Settings
 
 DATA: Final = Path(__file__).parent / "replication_surveys"
@@ -325,10 +325,10 @@ async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> N
             visibility=Visibility.after_forecast,
             reason="People should say first what they think themselves.",
         )
-        board = leaderboards.Criteria(scope=Scope(set_slug=SLUG), least_questions=5)
+        board = leaderboards.Criteria(scope=ScoreFilter(set_slug=SLUG), least_questions=5)
         await leaderboards.freeze(session, crowd.curator, "Half a year of harbour questions", board)
         await _tell_webhook(session, crowd.people[2])
-        mine = Export(what=Own.forecasts, form=Format.csv, account_id=crowd.people[4].id)
+        mine = Export(what=PersonalExport.forecasts, form=Format.csv, account_id=crowd.people[4].id)
         written = await tasks.ask_for_export(session, crowd.people[4], mine)
     await tasks.run(database, written.id, kept=DAY)
 

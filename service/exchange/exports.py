@@ -62,7 +62,7 @@ class Format(StrEnum):
         return Format.csv if self is Format.excel else self
 
 
-class Own(StrEnum):
+class PersonalExport(StrEnum):
     """What of one's own can be exported."""
 
     forecasts = "forecasts"
@@ -71,7 +71,7 @@ class Own(StrEnum):
     comments = "comments"
 
 
-class OfSet(StrEnum):
+class SetExport(StrEnum):
     """What of a set curators can export."""
 
     forecasts = "forecasts"
@@ -98,7 +98,7 @@ class Export:
         names: name the forecasters of a set by their accounts, not by pseudonyms.
     """
 
-    what: Own | OfSet
+    what: PersonalExport | SetExport
     form: Format
     account_id: int | None = None
     slug: str | None = None
@@ -107,7 +107,7 @@ class Export:
     @classmethod
     def of(cls, asked: dict[str, Any]) -> "Export":
         """From what `asked` gives."""
-        kind = OfSet if asked["slug"] else Own
+        kind = SetExport if asked["slug"] else PersonalExport
         return cls(**asked | {"what": kind(asked["what"]), "form": Format(asked["form"])})
 
     def asked(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Export:
 
     @property
     def _archive(self) -> bool:
-        return self.slug is not None and self.what is OfSet.forecasts
+        return self.slug is not None and self.what is SetExport.forecasts
 
     @property
     def file_name(self) -> str:
@@ -140,7 +140,7 @@ class Export:
     async def tables(self, session: AsyncSession) -> Sequence["Table"]:
         """The tables, read as they are written."""
         if self.slug is None:
-            return [await own(session, self.account_id or 0, Own(self.what))]
+            return [await own(session, self.account_id or 0, PersonalExport(self.what))]
         if self._archive:
             return await of_set(session, self.slug, pseudonymous=not self.names)
         return [await comments_of_set(session, self.slug, pseudonymous=not self.names)]
@@ -148,11 +148,11 @@ class Export:
     async def expected(self, session: AsyncSession) -> int:
         """How many rows the tables have together, or a few more."""
         query: Select[int]
-        if self.slug is None and self.what is Own.comments:
+        if self.slug is None and self.what is PersonalExport.comments:
             query = select(func.count()).select_from(CommentRevision).join(Comment)
             query = query.where(Comment.account_id == self.account_id)
         elif self.slug is None:
-            table = _OWN[Own(self.what)][0]
+            table = _OWN[PersonalExport(self.what)][0]
             query = select(func.count()).where(table.account_id == self.account_id)
         else:
             said = Forecast if self._archive else Comment
@@ -170,13 +170,13 @@ class Export:
 
 
 _ABOUT: Final = {"id": int, "set": str, "question_id": int, "question": str, "title": str}
-_OWN: Final[dict[Own, tuple[type[Forecast | Withdrawal | Score], dict[str, type]]]] = {
-    Own.forecasts: (
+_OWN: Final[dict[PersonalExport, tuple[type[Forecast | Withdrawal | Score], dict[str, type]]]] = {
+    PersonalExport.forecasts: (
         Forecast,
         {"probability": float, "rationale": str, "expires_at": datetime, "created_at": datetime},
     ),
-    Own.withdrawals: (Withdrawal, {"created_at": datetime}),
-    Own.scores: (
+    PersonalExport.withdrawals: (Withdrawal, {"created_at": datetime}),
+    PersonalExport.scores: (
         Score,
         dict.fromkeys(
             ("weight", "coverage", *scoring.KINDS, "spot_probability", *scoring.SPOT_KINDS), float
@@ -209,7 +209,7 @@ class Pseudonyms:
         return "f" + hmac.new(self._key, str(account_id).encode(), hashlib.sha256).hexdigest()[:16]
 
 
-class Outlet(io.RawIOBase):
+class WriteBuffer(io.RawIOBase):
     """A file that is only written to, and hands on what was written so far."""
 
     def __init__(self) -> None:
@@ -296,7 +296,7 @@ _WRITERS: Final[dict[Format, type[_Csv] | type[_Parquet]]] = {
 
 async def written(table: Table, form: Format) -> AsyncIterator[bytes]:
     """A table as a file, in pieces of about a batch."""
-    outlet = Outlet()
+    outlet = WriteBuffer()
     async for _ in _write(table, form, outlet):
         yield outlet.take()
     yield outlet.take()
@@ -304,7 +304,7 @@ async def written(table: Table, form: Format) -> AsyncIterator[bytes]:
 
 async def archived(tables: Sequence[Table], form: Format) -> AsyncIterator[bytes]:
     """Tables as files of one ZIP archive, in pieces of about a batch."""
-    outlet = Outlet()
+    outlet = WriteBuffer()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in tables:
             with archive.open(f"{table.name}.{form.extension}", "w", force_zip64=True) as file:
@@ -462,12 +462,12 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-async def own(session: AsyncSession, account_id: int, what: Own) -> Table:
+async def own(session: AsyncSession, account_id: int, what: PersonalExport) -> Table:
     """A table of what an account itself has said or earned, the first first.
 
     Scores are those under the resolutions that hold; a comment has a row for each of its texts.
     """
-    if what is Own.comments:
+    if what is PersonalExport.comments:
         return _own_comments(session, account_id)
     table, columns = _OWN[what]
     query = (
@@ -498,7 +498,7 @@ def _own_comments(session: AsyncSession, account_id: int) -> Table:
         .where(Comment.account_id == account_id)
     )
     columns = _ABOUT | {name: kind for name, (kind, _) in said.items()}
-    return Table(Own.comments, columns, _by_id(session, query, CommentRevision))
+    return Table(PersonalExport.comments, columns, _by_id(session, query, CommentRevision))
 
 
 async def comments_of_set(session: AsyncSession, slug: str, *, pseudonymous: bool) -> Table:

@@ -362,7 +362,7 @@ async def _store_forecasts(
             "expires_at": _moment(panel.until[row]),
             "created_at": done.made_at[row],
         }
-        rows.append(hash_chain.linked(Forecast, heads[question_id], values))
+        rows.append(hash_chain.append_link(Forecast, heads[question_id], values))
         heads[question_id] = Head.of(rows[-1])
     if rows:
         await session.execute(insert(Forecast), rows)
@@ -396,7 +396,7 @@ async def _store_outcomes(
             "account_id": administrator,
             "created_at": latest,
         }
-        session.add(Resolution(**hash_chain.linked(Resolution, heads[ids[one.index]], values)))
+        session.add(Resolution(**hash_chain.append_link(Resolution, heads[ids[one.index]], values)))
     await session.flush()
     return [ids[one.index] for one in known]
 

@@ -9,8 +9,8 @@ from litestar.response import Response
 from service.fits import fits
 from service.fits.schemas import FitOut
 from service.models import LARGEST_ID
-from service.web.dependencies import Reading, Who
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.dependencies import CurrentActor, ReadSession
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, decode_id_cursor, paginate
 from service.web.schemas import Page
 
 FitId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the fit's id")]
@@ -24,15 +24,19 @@ class Fits(Controller):
 
     @get(summary="List the fits")
     async def listing(
-        self, actor: Who, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
     ) -> Page[FitOut]:
         """Every fit, the newest first: accepted, refused (with the reason) or failed."""
         del actor
-        rows = await fits.listing(reading, before=position(cursor), limit=limit + 1)
-        return page_of(rows, limit, FitOut.of, lambda row: row.id)
+        rows = await fits.listing(reading, before=decode_id_cursor(cursor), limit=limit + 1)
+        return paginate(rows, limit, FitOut.of, lambda row: row.id)
 
     @get("/{fit_id:int}", summary="Get a fit")
-    async def one(self, actor: Who, reading: Reading, fit_id: FitId) -> FitOut:
+    async def one(self, actor: CurrentActor, reading: ReadSession, fit_id: FitId) -> FitOut:
         """A fit with its diagnostics, seed, versions and what it learned from."""
         del actor
         return FitOut.of(await fits.get(reading, fit_id))
@@ -42,7 +46,9 @@ class Fits(Controller):
         summary="Download a posterior",
         media_type="application/x-netcdf",
     )
-    async def inference_data(self, actor: Who, reading: Reading, fit_id: FitId) -> Response[bytes]:
+    async def inference_data(
+        self, actor: CurrentActor, reading: ReadSession, fit_id: FitId
+    ) -> Response[bytes]:
         """The posterior's draws as netCDF, which `arviz.from_netcdf` reads.
 
         The dimensions are chain, draw, domain and, for curators only, forecaster (ids of accounts).

@@ -16,7 +16,7 @@ PATIENCE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class ModelHealth:
     """The fit in force (None: the prior answers), the latest attempt, and what is wrong.
 
     `unreadable` is the latest accepted fit if its stored posterior cannot be read, so that an
@@ -32,7 +32,9 @@ class Trust:
     warning: str | None
 
 
-async def judge(session: AsyncSession, aggregator: Aggregator, *, check: bool = False) -> Trust:
+async def model_health(
+    session: AsyncSession, aggregator: Aggregator, *, reread: bool = False
+) -> ModelHealth:
     """The state of the model, with a warning where its answers lack what they should have.
 
     That is where a posterior cannot be read, a fit was refused or failed, or none was made within
@@ -41,10 +43,10 @@ async def judge(session: AsyncSession, aggregator: Aggregator, *, check: bool = 
     Args:
         session: a read transaction.
         aggregator: what answers in this process.
-        check: read the stored posteriors again, which takes milliseconds: one may have been
+        reread: read the stored posteriors again, which takes milliseconds: one may have been
             damaged since it was loaded.
     """
-    belief = await (aggregator.check(session) if check else aggregator.belief(session))
+    belief = await (aggregator.check(session) if reread else aggregator.belief(session))
     in_force = await session.get(Fit, belief.fit_id) if belief.fit_id is not None else None
     accepted = await session.scalar(
         select(Fit).where(Fit.status == FitStatus.accepted).order_by(Fit.id.desc()).limit(1)
@@ -53,7 +55,7 @@ async def judge(session: AsyncSession, aggregator: Aggregator, *, check: bool = 
     latest = await session.scalar(select(Fit).order_by(Fit.id.desc()).limit(1))
     need = await fits.need(session, quiet=PATIENCE, longest_wait=PATIENCE, at=now())
     warning = _warning(in_force, unreadable, latest, need)
-    return Trust(in_force, unreadable, latest, need.behind, need.since, warning)
+    return ModelHealth(in_force, unreadable, latest, need.behind, need.since, warning)
 
 
 def _warning(

@@ -9,8 +9,8 @@ from service.clock import now
 from service.implications import implications
 from service.implications.schemas import HistoryOut, ImplicationOut, ReadingPoint, SetDetail, SetOut
 from service.questions import questions
-from service.questions.dependencies import Pooling
-from service.web.dependencies import WITHOUT_NUL, Reading, Who
+from service.questions.dependencies import AggregatorDep
+from service.web.dependencies import WITHOUT_NUL, CurrentActor, ReadSession
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,
@@ -18,8 +18,8 @@ from service.web.parameters import (
     Cursor,
     Limit,
     Slug,
-    page_of,
-    position,
+    decode_id_cursor,
+    paginate,
     utc,
 )
 from service.web.schemas import Moment, Page
@@ -48,8 +48,8 @@ class Sets(Controller):
     @get(summary="List the sets")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         archived: Archived = False,
@@ -57,13 +57,18 @@ class Sets(Controller):
         """The sets in the order in which they were first loaded."""
         del actor
         rows = await questions.sets(
-            reading, after=position(cursor) or 0, limit=limit + 1, archived=archived
+            reading, after=decode_id_cursor(cursor) or 0, limit=limit + 1, archived=archived
         )
-        return page_of(rows, limit, lambda row: SetOut.of(*row), lambda row: row[0].id)
+        return paginate(rows, limit, lambda row: SetOut.of(*row), lambda row: row[0].id)
 
     @get("/{slug:str}", summary="Get a set")
     async def one(
-        self, actor: Who, reading: Reading, aggregator: Pooling, slug: Slug, as_of: AsOf = None
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
+        slug: Slug,
+        as_of: AsOf = None,
     ) -> SetDetail:
         """A set with its document, its rules, and where the document's implications stand."""
         found = await questions.find_set(reading, slug)
@@ -80,9 +85,9 @@ class Sets(Controller):
     @get("/{slug:str}/implications", summary="List a set's implications")
     async def implications(
         self,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         as_of: AsOf = None,
         since: Since = None,
@@ -94,18 +99,18 @@ class Sets(Controller):
         lines = await implications.board(
             reading, aggregator, actor, found, as_of=utc(as_of), since=utc(since)
         )
-        after = position(cursor) or 0
+        after = decode_id_cursor(cursor) or 0
         following = [one for one in lines if one.implication.position > after]
-        return page_of(
+        return paginate(
             following[: limit + 1], limit, ImplicationOut.of, lambda one: one.implication.position
         )
 
     @get("/{slug:str}/implications/{implication:str}/history", summary="Get a reading's history")
     async def history(
         self,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         implication: ImplicationSlug,
         as_of: AsOf = None,

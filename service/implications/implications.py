@@ -27,7 +27,7 @@ from service.models import (
 )
 from service.permissions import Actor
 from service.questions import aggregates, forecasts, questions, visibility
-from service.questions.aggregates import Aggregator, Reading
+from service.questions.aggregates import AggregateEstimate, Aggregator
 from service.questions.questions import View
 
 SINCE: Final = timedelta(days=7)
@@ -36,7 +36,7 @@ EVEN: Final = 0.5
 Fact = TypeVar("Fact", QuestionRevision, Resolution)
 
 
-class Lean(StrEnum):
+class ImplicationStatus(StrEnum):
     """Where an implication stands."""
 
     confirmed = "confirmed"
@@ -47,28 +47,28 @@ class Lean(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Interval:
     """A probability that things go as the document implies, with its interval, all in [0, 1]."""
 
     probability: float
     lower: float
     upper: float
 
-    def turned(self) -> "Bound":
+    def turned(self) -> "Interval":
         """The same, said of the opposite."""
-        return Bound(1 - self.probability, 1 - self.upper, 1 - self.lower)
+        return Interval(1 - self.probability, 1 - self.upper, 1 - self.lower)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class TrackedQuestion:
     """A question of an implication at a moment; `read` is None where it is not read.
 
     It is not where the aggregate is hidden from the reader.
     """
 
     view: View
-    aggregate: Reading
-    read: Bound | None
+    aggregate: AggregateEstimate
+    read: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Point:
     """An implication at a moment: its questions, and what they say together."""
 
     at: datetime
-    watched: list[Watch]
+    watched: list[TrackedQuestion]
 
     @property
-    def reading(self) -> Bound | None:
+    def reading(self) -> Interval | None:
         """The weighted mean of what is read, and of the interval's ends; None if nothing is.
 
         Ends averaged are those of perfectly dependent errors, so more questions never make the
@@ -89,7 +89,7 @@ class Point:
         total = sum(weight for weight, _ in parts)
         if not parts:
             return None
-        return Bound(
+        return Interval(
             *(
                 sum(weight * getattr(read, end) for weight, read in parts) / total
                 for end in ("probability", "lower", "upper")
@@ -113,7 +113,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ImplicationSummary:
     """An implication on the scoreboard: its reading, and the one before that it is held against."""
 
     implication: Implication
@@ -128,21 +128,21 @@ class Line:
         return present.probability - past.probability if present and past else None
 
     @property
-    def lean(self) -> Lean:
+    def lean(self) -> ImplicationStatus:
         """Where the implication stands: the premise first, then the reading's interval."""
         reading = self.point.reading
-        if self.implication.premise == Lean.overtaken:
-            return Lean.overtaken
+        if self.implication.premise == ImplicationStatus.overtaken:
+            return ImplicationStatus.overtaken
         if not self.point.watched:
-            return Lean.not_asked
+            return ImplicationStatus.not_asked
         if reading and reading.lower > EVEN:
-            return Lean.confirmed
+            return ImplicationStatus.confirmed
         if reading and reading.upper < EVEN:
-            return Lean.contradicted
-        return Lean.open
+            return ImplicationStatus.contradicted
+        return ImplicationStatus.open
 
 
-class Ledger:
+class RevisionIndex:
     """Every revision and resolution of a set's questions: what was asked at any moment."""
 
     def __init__(
@@ -207,7 +207,7 @@ async def board(
     *,
     as_of: datetime | None = None,
     since: datetime | None = None,
-) -> list[Line]:
+) -> list[ImplicationSummary]:
     """Every implication of a set in the document's order, as known at a moment (None: now).
 
     Questions whose aggregates are hidden from the actor have no part in the readings.
@@ -227,7 +227,7 @@ async def board(
     past = await _watched(session, aggregator, actor, ledger, {earlier: ledger.views(earlier)})
     people = await _forecasters(session, present[at], at)
     return [
-        Line(
+        ImplicationSummary(
             implication,
             point := _point(present, at, implication),
             _point(past, earlier, implication),
@@ -302,13 +302,13 @@ async def trends(
     }
 
 
-def summary(lines: Iterable[Line]) -> dict[Lean, int]:
+def summary(lines: Iterable[ImplicationSummary]) -> dict[ImplicationStatus, int]:
     """How many implications lean each way; every lean is there."""
     counted = Counter(line.lean for line in lines)
-    return {lean: counted[lean] for lean in Lean}
+    return {lean: counted[lean] for lean in ImplicationStatus}
 
 
-def read(view: View, aggregate: Reading) -> Bound | None:
+def read(view: View, aggregate: AggregateEstimate) -> Interval | None:
     """What a question says of its implication, polarity applied; None where it says nothing.
 
     A neutral question says nothing, nor does one that nobody has forecast, nor one that was
@@ -320,15 +320,15 @@ def read(view: View, aggregate: Reading) -> Bound | None:
     return held.turned() if view.revision.polarity == "contradicts" else held
 
 
-def _answered(view: View) -> Bound | None:
+def _answered(view: View) -> Interval | None:
     outcome = view.outcome
-    return None if outcome is None else Bound(outcome, outcome, outcome)
+    return None if outcome is None else Interval(outcome, outcome, outcome)
 
 
-def _forecast(aggregate: Reading) -> Bound | None:
+def _forecast(aggregate: AggregateEstimate) -> Interval | None:
     ends = (aggregate.probability, aggregate.lower, aggregate.upper)
     known = [end for end in ends if end is not None]
-    return Bound(*known) if aggregate.forecasters and len(known) == len(ends) else None
+    return Interval(*known) if aggregate.forecasters and len(known) == len(ends) else None
 
 
 def _moment(found: QuestionSet, as_of: datetime | None) -> datetime:
@@ -347,7 +347,7 @@ def _spaced(first: datetime, last: datetime, points: int) -> list[datetime]:
     return [first + step * number for number in range(points - 1)] + [last]
 
 
-async def _ledger(session: AsyncSession, found: QuestionSet) -> Ledger:
+async def _ledger(session: AsyncSession, found: QuestionSet) -> RevisionIndex:
     implications = await session.scalars(
         select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
     )
@@ -365,7 +365,7 @@ async def _ledger(session: AsyncSession, found: QuestionSet) -> Ledger:
     resolutions = await session.scalars(
         select(Resolution).where(Resolution.question_id.in_(linked)).order_by(Resolution.number)
     )
-    return Ledger(
+    return RevisionIndex(
         found,
         await questions.policy(session, found.id),
         implications.all(),
@@ -378,23 +378,23 @@ async def _watched(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,
-    ledger: Ledger,
+    ledger: RevisionIndex,
     views: dict[datetime, list[View]],
     *,
     is_now: bool = False,
-) -> dict[datetime, list[Watch]]:
+) -> dict[datetime, list[TrackedQuestion]]:
     """The questions at each moment with what was published of them; `is_now`: the last is now."""
     past = dict(views)
     present = now()
     hidden = await visibility.hidden(session, actor, ledger.views(present), present)
-    readings: dict[datetime, dict[int, Reading]] = {}
+    readings: dict[datetime, dict[int, AggregateEstimate]] = {}
     if is_now:
         at = max(views)
         readings[at] = await aggregator.current(session, actor, past.pop(at))
     readings |= await _known(session, aggregator, past)
     return {
         at: [
-            Watch(
+            TrackedQuestion(
                 view,
                 aggregate := readings[at][view.id].seen(hidden.get(view.id)),
                 read(view, aggregate),
@@ -407,16 +407,16 @@ async def _watched(
 
 async def _known(
     session: AsyncSession, aggregator: Aggregator, views: dict[datetime, list[View]]
-) -> dict[datetime, dict[int, Reading]]:
+) -> dict[datetime, dict[int, AggregateEstimate]]:
     """The aggregates as known at each moment: as published then, else computed as of then."""
     published = await _published(session, views)
-    readings: dict[datetime, dict[int, Reading]] = {at: {} for at in views}
+    readings: dict[datetime, dict[int, AggregateEstimate]] = {at: {} for at in views}
     missing: list[tuple[datetime, View]] = []
     for at, found in views.items():
         for view in found:
             row = published.get((at, view.id))
             if row is not None and aggregates.holds(row, view, at):
-                readings[at][view.id] = aggregates.reading_of(row, at)
+                readings[at][view.id] = aggregates.estimate_of_row(row, at)
             else:
                 missing.append((at, view))
     stands = await forecasts.stands(session, sorted({view.id for _, view in missing}))
@@ -450,7 +450,7 @@ async def _published(
 
 
 async def _forecasters(
-    session: AsyncSession, watched: Sequence[Watch], at: datetime
+    session: AsyncSession, watched: Sequence[TrackedQuestion], at: datetime
 ) -> dict[int, set[int]]:
     """Who had forecast each question by a moment."""
     people: dict[int, set[int]] = defaultdict(set)
@@ -465,7 +465,9 @@ async def _forecasters(
     return people
 
 
-def _point(watched: dict[datetime, list[Watch]], at: datetime, implication: Implication) -> Point:
+def _point(
+    watched: dict[datetime, list[TrackedQuestion]], at: datetime, implication: Implication
+) -> Point:
     return Point(
         at, [one for one in watched[at] if one.view.revision.implication_id == implication.id]
     )

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 
 from service.implications import implications
-from service.implications.implications import Bound, Lean, Line, Point, Watch
+from service.implications.implications import (
+    ImplicationStatus,
+    ImplicationSummary,
+    Interval,
+    Point,
+    TrackedQuestion,
+)
 from service.models import QuestionSet, SetPolicy, Visibility
 from service.questions.schemas.aggregates import AggregateOut
 
@@ -86,7 +92,7 @@ class SetDetail(SetOut):
         policy: SetPolicy | None,
         questions: int,
         as_of: datetime,
-        lines: Sequence[Line],
+        lines: Sequence[ImplicationSummary],
     ) -> "SetDetail":
         """From the row, its policy, the number of its questions and its scoreboard."""
         leaning = implications.summary(lines)
@@ -107,7 +113,7 @@ class BoundOut(msgspec.Struct):
     upper: float
 
     @classmethod
-    def of(cls, found: Bound | None) -> "BoundOut | None":
+    def of(cls, found: Interval | None) -> "BoundOut | None":
         """From what was read; None from none."""
         return cls(found.probability, found.lower, found.upper) if found else None
 
@@ -126,7 +132,7 @@ class WatchOut(msgspec.Struct):
     read: BoundOut | None
 
     @classmethod
-    def of(cls, one: Watch, at: datetime) -> "WatchOut":
+    def of(cls, one: TrackedQuestion, at: datetime) -> "WatchOut":
         """From the question as known at a moment."""
         view, held = one.view, one.view.resolved
         return cls(
@@ -199,7 +205,7 @@ class ImplicationOut(msgspec.Struct):
     premise_note: str
     uncovered: str
     as_of: datetime
-    lean: Lean
+    lean: ImplicationStatus
     reading: BoundOut | None
     since: datetime
     before: BoundOut | None
@@ -208,7 +214,7 @@ class ImplicationOut(msgspec.Struct):
     questions: list[WatchOut]
 
     @classmethod
-    def of(cls, line: Line) -> "ImplicationOut":
+    def of(cls, line: ImplicationSummary) -> "ImplicationOut":
         """From its line on the scoreboard."""
         row, point = line.implication, line.point
         return cls(

@@ -34,14 +34,14 @@ from service.metaculus.schemas import (
 )
 from service.models import LARGEST_ID, Cause
 from service.questions import forecasts, questions
-from service.questions.dependencies import Pooling, Submitting
+from service.questions.dependencies import AggregatorDep, SubmissionsDep
 from service.questions.forecasts import Draft, NothingStands
 from service.questions.questions import State
 from service.questions.search import Order
 from service.web import security
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.openapi import OTHER_ERRORS, problem
-from service.web.parameters import strictly, utc
+from service.web.parameters import decode_body, utc
 from service.web.problems import translate
 
 PREFIX: Final = "/api/metaculus"
@@ -167,9 +167,9 @@ class Posts(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         wanted: NamedDependency[SkipValidation[Wanted]],
         limit: Limit = 20,
         offset: Offset = 0,
@@ -185,9 +185,9 @@ class Posts(Controller):
     @get("/{post_id:int}", summary="Get a post")
     async def one(
         self,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         post_id: Annotated[int, PathParameter(description="the question's id, in its address")],
     ) -> PostOut:
         """A question with its aggregate's history and one's own forecasts."""
@@ -204,12 +204,12 @@ class Forecasts(Controller):
     async def submit(
         self,
         request: AppRequest,
-        actor: Who,
-        submissions: Submitting,
+        actor: CurrentActor,
+        submissions: SubmissionsDep,
         data: JSONBody[SkipValidation[PostForecasts]],
     ) -> Response[Done]:
         """Store 1 to 500 forecasts, or none; what only repeats a request is not stored twice."""
-        data = await strictly(request, PostForecasts)
+        data = await decode_body(request, PostForecasts)
         drafts = [
             Draft(one.question, _probability(one.probability_yes), "", utc(one.end_time))
             for one in data
@@ -228,13 +228,13 @@ class Forecasts(Controller):
     async def withdraw(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         data: JSONBody[SkipValidation[PostWithdrawals]],
     ) -> Done:
         """End one's standing forecasts, or none; where nothing stands nothing is done."""
-        data = await strictly(request, PostWithdrawals)
+        data = await decode_body(request, PostWithdrawals)
         if any(one.withdraw_at is not None for one in data):
             raise Conflict("a forecast is withdrawn at once; leave withdraw_at out")
         for one in data:
@@ -258,12 +258,12 @@ class PostComments(Controller):
     async def write(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         data: JSONBody[SkipValidation[PostComment]],
     ) -> Response[PostCommentOut]:
         """Say something in Markdown; what only repeats a request is not stored twice."""
-        data = await strictly(request, PostComment)
+        data = await decode_body(request, PostComment)
         held = await comments.repeated(
             writing,
             actor,
@@ -293,8 +293,8 @@ class PostComments(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         on_post: Annotated[
             int | None,
             QueryParameter(name="post", ge=1, le=LARGEST_ID, description="only those on this post"),
@@ -331,7 +331,7 @@ class PostComments(Controller):
 
 
 @get("/users/me", tags=["Metaculus"], summary="Get my account, as Metaculus's clients do")
-async def me(actor: Who) -> UserOut:
+async def me(actor: CurrentActor) -> UserOut:
     """The account that the token opens."""
     return UserOut.of(actor)
 

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.clock import now
-from service.comments.comments import Said
+from service.comments.comments import CommentView
 from service.exceptions import Forbidden, Invalid, NotFound
 from service.models import LARGEST_ID, Forecast, Question, QuestionRevision, QuestionSet
 from service.permissions import Actor
 from service.questions import forecasts, questions, search, visibility
 from service.questions import history as histories
-from service.questions.aggregates import Aggregator, Reading
+from service.questions.aggregates import AggregateEstimate, Aggregator
 from service.questions.forecasts import Stand
 from service.questions.history import Point
 from service.questions.questions import State, View
@@ -70,7 +70,7 @@ class Post:
     of_set: QuestionSet
     published_at: datetime
     state: State
-    reading: Reading
+    reading: AggregateEstimate
     reveal_at: datetime | None
     mine: list[Stand]
     history: list[Point]
@@ -133,7 +133,7 @@ async def latest_own(session: AsyncSession, actor: Actor, question_id: int) -> i
 
 
 async def explained(
-    session: AsyncSession, actor: Actor, said: Sequence[Said]
+    session: AsyncSession, actor: Actor, said: Sequence[CommentView]
 ) -> dict[int, Forecast]:
     """The forecasts that comments explain, as far as the actor sees them, by their ids."""
     query = questions.views_query(None).where(

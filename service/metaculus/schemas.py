@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from service.comments.comments import Said
+from service.comments.comments import CommentView
 from service.metaculus.posts import Post
 from service.models import Forecast, QuestionSet, Role
 from service.permissions import Actor
-from service.questions.aggregates import Reading
+from service.questions.aggregates import AggregateEstimate
 from service.questions.history import Point
 from service.web.problems import ProblemDetails
 from service.web.schemas import Id, Moment, Probability, StoredText
@@ -114,7 +114,7 @@ class CommunityOut(msgspec.Struct):
     interval_upper_bounds: list[float]
 
     @classmethod
-    def latest(cls, reading: Reading) -> "CommunityOut | None":
+    def latest(cls, reading: AggregateEstimate) -> "CommunityOut | None":
         """From the present reading; None while it is hidden, and before anyone has forecast."""
         if reading.probability is None or reading.lower is None or reading.upper is None:
             return None
@@ -276,7 +276,7 @@ class PostCommentOut(msgspec.Struct):
     vote_score: int
 
     @classmethod
-    def of(cls, said: Said, explained: dict[int, Forecast]) -> "PostCommentOut":
+    def of(cls, said: CommentView, explained: dict[int, Forecast]) -> "PostCommentOut":
         """From the comment as it stands, and the forecasts that its reader sees by their ids."""
         row = said.comment
         forecast = explained.get(row.forecast_id or 0)

@@ -6,18 +6,25 @@ from service.models.accounts import (
     BrowserSession,
     Invitation,
     Role,
-    Scope,
     Token,
+    TokenScope,
 )
-from service.models.background import Act, IdempotentRequest, Task, TaskKind, TaskPiece, Worker
+from service.models.background import (
+    AuditEvent,
+    IdempotentRequest,
+    Task,
+    TaskKind,
+    TaskPiece,
+    Worker,
+)
 from service.models.base import LARGEST_ID, Base, Utc
 from service.models.comments import Comment, CommentRemoval, CommentRevision
 from service.models.fits import Fit, FitStatus, ForecasterSummary
 from service.models.forecasts import (
     Aggregate,
     Cause,
+    ChainedFact,
     Forecast,
-    Linked,
     Outcome,
     Resolution,
     Withdrawal,
@@ -31,18 +38,19 @@ from service.models.questions import (
     SetPolicy,
     Visibility,
 )
-from service.models.scoring import FrozenLeaderboard, FrozenStanding, Score
+from service.models.scoring import FrozenEntry, FrozenLeaderboard, Score
 from service.models.webhooks import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "LARGEST_ID",
     "Account",
-    "Act",
     "Aggregate",
     "Allowance",
+    "AuditEvent",
     "Base",
     "BrowserSession",
     "Cause",
+    "ChainedFact",
     "Comment",
     "CommentRemoval",
     "CommentRevision",
@@ -50,12 +58,11 @@ __all__ = [
     "FitStatus",
     "Forecast",
     "ForecasterSummary",
+    "FrozenEntry",
     "FrozenLeaderboard",
-    "FrozenStanding",
     "IdempotentRequest",
     "Implication",
     "Invitation",
-    "Linked",
     "Outcome",
     "Question",
     "QuestionRevision",
@@ -63,13 +70,13 @@ __all__ = [
     "Resolution",
     "RevisionTag",
     "Role",
-    "Scope",
     "Score",
     "SetPolicy",
     "Task",
     "TaskKind",
     "TaskPiece",
     "Token",
+    "TokenScope",
     "Utc",
     "Visibility",
     "Webhook",

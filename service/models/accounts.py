@@ -24,7 +24,7 @@ class Role(StrEnum):
     administrator = "administrator"
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a token opens of what its account may do; each opens all that the ones before it do."""
 
     read = "read"
@@ -65,7 +65,7 @@ class Token(Base):
     """An API token; only its SHA-256 digest is kept."""
 
     __tablename__ = "token"
-    __table_args__ = (one_of("scope", Scope),)
+    __table_args__ = (one_of("scope", TokenScope),)
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)

@@ -36,7 +36,7 @@ class IdempotentRequest(Base):
     created_at: Mapped[datetime]
 
 
-class Act(Base):
+class AuditEvent(Base):
     """Something that was done and left no row of its own that says who did it, and why.
 
     `account_id` did it (empty: somebody at the command line); `subject_id` is the account that it

@@ -38,7 +38,7 @@ class Cause(StrEnum):
     imported = "import"
 
 
-class Linked(Base):
+class ChainedFact(Base):
     """A fact in the hash chain of its question (`service.questions.hash_chain`)."""
 
     __abstract__ = True
@@ -51,7 +51,7 @@ class Linked(Base):
     created_at: Mapped[datetime]
 
 
-class Forecast(Linked):
+class Forecast(ChainedFact):
     """A probability that someone gave; it stands until their next one, its expiry or withdrawal."""
 
     __tablename__ = "forecast"
@@ -67,7 +67,7 @@ class Forecast(Linked):
     expires_at: Mapped[datetime | None]
 
 
-class Withdrawal(Linked):
+class Withdrawal(ChainedFact):
     """Someone's forecast on a question stands no more from `created_at` on."""
 
     __tablename__ = "withdrawal"
@@ -79,7 +79,7 @@ class Withdrawal(Linked):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
 
 
-class Resolution(Linked):
+class Resolution(ChainedFact):
     """What became of a question, as a curator judged it; the latest number of a question holds."""
 
     __tablename__ = "resolution"

@@ -64,7 +64,7 @@ class FrozenLeaderboard(Base):
     created_at: Mapped[datetime]
 
 
-class FrozenStanding(Base):
+class FrozenEntry(Base):
     """A place on a frozen leaderboard; `name` is what the entrant was called then.
 
     Equal scores share a `rank`; `position` counts the rows. The columns from `skill` on are empty

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.accounts import accounts, authentication, sessions, tokens
 from service.clock import now
 from service.exceptions import Invalid, Problem
-from service.models import LARGEST_ID, Scope
+from service.models import LARGEST_ID, TokenScope
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.permissions import Actor
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.scoring import forecasters
 from service.web import security
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 
 LISTED: Final = 100
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
@@ -42,9 +42,9 @@ class Account(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         done: FromQuery[str] = "",
     ) -> Template:
         """One's record, tokens, browsers and password."""
@@ -55,7 +55,11 @@ class Account(Controller):
 
     @post("/tokens", status_code=200)
     async def issue(
-        self, request: AppRequest, actor: Who, writing: Writing, aggregator: Pooling
+        self,
+        request: AppRequest,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
     ) -> Template:
         """Make a token, and show its secret this once."""
         require_someone(actor)
@@ -74,21 +78,23 @@ class Account(Controller):
         )
 
     @post("/tokens/{token_id:int}/revocation", status_code=303)
-    async def revoke(self, actor: Who, writing: Writing, token_id: RowId) -> Redirect:
+    async def revoke(self, actor: CurrentActor, writing: WriteSession, token_id: RowId) -> Redirect:
         """End a token."""
         require_someone(actor)
         await tokens.revoke(writing, actor, actor.id, token_id)
         return confirmed("/account", "revoked")
 
     @post("/sessions/{session_id:int}/end", status_code=303)
-    async def end(self, actor: Who, writing: Writing, session_id: RowId) -> Redirect:
+    async def end(self, actor: CurrentActor, writing: WriteSession, session_id: RowId) -> Redirect:
         """Sign a browser out."""
         require_someone(actor)
         await sessions.revoke(writing, actor, session_id)
         return confirmed("/account", "ended")
 
     @post("/showing", status_code=303)
-    async def show(self, request: AppRequest, actor: Who, writing: Writing) -> Redirect:
+    async def show(
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
+    ) -> Redirect:
         """Let everybody see one's record, or only curators and oneself."""
         require_someone(actor)
         shown = bool((await read_form(request)).text("shown"))
@@ -97,7 +103,7 @@ class Account(Controller):
 
     @post("/password", status_code=303)
     async def change_password(
-        self, request: AppRequest, actor: Who, aggregator: Pooling
+        self, request: AppRequest, actor: CurrentActor, aggregator: AggregatorDep
     ) -> Redirect | Template:
         """Change the password: every browser is signed out, and this one in again."""
         require_someone(actor)
@@ -141,10 +147,10 @@ async def issue(writing: AsyncSession, actor: Actor, account_id: int, form: Form
     if not form.text("label").strip():
         raise Invalid("say what the token is for", field="label")
     days = form.text("lifetime")
-    if days not in LIFETIMES or form.text("scope") not in set(Scope):
+    if days not in LIFETIMES or form.text("scope") not in set(TokenScope):
         raise Invalid("choose one of what is offered", field="scope")
     expires_at = now() + timedelta(days=int(days)) if days else None
-    scope = Scope(form.text("scope"))
+    scope = TokenScope(form.text("scope"))
     _, secret = await tokens.create(
         writing, actor, account_id, form.text("label"), scope, expires_at
     )
@@ -156,7 +162,7 @@ async def _shown(session: AsyncSession, actor: Actor) -> dict[str, Any]:
         "tokens": await tokens.listing(session, actor, actor.id, before=None, limit=LISTED),
         "sessions": await sessions.listing(session, actor, limit=LISTED),
         "bots": await accounts.listing(session, actor, after=0, limit=LISTED, owner_id=actor.id),
-        "scopes": list(Scope),
+        "scopes": list(TokenScope),
         "lifetimes": LIFETIMES,
         "now": now(),
     }

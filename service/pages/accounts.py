@@ -14,13 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.accounts import accounts, invitations, tokens
 from service.clock import now
 from service.exceptions import Invalid, NotFound, Problem
-from service.models import LARGEST_ID, Account, Invitation, Role, Scope
+from service.models import LARGEST_ID, Account, Invitation, Role, TokenScope
 from service.pages.account import LIFETIMES, issue
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.permissions import Actor
 from service.web import security
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.dependencies import (
+    WITHOUT_NUL,
+    AppRequest,
+    CurrentActor,
+    ReadSession,
+    WriteSession,
+)
 
 LISTED: Final = 30
 INVITATIONS: Final = 10
@@ -45,8 +51,8 @@ class Accounts(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         name: Annotated[str, QueryParameter(max_length=100, pattern=WITHOUT_NUL)] = "",
         imported: FromQuery[bool] = False,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
@@ -61,7 +67,7 @@ class Accounts(Controller):
 
     @post(status_code=303)
     async def create(
-        self, request: AppRequest, actor: Who, writing: Writing
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Redirect | Template:
         """Make an account that nothing opens yet."""
         actor.require(Role.administrator, "create an account")
@@ -91,7 +97,9 @@ class Accounts(Controller):
         return confirmed(f"/accounts/{made.id}", "created")
 
     @post("/invitations", status_code=200)
-    async def invite(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
+    async def invite(
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
+    ) -> Template:
         """Let people register with a role; the link is shown this once."""
         actor.require(Role.administrator, "invite")
         form = await read_form(request)
@@ -109,7 +117,9 @@ class Accounts(Controller):
         return page(request, actor, "accounts.html", status=status, form=form, link=link, **shown)
 
     @post("/invitations/{invitation_id:int}/revocation", status_code=303)
-    async def withdraw(self, actor: Who, writing: Writing, invitation_id: RowId) -> Redirect:
+    async def withdraw(
+        self, actor: CurrentActor, writing: WriteSession, invitation_id: RowId
+    ) -> Redirect:
         """End an invitation."""
         await invitations.revoke(writing, actor, invitation_id)
         return confirmed("/accounts", "withdrawn")
@@ -118,8 +128,8 @@ class Accounts(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         account_id: AccountId,
         done: FromQuery[str] = "",
     ) -> Template:
@@ -128,7 +138,7 @@ class Accounts(Controller):
 
     @post("/{account_id:int}/tokens", status_code=200)
     async def issue(
-        self, request: AppRequest, actor: Who, writing: Writing, account_id: AccountId
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> Template:
         """Make a token of a bot, and show its secret this once."""
         form = await read_form(request)
@@ -143,7 +153,7 @@ class Accounts(Controller):
 
     @post("/{account_id:int}/tokens/{token_id:int}/revocation", status_code=303)
     async def revoke(
-        self, actor: Who, writing: Writing, account_id: AccountId, token_id: RowId
+        self, actor: CurrentActor, writing: WriteSession, account_id: AccountId, token_id: RowId
     ) -> Redirect:
         """End a token of an account."""
         await tokens.revoke(writing, actor, account_id, token_id)
@@ -151,7 +161,7 @@ class Accounts(Controller):
 
     @post("/{account_id:int}/invitation", status_code=200)
     async def invite_back(
-        self, request: AppRequest, actor: Who, writing: Writing, account_id: AccountId
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> Template:
         """Let an account's owner set its password once; the link is shown this once."""
         form, link, status = await read_form(request), None, 200
@@ -169,8 +179,8 @@ class Accounts(Controller):
     async def act(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         account_id: AccountId,
         act: Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)],
     ) -> Redirect | Template:
@@ -263,7 +273,7 @@ async def _one(
         governs=governs,
         tokens=held,
         roles=list(Role),
-        scopes=list(Scope),
+        scopes=list(TokenScope),
         lifetimes=LIFETIMES,
         form=form,
         told=told,

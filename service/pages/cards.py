@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import now
 from service.permissions import Actor
 from service.questions import reminders
-from service.questions.aggregates import Aggregator, Reading
+from service.questions.aggregates import AggregateEstimate, Aggregator
 from service.questions.questions import View
 
 
@@ -17,7 +17,7 @@ class Card:
     """A question in a list; `change` is how far it moved within a week, if that is known."""
 
     view: View
-    reading: Reading
+    reading: AggregateEstimate
     change: float | None
 
 
@@ -34,7 +34,7 @@ async def cards(
     ]
 
 
-def _change(reading: Reading, before: float | None) -> float | None:
+def _change(reading: AggregateEstimate, before: float | None) -> float | None:
     if reading.probability is None or before is None:
         return None
     return reading.probability - before

@@ -12,10 +12,10 @@ from service.pages.questions import Pools, QuestionId, history_data
 from service.pages.rendering import BUNDLE
 from service.pages.sets import TREND_POINTS, Slug
 from service.questions import history, questions
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.web.caching import FOR_EVER
-from service.web.chart_rendering import Form
-from service.web.dependencies import AppRequest, Reading, Who
+from service.web.chart_rendering import ImageFormat
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 
 Theme = Literal["light", "dark"]
 Size = Literal["wide", "narrow"]
@@ -30,7 +30,7 @@ HEIGHTS: Final = {
 
 def addresses(chart: str) -> list[str]:
     """Where a chart can be had, one address a form."""
-    return [f"{chart}.{form}" for form in Form]
+    return [f"{chart}.{form}" for form in ImageFormat]
 
 
 class Charts(Controller):
@@ -40,9 +40,9 @@ class Charts(Controller):
     async def history(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         pool: Pools = None,
         theme: FromQuery[Theme] = "light",
@@ -60,9 +60,9 @@ class Charts(Controller):
     async def histogram(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         theme: FromQuery[Theme] = "light",
         size: FromQuery[Size] = "wide",
@@ -82,9 +82,9 @@ class Charts(Controller):
     async def trend(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         implication: Slug,
         theme: FromQuery[Theme] = "light",
@@ -117,13 +117,13 @@ async def drawn(
     request: AppRequest, chart: str, data: dict[str, Any], theme: str, size: str
 ) -> Response[bytes]:
     """A chart as an answer that a browser asks for again only by its tag."""
-    form = Form(request.url.path.rpartition(".")[2])
+    form = ImageFormat(request.url.path.rpartition(".")[2])
     drawing = await request.app.state.drawer.draw(
         chart,
         data,
         form,
         theme=theme,
-        width=None if form is Form.json else WIDTHS[size],
+        width=None if form is ImageFormat.json else WIDTHS[size],
         height=HEIGHTS[chart][size],
     )
     headers = {"ETag": f'"{drawing.tag[:32]}"'}

@@ -7,15 +7,15 @@ from litestar.params import PathParameter
 from litestar.response import Redirect, Template
 
 from service.comments import comments
-from service.comments.comments import Said
+from service.comments.comments import CommentView
 from service.exceptions import Invalid, Problem
 from service.models import LARGEST_ID, Role
 from service.pages.forms import Form, read_form
 from service.pages.questions import QuestionId, question_page
 from service.pages.rendering import confirmed
 from service.questions import questions
-from service.questions.dependencies import Pooling
-from service.web.dependencies import AppRequest, Who, Writing
+from service.questions.dependencies import AggregatorDep
+from service.web.dependencies import AppRequest, CurrentActor, WriteSession
 
 CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
@@ -27,9 +27,9 @@ class Comments(Controller):
     async def write(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Redirect | Template:
         """Comment on a question, or answer a comment; or show what was wrong beside the text."""
@@ -62,7 +62,7 @@ class Comments(Controller):
 
     @post("/comments/{comment_id:int}/removal", status_code=303)
     async def remove(
-        self, request: AppRequest, actor: Who, writing: Writing, comment_id: CommentId
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession, comment_id: CommentId
     ) -> Redirect:
         """Take a comment out of sight: one's own, or as a curator with a reason."""
         form = await read_form(request)
@@ -77,7 +77,7 @@ def _parent(form: Form) -> int | None:
     return min(int(text), LARGEST_ID) if text else None
 
 
-def _to(said: Said, done: str) -> Redirect:
+def _to(said: CommentView, done: str) -> Redirect:
     """Go to a comment on its question's page, which says there what was done."""
     comment = said.comment
     return confirmed(f"/questions/{comment.question_id}", done, comment=comment.id)

@@ -23,10 +23,16 @@ from service.pages.sets import Slug
 from service.permissions import Actor
 from service.questions import questions, search
 from service.questions.aggregates import Aggregator
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.questions.questions import State, View
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
+from service.web.dependencies import (
+    WITHOUT_NUL,
+    AppRequest,
+    CurrentActor,
+    ReadSession,
+    WriteSession,
+)
 
 LISTED: Final = 40
 MOST_QUESTIONS: Final = 500
@@ -57,7 +63,9 @@ class Curation(Controller):
     path = "/curate"
 
     @get()
-    async def desk(self, request: AppRequest, actor: Who, reading: Reading) -> Template:
+    async def desk(
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession
+    ) -> Template:
         """Questions that wait for an answer, drafts, and what was done lately."""
         actor.require(Role.curator, "curate")
         closed, drafts = [
@@ -79,8 +87,8 @@ class Curation(Controller):
     async def log(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         in_set: Annotated[
             str, QueryParameter(name="set", max_length=100, pattern=WITHOUT_NUL)
         ] = "",
@@ -110,8 +118,8 @@ class Curation(Controller):
     async def set_(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         slug: Slug,
         done: FromQuery[str] = "",
     ) -> Template:
@@ -120,7 +128,7 @@ class Curation(Controller):
         return await _set(request, actor, reading, slug, Form(), told=SAID.get(done))
 
     @get("/sets/{slug:str}/set.toml", media_type="application/toml")
-    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
+    async def export(self, actor: CurrentActor, reading: ReadSession, slug: Slug) -> Response[str]:
         """The set as the file that would load it."""
         told = await editing.export(reading, actor, slug)
         headers = {"Content-Disposition": f'attachment; filename="{slug}.toml"'}
@@ -128,7 +136,7 @@ class Curation(Controller):
 
     @post("/sets/{slug:str}/visibility", status_code=303)
     async def decide(
-        self, request: AppRequest, actor: Who, writing: Writing, slug: Slug
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession, slug: Slug
     ) -> Redirect | Template:
         """Decide when forecasters see what others believe of a set's questions."""
         actor.require(Role.curator, "curate")
@@ -152,7 +160,7 @@ class Curation(Controller):
 
     @post("/sets/{slug:str}/archive", status_code=303)
     async def archive(
-        self, request: AppRequest, actor: Who, writing: Writing, slug: Slug
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession, slug: Slug
     ) -> Redirect:
         """Take a set out of lists and boards, or put it back."""
         archived = bool((await read_form(request)).text("archived"))
@@ -164,8 +172,8 @@ class Curation(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         done: FromQuery[str] = "",
     ) -> Template:
@@ -178,9 +186,9 @@ class Curation(Controller):
     async def act(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         act: Annotated[str, QueryParameter(pattern=WITHOUT_NUL)],
     ) -> Redirect | Template:

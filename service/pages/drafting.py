@@ -10,7 +10,7 @@ from service.models import Role
 from service.pages.forms import ByField, Form, read_form
 from service.pages.rendering import confirmed, page
 from service.questions import questions
-from service.web.dependencies import AppRequest, Who
+from service.web.dependencies import AppRequest, CurrentActor
 
 
 class Drafting(Controller):
@@ -19,13 +19,13 @@ class Drafting(Controller):
     path = "/curate/draft"
 
     @get()
-    async def ask(self, request: AppRequest, actor: Who) -> Template:
+    async def ask(self, request: AppRequest, actor: CurrentActor) -> Template:
         """The form for a document."""
         actor.require(Role.curator, "draft a set")
         return page(request, actor, "draft.html", form=Form(), examined=None)
 
     @post(status_code=200)
-    async def propose(self, request: AppRequest, actor: Who) -> Template:
+    async def propose(self, request: AppRequest, actor: CurrentActor) -> Template:
         """The candidates that the document gives, to be edited."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
@@ -45,17 +45,17 @@ class Drafting(Controller):
         return await self._edited(request, actor, Form(ByField(toml=toml)))
 
     @post("/check", status_code=200)
-    async def check(self, request: AppRequest, actor: Who) -> Template:
+    async def check(self, request: AppRequest, actor: CurrentActor) -> Template:
         """What the lint says of the candidates as they are now."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
         if request.headers.get("accept", "").startswith("text/x-findings"):
-            examined = await drafting.examine(request.app.state.turns, actor, form.text("toml"))
+            examined = await drafting.validate(request.app.state.turns, actor, form.text("toml"))
             return page(request, actor, "examined.html", examined=examined)
         return await self._edited(request, actor, form)
 
     @post("/load", status_code=303)
-    async def load(self, request: AppRequest, actor: Who) -> Redirect | Template:
+    async def load(self, request: AppRequest, actor: CurrentActor) -> Redirect | Template:
         """Bring the reviewed set into the database."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
@@ -71,7 +71,7 @@ class Drafting(Controller):
         return confirmed(f"/sets/{loaded.slug}", "loaded")
 
     async def _edited(
-        self, request: AppRequest, actor: Who, form: Form, status: int = 200
+        self, request: AppRequest, actor: CurrentActor, form: Form, status: int = 200
     ) -> Template:
-        examined = await drafting.examine(request.app.state.turns, actor, form.text("toml"))
+        examined = await drafting.validate(request.app.state.turns, actor, form.text("toml"))
         return page(request, actor, "draft.html", status=status, form=form, examined=examined)

@@ -6,10 +6,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from service.clock import now
-from service.implications.implications import Bound, Line, Point
-from service.models import FrozenStanding
-from service.questions.aggregates import Reading
-from service.scoring.leaderboards import LOWER_IS_BETTER, Standing
+from service.implications.implications import ImplicationSummary, Interval, Point
+from service.models import FrozenEntry
+from service.questions.aggregates import AggregateEstimate
+from service.scoring.leaderboards import LOWER_IS_BETTER, LeaderboardEntry
 from service.text.formatting import odds, ordinal, percent, percent_number, points, stated_percent
 from service.web import markdown
 
@@ -38,7 +38,7 @@ UNITS: Final = (
 )
 
 
-def said(bound: Bound | Reading) -> str:
+def said(bound: Interval | AggregateEstimate) -> str:
     """A probability with its interval, for those who do not see the drawing."""
     if bound.lower is None:
         return percent(bound.probability)
@@ -125,7 +125,7 @@ def trend_said(points: Sequence[Point]) -> str:
     )
 
 
-def forest_said(lines: Sequence[Line]) -> str:
+def forest_said(lines: Sequence[ImplicationSummary]) -> str:
     """A set's implications, for those who do not see them drawn."""
     read = [line for line in lines if line.point.reading]
     likely = sum(line.point.reading.probability > 0.5 for line in read if line.point.reading)  # noqa: PLR2004  # even
@@ -141,7 +141,7 @@ def score(value: float, kind: str) -> str:
     return shown.replace("-", "\N{MINUS SIGN}")
 
 
-def place_said(standing: Standing | FrozenStanding, among: int) -> str:
+def place_said(standing: LeaderboardEntry | FrozenEntry, among: int) -> str:
     """A rank and its interval as one statement, such as `1st to 12th of 384` with a dash.
 
     The intervals of leaderboards frozen earlier may not hold the rank: they are named apart.

@@ -13,13 +13,13 @@ from service.pages.leaderboard import SCORES, calibration_said
 from service.pages.rendering import page
 from service.permissions import Actor
 from service.questions import questions
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.questions.questions import View
 from service.scoring import calibration, forecasters, leaderboards
 from service.scoring.forecasters import Movement
 from service.scoring.leaderboards import Criteria
-from service.scoring.scores import KINDS, Scope
-from service.web.dependencies import AppRequest, Reading, Who
+from service.scoring.scores import KINDS, ScoreFilter
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 
 LISTED: Final = 15
 
@@ -29,9 +29,9 @@ ForecasterId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 @get("/forecasters/{forecaster_id:int}")
 async def profile(
     request: AppRequest,
-    actor: Who,
-    reading: Reading,
-    aggregator: Pooling,
+    actor: CurrentActor,
+    reading: ReadSession,
+    aggregator: AggregatorDep,
     forecaster_id: ForecasterId,
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
@@ -40,12 +40,12 @@ async def profile(
     places = {}
     for kind in KINDS:
         criteria = Criteria(kind=kind, imported=record.account.imported)
-        found = (await leaderboards.ranked(reading, criteria)).standings
+        found = (await leaderboards.ranked(reading, criteria)).entries
         mine = next((one for one in found if one.account_id == forecaster_id), None)
         if mine:
             places[kind] = (mine, len(found))
     made = await _movements(reading, actor, forecaster_id, before) if record.opinion else []
-    measured = await calibration.measure(reading, str(forecaster_id), Scope())
+    measured = await calibration.measure(reading, str(forecaster_id), ScoreFilter())
     return page(
         request,
         actor,

@@ -9,15 +9,15 @@ from litestar.response import Template
 from service.clock import now
 from service.fits import health
 from service.implications import implications
-from service.implications.implications import Lean, Line
+from service.implications.implications import ImplicationStatus, ImplicationSummary
 from service.models import QuestionSet
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import questions, reminders, search
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.questions.questions import State
 from service.questions.search import Order
-from service.web.dependencies import AppRequest, Reading, Who
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 
 LISTED: Final = 6
 MOST_SETS: Final = 50
@@ -29,12 +29,14 @@ class Board:
 
     set: QuestionSet
     questions: int
-    lines: list[Line]
-    summary: dict[Lean, int]
+    lines: list[ImplicationSummary]
+    summary: dict[ImplicationStatus, int]
 
 
 @get("/")
-async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Pooling) -> Template:
+async def home(
+    request: AppRequest, actor: CurrentActor, reading: ReadSession, aggregator: AggregatorDep
+) -> Template:
     """Documents, and questions that close soon, moved, or wait for one's forecast."""
     at = now()
     boards = []
@@ -61,5 +63,5 @@ async def home(request: AppRequest, actor: Who, reading: Reading, aggregator: Po
         reminders=await cards(reading, aggregator, actor, [one.view for one in soon]),
         unanswered=await cards(reading, aggregator, actor, waiting),
         moved=[one for one in await cards(reading, aggregator, actor, moved) if one.change],
-        trust=await health.judge(reading, aggregator),
+        trust=await health.model_health(reading, aggregator),
     )

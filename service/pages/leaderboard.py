@@ -9,7 +9,7 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Template
 
 from service.exceptions import Invalid
-from service.models import LARGEST_ID, FrozenStanding
+from service.models import LARGEST_ID, FrozenEntry
 from service.pages.charts import Size, Theme, addresses, drawn
 from service.pages.filters import count
 from service.pages.rendering import page
@@ -18,13 +18,12 @@ from service.questions import questions
 from service.questions.aggregates import METHODS
 from service.scoring import calibration, leaderboards
 from service.scoring.calibration import AGGREGATE, Calibration
-from service.scoring.leaderboards import Criteria, Standing
-from service.scoring.leaderboards import Who as Ranked
-from service.scoring.scores import HORIZONS, SPOT_KINDS, Scope
+from service.scoring.leaderboards import Criteria, EntrantFilter, LeaderboardEntry
+from service.scoring.scores import HORIZONS, SPOT_KINDS, ScoreFilter
 from service.text.formatting import percent, stated_percent
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, CurrentActor, ReadSession
 
-Place = TypeVar("Place", Standing, FrozenStanding)
+Place = TypeVar("Place", LeaderboardEntry, FrozenEntry)
 
 LISTED: Final = 50
 AT_A_GLANCE: Final = 10
@@ -47,12 +46,12 @@ class Leaderboards(Controller):
     async def ranked(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         in_set: InSet = "",
         tag: Text = "",
         score: Text = "peer",
-        who: FromQuery[Ranked] = Ranked.everyone,
+        who: FromQuery[EntrantFilter] = EntrantFilter.everyone,
         least: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1,
         pools: FromQuery[bool] = False,
         imported: FromQuery[bool | None] = None,
@@ -61,14 +60,14 @@ class Leaderboards(Controller):
         """Everyone who was scored, best first."""
         criteria = Criteria(
             kind=score,
-            scope=Scope(set_slug=in_set or None, tag=tag or None),
+            scope=ScoreFilter(set_slug=in_set or None, tag=tag or None),
             who=who,
             least_questions=least,
             pools=pools,
             imported=imported,
         )
         board = await leaderboards.ranked(reading, criteria)
-        found = board.standings
+        found = board.entries
         shown = found[after : after + LISTED]
         mine = _mine(actor, found, shown)
         return page(
@@ -86,7 +85,7 @@ class Leaderboards(Controller):
             board=board,
             only_imported=board.imported == sum(not one.method for one in found),
             scores=SCORES | {kind: kind.replace("_", " ") for kind in SPOT_KINDS},
-            everyone=list(Ranked),
+            everyone=list(EntrantFilter),
             sets=await questions.sets(reading, after=0, limit=MOST_SETS),
             frozen=await leaderboards.frozen(reading, name=None, before=None, limit=20),
         )
@@ -95,16 +94,16 @@ class Leaderboards(Controller):
     async def frozen(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         leaderboard_id: Annotated[int, PathParameter(ge=1, le=LARGEST_ID)],
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:
         """A leaderboard that was frozen for good."""
         found, by = await leaderboards.get(reading, leaderboard_id)
-        rows = await leaderboards.standings(reading, leaderboard_id, after=after, limit=LISTED + 1)
+        rows = await leaderboards.entries(reading, leaderboard_id, after=after, limit=LISTED + 1)
         shown = rows[:LISTED]
-        own = await leaderboards.standing_of(reading, leaderboard_id, actor.id)
+        own = await leaderboards.entry_of(reading, leaderboard_id, actor.id)
         mine = _mine(actor, [own] if own else [], shown)
         return page(
             request,
@@ -122,18 +121,18 @@ class Leaderboards(Controller):
     async def calibrated(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         of: Text = AGGREGATE,
         in_set: InSet = "",
         horizon: FromQuery[int] = 0,
     ) -> Template:
         """How often what was said came true."""
         measured = await calibration.measure(
-            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+            reading, of, ScoreFilter(set_slug=in_set or None), horizon_days=horizon
         )
         periods = await calibration.over_time(
-            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+            reading, of, ScoreFilter(set_slug=in_set or None), horizon_days=horizon
         )
         return page(
             request,
@@ -154,8 +153,8 @@ class Leaderboards(Controller):
     async def chart(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         of: Text = AGGREGATE,
         in_set: InSet = "",
         horizon: FromQuery[int] = 0,
@@ -165,7 +164,7 @@ class Leaderboards(Controller):
         """The reliability diagram."""
         del actor
         measured = await calibration.measure(
-            reading, of, Scope(set_slug=in_set or None), horizon_days=horizon
+            reading, of, ScoreFilter(set_slug=in_set or None), horizon_days=horizon
         )
         return await drawn(request, "reliability", reliability_data(measured), theme, size)
 
@@ -230,7 +229,7 @@ def _mine(actor: Actor, board: Sequence[Place], shown: Sequence[Place]) -> Place
     return None if near else mine
 
 
-def _scale(standings: Sequence[Standing | FrozenStanding]) -> tuple[float, float]:
+def _scale(standings: Sequence[LeaderboardEntry | FrozenEntry]) -> tuple[float, float]:
     """The ends of an axis that shows 0 and every score and interval, with some room."""
     drawn = [
         value

@@ -12,10 +12,10 @@ from service.models import LARGEST_ID
 from service.pages.cards import cards
 from service.pages.rendering import page
 from service.questions import questions, search
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.questions.questions import State
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, CurrentActor, ReadSession
 
 LISTED: Final = 30
 MOST_SETS: Final = 200
@@ -35,9 +35,9 @@ After = Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)]
 @get("/questions")
 async def listing(
     request: AppRequest,
-    actor: Who,
-    reading: Reading,
-    aggregator: Pooling,
+    actor: CurrentActor,
+    reading: ReadSession,
+    aggregator: AggregatorDep,
     q: Text = "",
     in_set: InSet = "",
     in_state: InState = "",

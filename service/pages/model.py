@@ -20,12 +20,12 @@ from service.models import LARGEST_ID
 from service.pages.leaderboard import calibration_said
 from service.pages.rendering import page
 from service.questions.aggregates import prior
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.scoring import calibration
 from service.scoring.calibration import AGGREGATE
-from service.scoring.scores import Scope
+from service.scoring.scores import ScoreFilter
 from service.text.formatting import percent
-from service.web.dependencies import AppRequest, Reading, Who
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 
 LISTED: Final = 20
 
@@ -133,16 +133,16 @@ class Predicted:
 @get("/model")
 async def model_health(
     request: AppRequest,
-    actor: Who,
-    reading: Reading,
-    aggregator: Pooling,
+    actor: CurrentActor,
+    reading: ReadSession,
+    aggregator: AggregatorDep,
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
     """The fit in force, what it learned in words, and those before it."""
-    judged = await health.judge(reading, aggregator, check=True)
+    judged = await health.model_health(reading, aggregator, reread=True)
     belief = await aggregator.belief(reading)
     rows = await fits.listing(reading, before=before, limit=LISTED + 1)
-    measured = await calibration.measure(reading, AGGREGATE, Scope())
+    measured = await calibration.measure(reading, AGGREGATE, ScoreFilter())
     return page(
         request,
         actor,

@@ -26,14 +26,13 @@ from service.pages.receipts import receipt
 from service.pages.rendering import confirmed, page
 from service.permissions import Actor
 from service.questions import forecasts, history, questions, reminders
-from service.questions.aggregates import Aggregator
-from service.questions.aggregates import Reading as Aggregate
-from service.questions.dependencies import Pooling, Submitting
+from service.questions.aggregates import AggregateEstimate, Aggregator
+from service.questions.dependencies import AggregatorDep, SubmissionsDep
 from service.questions.forecasts import Draft, Entry
-from service.questions.history import Story
+from service.questions.history import QuestionHistory
 from service.questions.questions import State, View
 from service.text.formatting import percent, percent_number, stated_percent
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 
 WEEK: Final = timedelta(days=7)
 MOST_REVISIONS: Final = 50
@@ -79,9 +78,9 @@ class Questions(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         pool: Pools = None,
         probability: FromQuery[str | None] = None,
@@ -120,9 +119,9 @@ class Questions(Controller):
     async def card(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Template:
         """The question in brief, which other sites may embed where everyone may read."""
@@ -146,9 +145,9 @@ class Questions(Controller):
     async def preview(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         probability: FromQuery[str],
     ) -> Template | Response[None]:
@@ -167,10 +166,10 @@ class Questions(Controller):
     async def submit(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
-        submissions: Submitting,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
+        submissions: SubmissionsDep,
         question_id: QuestionId,
     ) -> Redirect | Template:
         """Store a forecast; sent twice under the form's key, it is stored once."""
@@ -200,9 +199,9 @@ class Questions(Controller):
     @post("/withdrawal", status_code=303)
     async def withdraw(
         self,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Redirect:
         """End one's standing forecast."""
@@ -223,7 +222,7 @@ async def question_page(
     *,
     status: int = 200,
     pools: list[str] | None = None,
-    preview: Aggregate | None = None,
+    preview: AggregateEstimate | None = None,
     told: str | None = None,
     comment: int | None = None,
     commenting: Form | None = None,
@@ -289,7 +288,7 @@ async def question_page(
         following=await reminders.unanswered(session, actor.id, at, limit=1) if mine else [],
         rationales=_newest_rationales(entries),
         receipt=await receipt(session, actor, view),
-        trust=await health.judge(session, aggregator),
+        trust=await health.model_health(session, aggregator),
         told=told,
         told_in=told_in,
     )
@@ -321,7 +320,7 @@ def _newest_rationales(entries: Sequence[Entry]) -> list[Entry]:
     return list(newest.values())[:MOST_RATIONALES]
 
 
-def history_said(story: Story, reading: Aggregate) -> str:
+def history_said(story: QuestionHistory, reading: AggregateEstimate) -> str:
     """The history chart in words."""
     if not story.points or reading.probability is None:
         return "Your own forecasts over time." if story.mine else ""
@@ -336,7 +335,7 @@ def history_said(story: Story, reading: Aggregate) -> str:
     )
 
 
-def spread_said(story: Story) -> str:
+def spread_said(story: QuestionHistory) -> str:
     """The histogram in words."""
     if story.extremes is None:
         return ""
@@ -350,7 +349,9 @@ def spread_said(story: Story) -> str:
     )
 
 
-def history_data(view: View, story: Story, reading: Aggregate, level: float) -> dict[str, Any]:
+def history_data(
+    view: View, story: QuestionHistory, reading: AggregateEstimate, level: float
+) -> dict[str, Any]:
     """What the history chart shows: the story, drawn on to the present."""
     ends = min(view.ends_at, reading.as_of) if view.ends_at else reading.as_of
     points = [msgspec.to_builtins(one) for one in story.points if one.at < ends]

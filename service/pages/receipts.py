@@ -38,7 +38,7 @@ async def receipt(session: AsyncSession, actor: Actor, view: View) -> Receipt | 
     """The receipt of a resolved question; None for someone who earned nothing on it."""
     if not actor.id or view.outcome is None:
         return None
-    told, own = await scores.receipt(session, view, actor.id)
+    told, own = await scores.breakdown(session, view, actor.id)
     covered = float(told.share[own].sum())
     if not covered:
         return None

@@ -14,16 +14,16 @@ from service.pages.cards import Card, cards
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
 from service.questions import reminders
-from service.questions.dependencies import Pooling
-from service.questions.reminders import Lack, Reminder
-from service.web.dependencies import AppRequest, Reading, Who
+from service.questions.dependencies import AggregatorDep
+from service.questions.reminders import Reminder, ReminderReason
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 
 LISTED: Final = 50
 CHOICES: Final = {24: "a day", 48: "two days", 168: "a week"}
 HEADINGS: Final = {
-    Lack.expired: "Your forecast has expired",
-    Lack.withdrawn: "You withdrew your forecast",
-    Lack.never: "Not forecast by you yet",
+    ReminderReason.expired: "Your forecast has expired",
+    ReminderReason.withdrawn: "You withdrew your forecast",
+    ReminderReason.never: "Not forecast by you yet",
 }
 
 
@@ -36,9 +36,9 @@ class Reminders(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         hours: Annotated[int, QueryParameter(ge=1, le=8760)] = 48,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:

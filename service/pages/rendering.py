@@ -19,7 +19,7 @@ from service.permissions import Actor
 from service.scoring.leaderboards import LOWER_IS_BETTER
 from service.web.chart_rendering import bundle_version
 from service.web.dependencies import AppRequest
-from service.web.markdown import Renderer, marking
+from service.web.markdown import MarkdownRenderer, marking
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -69,7 +69,7 @@ class Page(Template):
         """Render the template, with marks for its texts; they are filled in as it is sent."""
         with marking() as marks:
             answer = super().to_asgi_response(*told, **more)
-        renderer: Renderer = more["request"].app.state.renderer
+        renderer: MarkdownRenderer = more["request"].app.state.renderer
 
         async def send_filled(scope: Scope, receive: Receive, send: Send) -> None:
             await _fill(answer, renderer, marks)
@@ -78,7 +78,7 @@ class Page(Template):
         return send_filled if marks else answer
 
 
-async def _fill(answer: ASGIResponse, renderer: Renderer, marks: dict[str, str]) -> None:
+async def _fill(answer: ASGIResponse, renderer: MarkdownRenderer, marks: dict[str, str]) -> None:
     answer.body = (await renderer.fill(answer.body.decode(), marks)).encode()
     answer.content_length = len(answer.body)
     answer.headers["content-length"] = str(answer.content_length)

@@ -14,9 +14,9 @@ from service.notifications import feeds
 from service.pages.filters import trend_said
 from service.pages.rendering import page
 from service.questions import questions
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.web import security
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, CurrentActor, ReadSession
 from service.web.etags import EntityTags
 
 TREND_POINTS: Final = 24
@@ -35,9 +35,9 @@ class Sets(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         done: FromQuery[str] = "",
     ) -> Template:
@@ -57,13 +57,13 @@ class Sets(Controller):
             summary=implications.summary(lines),
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
-            trust=await health.judge(reading, aggregator),
+            trust=await health.model_health(reading, aggregator),
             told=SAID.get(done),
         )
 
     @get("/feed.atom", middleware=[EntityTags()])
     async def feed(
-        self, request: AppRequest, actor: Who, reading: Reading, slug: Slug
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession, slug: Slug
     ) -> Response[str]:
         """What happened to a document's questions, for feed readers."""
         del actor
@@ -75,9 +75,9 @@ class Sets(Controller):
     async def implication(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         implication: Slug,
     ) -> Template:

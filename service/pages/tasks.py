@@ -10,12 +10,12 @@ from service.background import heartbeats, tasks
 from service.background.schemas.tasks import TaskOut
 from service.clock import now
 from service.exceptions import Invalid, Problem
-from service.exchange.exports import Export, Format, Own
+from service.exchange.exports import Export, Format, PersonalExport
 from service.models import LARGEST_ID
 from service.pages.forms import Form, read_form
 from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.downloads import Download
 
 LISTED: Final = 25
@@ -37,8 +37,8 @@ class Tasks(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         before: Before = None,
         done: FromQuery[str] = "",
     ) -> Template:
@@ -47,7 +47,7 @@ class Tasks(Controller):
 
     @post("/exports", status_code=303)
     async def export(
-        self, request: AppRequest, actor: Who, writing: Writing
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Redirect | Template:
         """Have one's own data written to a file."""
         require_someone(actor)
@@ -55,9 +55,9 @@ class Tasks(Controller):
         try:
             async with writing.begin_nested():
                 what, how = form.text("what"), form.text("format")
-                if what not in set(Own) or how not in set(Format):
+                if what not in set(PersonalExport) or how not in set(Format):
                     raise Invalid("choose one of what is offered", field="what")
-                wanted = Export(what=Own(what), form=Format(how), account_id=actor.id)
+                wanted = Export(what=PersonalExport(what), form=Format(how), account_id=actor.id)
                 await tasks.ask_for_export(writing, actor, wanted)
         except Problem as problem:
             form.refuse(problem)
@@ -65,7 +65,7 @@ class Tasks(Controller):
         return confirmed("/tasks", "asked")
 
     @post("/scores", status_code=303)
-    async def rebuild_scores(self, actor: Who, writing: Writing) -> Redirect:
+    async def rebuild_scores(self, actor: CurrentActor, writing: WriteSession) -> Redirect:
         """Have the scores rebuilt."""
         require_someone(actor)
         await tasks.ask_for_scores(writing, actor)
@@ -73,7 +73,7 @@ class Tasks(Controller):
 
     @get("/{task_id:int}/file")
     async def file(
-        self, request: AppRequest, actor: Who, reading: Reading, task_id: TaskId
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession, task_id: TaskId
     ) -> Download:
         """What an export wrote."""
         require_someone(actor)
@@ -81,7 +81,7 @@ class Tasks(Controller):
         return tasks.download(request.app.state.database, task)
 
     @post("/{task_id:int}/removal", status_code=303)
-    async def remove(self, actor: Who, writing: Writing, task_id: TaskId) -> Redirect:
+    async def remove(self, actor: CurrentActor, writing: WriteSession, task_id: TaskId) -> Redirect:
         """Remove what an export wrote."""
         require_someone(actor)
         await tasks.remove(writing, actor, task_id)
@@ -90,8 +90,8 @@ class Tasks(Controller):
     async def _shown(
         self,
         request: AppRequest,
-        actor: Who,
-        session: Reading,
+        actor: CurrentActor,
+        session: ReadSession,
         form: Form,
         before: int | None = None,
         *,
@@ -111,7 +111,7 @@ class Tasks(Controller):
             tasks=[TaskOut.of(*row) for row in rows[:LISTED]],
             following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
             alive=await heartbeats.alive(session, patience),
-            kinds=list(Own),
+            kinds=list(PersonalExport),
             formats=FORMATS,
             at=now(),
         )

@@ -16,7 +16,7 @@ from service.pages.rendering import confirmed, page
 from service.pages.visitors import require_someone
 from service.permissions import Actor
 from service.questions import questions
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 
 LISTED: Final = 25
 MOST_SETS: Final = 200
@@ -44,7 +44,11 @@ class Webhooks(Controller):
 
     @get()
     async def listing(
-        self, request: AppRequest, actor: Who, reading: Reading, done: FromQuery[str] = ""
+        self,
+        request: AppRequest,
+        actor: CurrentActor,
+        reading: ReadSession,
+        done: FromQuery[str] = "",
     ) -> Template:
         """One's webhooks, and the form for another."""
         require_someone(actor)
@@ -55,7 +59,9 @@ class Webhooks(Controller):
         )
 
     @post(status_code=200)
-    async def register(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
+    async def register(
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
+    ) -> Template:
         """Tell an address from now on, and show its secret this once."""
         require_someone(actor)
         form = await read_form(request)
@@ -81,8 +87,8 @@ class Webhooks(Controller):
     async def one(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         webhook_id: WebhookId,
         before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
         done: FromQuery[str] = "",
@@ -104,14 +110,18 @@ class Webhooks(Controller):
         )
 
     @post("/{webhook_id:int}/removal", status_code=303)
-    async def remove(self, actor: Who, writing: Writing, webhook_id: WebhookId) -> Redirect:
+    async def remove(
+        self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
+    ) -> Redirect:
         """Tell an address no more."""
         require_someone(actor)
         await webhooks.remove(writing, actor, webhook_id)
         return confirmed("/account/webhooks", "removed")
 
     @post("/{webhook_id:int}/enabling", status_code=303)
-    async def enable(self, actor: Who, writing: Writing, webhook_id: WebhookId) -> Redirect:
+    async def enable(
+        self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
+    ) -> Redirect:
         """Tell an address again that was disabled."""
         require_someone(actor)
         await webhooks.enable(writing, actor, webhook_id)
@@ -119,7 +129,11 @@ class Webhooks(Controller):
 
     @post("/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery", status_code=303)
     async def redeliver(
-        self, actor: Who, writing: Writing, webhook_id: WebhookId, delivery_id: DeliveryId
+        self,
+        actor: CurrentActor,
+        writing: WriteSession,
+        webhook_id: WebhookId,
+        delivery_id: DeliveryId,
     ) -> Redirect:
         """Send a delivery again."""
         require_someone(actor)

@@ -8,11 +8,11 @@ from litestar.response import Template
 
 from service.accounts import tokens
 from service.clock import now
-from service.models import Role, Scope
+from service.models import Role, TokenScope
 from service.pages.rendering import page
 from service.pages.visitors import require_someone
 from service.web import security
-from service.web.dependencies import AppRequest, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, WriteSession
 
 LABEL: Final = "first token"
 LIFETIME: Final = timedelta(days=90)
@@ -24,16 +24,18 @@ class Welcome(Controller):
     path = "/welcome"
 
     @get()
-    async def one(self, request: AppRequest, actor: Who) -> Template:
+    async def one(self, request: AppRequest, actor: CurrentActor) -> Template:
         """What one may do here, and the button that makes a token."""
         require_someone(actor)
         return page(request, actor, "welcome.html", secret=None, site=security.site(request))
 
     @post("/token", status_code=200)
-    async def issue(self, request: AppRequest, actor: Who, writing: Writing) -> Template:
+    async def issue(
+        self, request: AppRequest, actor: CurrentActor, writing: WriteSession
+    ) -> Template:
         """Make a token that reads and forecasts, and show its secret this once."""
         require_someone(actor)
-        scope = Scope.forecast if actor.may(Role.forecaster) else Scope.read
+        scope = TokenScope.forecast if actor.may(Role.forecaster) else TokenScope.read
         held = actor.credential.expires_at if actor.credential else None
         ending = min(filter(None, (now() + LIFETIME, held)))
         _, secret = await tokens.create(writing, actor, actor.id, LABEL, scope, ending)

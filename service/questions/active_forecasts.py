@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.models import Forecast, Linked, Withdrawal
+from service.models import ChainedFact, Forecast, Withdrawal
 from service.questions import hash_chain
 from service.questions.forecasts import Stand
 from service.questions.hash_chain import Head
@@ -36,13 +36,13 @@ KEPT_STANDS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
+class ActiveForecasts:
     """The last stand of each account, the oldest first, and the head of the question's chain."""
 
     stands: Mapping[int, Stand] = field(default_factory=dict)
     head: Head = field(default_factory=Head)
 
-    def after(self, rows: Iterable[Sequence[Any]]) -> "Latest":
+    def after(self, rows: Iterable[Sequence[Any]]) -> "ActiveForecasts":
         """With the facts that were appended since, in order."""
         stands, head = dict(self.stands), self.head
         for kind, _, account_id, probability, expires_at, *place in rows:
@@ -54,9 +54,9 @@ class Latest:
                 stands[account_id] = Stand(account_id, probability, at, end)
             elif kind == Withdrawal.__tablename__ and before and before.start <= at < before.end:
                 stands[account_id] = Stand(account_id, before.probability, before.start, at)
-        return Latest(stands, head)
+        return ActiveForecasts(stands, head)
 
-    def then(self, rows: Iterable[Forecast]) -> "Latest":
+    def then(self, rows: Iterable[Forecast]) -> "ActiveForecasts":
         """With more forecasts, stored just now."""
         return self.after(
             (
@@ -77,14 +77,16 @@ class Latest:
         return list(self.stands.values())
 
 
-class Standings:
+class ActiveForecastsCache:
     """The last stands on the questions that were forecast on lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, Latest] = OrderedDict()
+        self._kept: OrderedDict[int, ActiveForecasts] = OrderedDict()
         self._size = 0
 
-    async def of(self, session: AsyncSession, question_ids: Sequence[int]) -> dict[int, Latest]:
+    async def of(
+        self, session: AsyncSession, question_ids: Sequence[int]
+    ) -> dict[int, ActiveForecasts]:
         """The last stand of each account on questions.
 
         A transaction that reads sees all that was appended to a question up to some moment, one
@@ -108,15 +110,17 @@ class Standings:
         rows: dict[int, list[Sequence[Any]]] = {one: [] for one in question_ids}
         for row in new:
             rows[row[1]].append(row)
-        found = {one: found.get(one, Latest()).after(rows[one]) for one in question_ids}
+        found = {one: found.get(one, ActiveForecasts()).after(rows[one]) for one in question_ids}
         self.keep_once_committed(session, found)
         return found
 
-    def keep_once_committed(self, session: AsyncSession, found: Mapping[int, Latest]) -> None:
+    def keep_once_committed(
+        self, session: AsyncSession, found: Mapping[int, ActiveForecasts]
+    ) -> None:
         """Remember what stands if the transaction commits."""
         event.listen(session.sync_session, "after_commit", lambda _: self._keep(dict(found)))
 
-    def _keep(self, found: Mapping[int, Latest]) -> None:
+    def _keep(self, found: Mapping[int, ActiveForecasts]) -> None:
         for question_id, latest in found.items():
             before = self._kept.pop(question_id, None)
             self._size += len(latest.stands) - (len(before.stands) if before else 0)
@@ -157,7 +161,7 @@ def _last() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _facts() -> Iterator[tuple[type[Linked], Select[*tuple[Any, ...]]]]:
+def _facts() -> Iterator[tuple[type[ChainedFact], Select[*tuple[Any, ...]]]]:
     for table in hash_chain.SAID:
         forecasts = table is Forecast
         yield (

@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting import live, pooling
 from forecasting.posterior import Posterior, PosteriorError
 from service.clock import now
-from service.database.cache import keep
+from service.database.cache import remember
 from service.database.engine import Database
 from service.exceptions import Invalid, NotFound
 from service.models import Aggregate, Cause, Fit, FitStatus, Question
 from service.permissions import Actor
 from service.questions import forecasts, questions, visibility
-from service.questions.active_forecasts import Standings
+from service.questions.active_forecasts import ActiveForecastsCache
 from service.questions.forecasts import Stand
 from service.questions.questions import View
 from service.questions.visibility import Hidden
@@ -49,7 +49,7 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AggregateEstimate:
     """An aggregate by one method as of one moment.
 
     A classic pool has no interval, and says nothing without forecasts. Where `hidden` says why the
@@ -67,7 +67,7 @@ class Reading:
     fingerprint: str | None
     hidden: Hidden | None = None
 
-    def seen(self, hidden: Hidden | None) -> "Reading":
+    def seen(self, hidden: Hidden | None) -> "AggregateEstimate":
         """The reading as someone sees it for whom it is hidden, or is not (None)."""
         if hidden is None:
             return self
@@ -89,7 +89,7 @@ class Aggregator:
         self.level = level
         self._loaded: dict[int, _Loaded] = {}
         self._of_nobody: dict[tuple[int | None, str], live.Aggregate] = {}
-        self.standings = Standings()
+        self.active_forecasts = ActiveForecastsCache()
 
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
         """The latest fit accepted by a moment (None: now).
@@ -138,18 +138,20 @@ class Aggregator:
             posterior = Posterior.from_bytes(stored)
         except PosteriorError as error:
             log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the sentence says it all
-        keep(self._loaded, {fit_id: _Loaded(_digest(stored), posterior)}, KEPT_POSTERIORS)
+        remember(self._loaded, {fit_id: _Loaded(_digest(stored), posterior)}, KEPT_POSTERIORS)
         return posterior
 
-    def read(self, view: View, found: Sequence[Stand], at: datetime, belief: Belief) -> Reading:
+    def read(
+        self, view: View, found: Sequence[Stand], at: datetime, belief: Belief
+    ) -> AggregateEstimate:
         """The Bayesian aggregate of a question from its stands at a moment."""
         return self._pooled(view, forecasts.standing_at(found, view, at), at, belief)
 
     def _pooled(
         self, view: View, standing: Sequence[Stand], at: datetime, belief: Belief
-    ) -> Reading:
+    ) -> AggregateEstimate:
         answer = self._answer(standing, belief, view.revision.domain)
-        return Reading(
+        return AggregateEstimate(
             method=BAYES,
             probability=answer.probability,
             lower=answer.lower,
@@ -175,12 +177,12 @@ class Aggregator:
             level=self.level,
         )
         if not standing:
-            keep(self._of_nobody, {empty: answer}, KEPT_DOMAINS)
+            remember(self._of_nobody, {empty: answer}, KEPT_DOMAINS)
         return answer
 
     def published(
         self, view: View, found: Sequence[Stand], *, cause: Cause, at: datetime, belief: Belief
-    ) -> tuple[Reading, dict[str, Any]]:
+    ) -> tuple[AggregateEstimate, dict[str, Any]]:
         """What is published of a question as of a moment, from its stands, and its row."""
         standing = forecasts.standing_at(found, view, at)
         reading = self._pooled(view, standing, at, belief)
@@ -194,7 +196,7 @@ class Aggregator:
         cause: Cause,
         at: datetime,
         found: Mapping[int, Sequence[Stand]] | None = None,
-    ) -> list[Reading]:
+    ) -> list[AggregateEstimate]:
         """Compute and append the aggregates of (locked) questions as of a moment.
 
         `found` is every stand on them, where that was read already.
@@ -212,7 +214,7 @@ class Aggregator:
 
     async def publish_one(
         self, session: AsyncSession, actor: Actor, view: View, *, cause: Cause, at: datetime
-    ) -> Reading:
+    ) -> AggregateEstimate:
         """Publish the aggregate of one locked question as of a moment, and read it as the actor."""
         (reading,) = await self.publish(session, [view], cause=cause, at=at)
         hidden = await visibility.hidden(session, actor, [view], at)
@@ -220,7 +222,7 @@ class Aggregator:
 
     async def current(
         self, session: AsyncSession, actor: Actor, views: Sequence[View]
-    ) -> dict[int, Reading]:
+    ) -> dict[int, AggregateEstimate]:
         """The present Bayesian aggregate of each question as the actor sees it.
 
         It is the published one where nothing has happened since, else computed.
@@ -238,12 +240,12 @@ class Aggregator:
 
     async def look(
         self, database: Database, actor: Actor, question_id: int
-    ) -> tuple[View, Reading]:
+    ) -> tuple[View, AggregateEstimate]:
         """A question and its present Bayesian aggregate as the actor sees it; NotFound names it.
 
         It takes one statement, and no transaction, while the published aggregate holds.
         """
-        async with database.glance() as session:
+        async with database.autocommit() as session:
             at = now()
             query, asked = _published_with(questions.one_query()), {"question": question_id}
             found = await questions.rows(session, query, asked)
@@ -258,7 +260,7 @@ class Aggregator:
 
     async def _computed(
         self, session: AsyncSession, views: Sequence[View], at: datetime, silent: set[int]
-    ) -> dict[int, Reading]:
+    ) -> dict[int, AggregateEstimate]:
         """Aggregates as of now; on the silent nothing was ever published, so nothing was said."""
         belief = await self.belief(session)
         found: dict[int, list[Stand]] = {one: [] for one in silent}
@@ -277,13 +279,13 @@ class Aggregator:
         """
         ended = sorted(view.id for view in views if _ended(view, at))
         going = sorted(view.id for view in views if not _ended(view, at))
-        latest = await self.standings.of(session, going)
+        latest = await self.active_forecasts.of(session, going)
         found = {question_id: one.listed() for question_id, one in latest.items()}
         return found | await forecasts.stands(session, ended, known_at=at)
 
     async def if_said(
         self, session: AsyncSession, actor: Actor, view: View, probability: float
-    ) -> Reading:
+    ) -> AggregateEstimate:
         """What the aggregate of an open question would be if the actor said so now.
 
         Nothing is stored. It is hidden from those who do not see the present one.
@@ -304,7 +306,7 @@ class Aggregator:
         *,
         method: str = BAYES,
         at: datetime | None = None,
-    ) -> tuple[View, Reading]:
+    ) -> tuple[View, AggregateEstimate]:
         """A question and its aggregate by a method, as known at a moment (None: now).
 
         Later rows never change the answer; but who sees it is decided by the present.
@@ -331,7 +333,7 @@ class Aggregator:
 
     async def _read_at(
         self, session: AsyncSession, view: View, method: str, moment: datetime
-    ) -> Reading:
+    ) -> AggregateEstimate:
         """For the Bayesian aggregate of the past it is the one that was published then.
 
         It is brought up to date where forecasts had expired since.
@@ -346,19 +348,19 @@ class Aggregator:
             .limit(1)
         )
         if row is not None and holds(row, view, moment):
-            return reading_of(row, moment)
+            return estimate_of_row(row, moment)
         found = await forecasts.stands(session, [view.id], known_at=moment)
         belief = await self.belief(session, moment)
         return self.read(view, found[view.id], moment, belief)
 
 
-def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, Reading]:
+def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, AggregateEstimate]:
     """What was published last of questions, by id, as far as it holds under the fit in force.
 
     `found` has rows with the columns of `_published_with`.
     """
     return {
-        view.id: reading_of(row, at)
+        view.id: estimate_of_row(row, at)
         for view, row in found
         if row.cause and holds(row, view, at) and (row.fit_id == row.accepted or view.resolved)
     }
@@ -465,7 +467,9 @@ async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> No
     await connection.execute(query, rows)
 
 
-def _row(view: View, reading: Reading, cause: Cause, standing: Sequence[Stand]) -> dict[str, Any]:
+def _row(
+    view: View, reading: AggregateEstimate, cause: Cause, standing: Sequence[Stand]
+) -> dict[str, Any]:
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
     moment = reading.as_of.timestamp()
@@ -486,9 +490,9 @@ def _row(view: View, reading: Reading, cause: Cause, standing: Sequence[Stand]) 
     }
 
 
-def reading_of(row: Aggregate, at: datetime) -> Reading:
+def estimate_of_row(row: Aggregate, at: datetime) -> AggregateEstimate:
     """A published aggregate, read at a moment at which it holds."""
-    return Reading(
+    return AggregateEstimate(
         method=BAYES,
         probability=row.probability,
         lower=row.lower,
@@ -501,11 +505,11 @@ def reading_of(row: Aggregate, at: datetime) -> Reading:
     )
 
 
-def _pooled(method: str, standing: Sequence[Stand], at: datetime) -> Reading:
+def _pooled(method: str, standing: Sequence[Stand], at: datetime) -> AggregateEstimate:
     pooled = pooling.pool(
         method, [one.probability for one in standing], [one.start for one in standing]
     )
-    return Reading(
+    return AggregateEstimate(
         method=method,
         probability=pooled if np.isfinite(pooled) else None,
         lower=None,

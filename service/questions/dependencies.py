@@ -9,8 +9,8 @@ from service.models import LARGEST_ID
 from service.questions.aggregates import Aggregator
 from service.questions.submissions import Submissions
 
-Pooling = NamedDependency[SkipValidation[Aggregator]]
+AggregatorDep = NamedDependency[SkipValidation[Aggregator]]
 
 
-Submitting = NamedDependency[SkipValidation[Submissions]]
+SubmissionsDep = NamedDependency[SkipValidation[Submissions]]
 QuestionId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the question's id")]

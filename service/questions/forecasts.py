@@ -103,7 +103,7 @@ async def append(
             "created_at": moment,
         }
         made[question_id, actor.id] = moment
-        rows.append(hash_chain.linked(Forecast, head, values))
+        rows.append(hash_chain.append_link(Forecast, head, values))
         before.append(head)
         last[question_id] = Head.of(rows[-1])
     connection = await session.connection()
@@ -156,7 +156,7 @@ async def withdraw(
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
         raise NothingStands("you have no standing forecast on this question to withdraw")
     values = {"question_id": question_id, "account_id": actor.id, "created_at": at}
-    row = Withdrawal(**hash_chain.linked(Withdrawal, head, values))
+    row = Withdrawal(**hash_chain.append_link(Withdrawal, head, values))
     session.add(row)
     await session.flush()
     return view, row, hash_chain.receipt(head, row)

@@ -28,13 +28,13 @@ from sqlalchemy.orm import aliased
 
 from service.clock import TICK
 from service.exceptions import Invalid, NotFound
-from service.models import Forecast, Linked, Question, Resolution, Withdrawal
+from service.models import ChainedFact, Forecast, Question, Resolution, Withdrawal
 
 GENESIS: Final = bytes(32)
 SALT_BYTES: Final = 16
 PLACE: Final = ("question_id", "position")
 BATCH: Final = 50
-SAID: Final[dict[type[Linked], tuple[str, ...]]] = {
+SAID: Final[dict[type[ChainedFact], tuple[str, ...]]] = {
     Forecast: ("account_id", "probability", "rationale", "expires_at", "created_at"),
     Withdrawal: ("account_id", "created_at"),
     Resolution: (
@@ -98,7 +98,7 @@ class _Stored:
     fact: dict[str, Any]
 
 
-def said(table: type[Linked], values: Mapping[str, Any]) -> dict[str, Any]:
+def canonical_fact(table: type[ChainedFact], values: Mapping[str, Any]) -> dict[str, Any]:
     """What is sealed of a fact: whole numbers, texts and nulls only.
 
     A probability is the shortest decimal text that stands for its double, so that no reader's way
@@ -122,34 +122,34 @@ def leaf(fact: Mapping[str, Any], salt: bytes) -> bytes:
     return hashlib.sha256(salt + text.encode()).digest()
 
 
-def seal(previous: bytes, of_leaf: bytes) -> bytes:
+def fact_digest(previous: bytes, of_leaf: bytes) -> bytes:
     """SHA-256 over the digest of the fact before and a leaf."""
     return hashlib.sha256(previous + of_leaf).digest()
 
 
-def linked(table: type[Linked], head: Head, values: Mapping[str, Any]) -> dict[str, Any]:
+def append_link(table: type[ChainedFact], head: Head, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a new fact with its place in the chain after a head."""
     salt = secrets.token_bytes(SALT_BYTES)
     values = {**values, "position": head.position + 1, "salt": salt}
-    return values | {"digest": seal(head.digest, leaf(said(table, values), salt))}
+    return values | {"digest": fact_digest(head.digest, leaf(canonical_fact(table, values), salt))}
 
 
-def receipt(head: Head, row: Linked) -> Receipt:
+def receipt(head: Head, row: ChainedFact) -> Receipt:
     """The receipt of a fact that was appended to a head."""
-    return Receipt(said(type(row), vars(row)), row.salt, head.digest, row.digest)
+    return Receipt(canonical_fact(type(row), vars(row)), row.salt, head.digest, row.digest)
 
 
-def follow(told: Receipt) -> Head:
+def verify(told: Receipt) -> Head:
     """Where a receipt leads: the head of its chain when it was given; Invalid if it is not sound.
 
     This asks nothing of any database. That the chain is the published one is for the reader to
     compare: only the facts as they were lead to the digest that was published.
     """
-    digest = seal(told.previous, leaf(told.fact, told.salt))
+    digest = fact_digest(told.previous, leaf(told.fact, told.salt))
     if digest != told.digest:
         raise Invalid("the receipt's digest is not that of what it says", field="digest")
     for one in told.path:
-        digest = seal(digest, one)
+        digest = fact_digest(digest, one)
     return Head(int(told.fact["position"]) + len(told.path), digest)
 
 
@@ -273,7 +273,7 @@ def _check(question_id: int, rows: Sequence[_Stored], noted: Head) -> Checked:
     last = Head()
     ids = dict.fromkeys((table.__tablename__ for table in SAID), 0)
     for row in rows:
-        kind, digest = row.fact["kind"], seal(last.digest, leaf(row.fact, row.salt))
+        kind, digest = row.fact["kind"], fact_digest(last.digest, leaf(row.fact, row.salt))
         if row.position != last.position + 1:
             why = f"it follows position {last.position}"
         elif digest != row.digest:
@@ -299,7 +299,7 @@ async def _stored(session: AsyncSession, question_ids: Sequence[int]) -> dict[in
         columns = [getattr(table, name) for name in ("id", "salt", "digest", *PLACE, *names)]
         query = select(*columns).where(table.question_id.in_(question_ids)).order_by(table.id)
         for row in await session.execute(query):
-            fact = said(table, row._asdict())
+            fact = canonical_fact(table, row._asdict())
             found[row.question_id].append(_Stored(row.id, row.position, row.salt, row.digest, fact))
     for facts in found.values():
         facts.sort(key=_position)

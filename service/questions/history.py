@@ -47,7 +47,7 @@ class PoolPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ForecastChange:
     """What one forecaster said at a moment; `made` is False where a forecast ended."""
 
     at: datetime
@@ -65,7 +65,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AggregateChange:
     """A change of the published aggregate, and what caused it.
 
     `by` is who forecast `said`, where a forecast was the cause, and `instead_of` what they had
@@ -87,7 +87,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class QuestionHistory:
     """How a question's aggregate came to be what it is, as someone may see it.
 
     Where what others believe is `hidden`, there is only what one said oneself. `extremes` are the
@@ -97,10 +97,10 @@ class Story:
     hidden: Hidden | None
     points: list[Point]
     pools: list[PoolPoint]
-    mine: list[Said]
+    mine: list[ForecastChange]
     extremes: tuple[float, float] | None
     bins: list[Bin]
-    moves: list[Move]
+    moves: list[AggregateChange]
 
     @property
     def forecasters(self) -> int:
@@ -120,7 +120,7 @@ class Story:
 
 async def tell(
     session: AsyncSession, actor: Actor, view: View, *, pools: Sequence[str] = ()
-) -> Story:
+) -> QuestionHistory:
     """The story of a question until now, or until its effective close.
 
     Args:
@@ -138,9 +138,9 @@ async def tell(
     stands = found[view.id]
     mine = _said([one for one in stands if one.account_id == actor.id], last)
     if hidden:
-        return Story(hidden, [], [], mine, None, [], [])
+        return QuestionHistory(hidden, [], [], mine, None, [], [])
     standing = [one.probability for one in forecasts.standing_at(stands, view, at)]
-    return Story(
+    return QuestionHistory(
         hidden=None,
         points=await published(session, view),
         pools=_pooled(view, stands, pools, last),
@@ -197,19 +197,21 @@ def _pooled(
     return points
 
 
-def _said(stands: Sequence[Stand], last: datetime) -> list[Said]:
+def _said(stands: Sequence[Stand], last: datetime) -> list[ForecastChange]:
     """Someone's forecasts in their order, each until it ended, with the gaps between them."""
-    told: list[Said] = []
+    told: list[ForecastChange] = []
     for one in stands:
         ends = datetime.fromtimestamp(min(one.end, last.timestamp()), UTC)
-        told.append(Said(datetime.fromtimestamp(one.start, UTC), one.probability, made=True))
-        told.append(Said(ends, one.probability, made=False))
+        told.append(
+            ForecastChange(datetime.fromtimestamp(one.start, UTC), one.probability, made=True)
+        )
+        told.append(ForecastChange(ends, one.probability, made=False))
         if ends < last:
-            told.append(Said(ends, None, made=False))
+            told.append(ForecastChange(ends, None, made=False))
     return told
 
 
-async def _moves(session: AsyncSession, view: View) -> list[Move]:
+async def _moves(session: AsyncSession, view: View) -> list[AggregateChange]:
     """The latest changes of the published aggregate, the newest first."""
     earlier = aliased(Forecast)
     instead_of = (
@@ -242,7 +244,7 @@ async def _moves(session: AsyncSession, view: View) -> list[Move]:
         )
     ).all()
     return [
-        Move(
+        AggregateChange(
             at=row.created_at,
             cause=Cause(row.cause),
             before=rows[place + 1][0].probability if place + 1 < len(rows) else None,

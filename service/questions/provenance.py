@@ -11,7 +11,7 @@ from forecasting import live
 from service.models import Account, Fit, Forecast, Implication, QuestionSet
 from service.permissions import Actor
 from service.questions import aggregates, forecasts
-from service.questions.aggregates import Aggregator, Belief, Reading
+from service.questions.aggregates import AggregateEstimate, Aggregator, Belief
 from service.questions.forecasts import Entry
 from service.questions.questions import View
 
@@ -35,7 +35,7 @@ class Chain:
     """
 
     view: View
-    aggregate: Reading
+    aggregate: AggregateEstimate
     fit: Fit | None
     shares: list[Share]
     left_out: int

@@ -28,7 +28,7 @@ from questions.schema import Question as WrittenQuestion
 from questions.schema import QuestionSet as WrittenSet
 from service.audit import audit_log
 from service.clock import now
-from service.database.cache import keep
+from service.database.cache import remember
 from service.exceptions import NotFound
 from service.models import (
     Implication,
@@ -393,7 +393,9 @@ async def rows(
     if missing:
         read = await _read_views(session, missing)
         found |= read
-        event.listen(session.sync_session, "after_commit", lambda _: keep(kept, read, KEPT_VIEWS))
+        event.listen(
+            session.sync_session, "after_commit", lambda _: remember(kept, read, KEPT_VIEWS)
+        )
     return [(found[key], row) for key, row in zip(keys, answer, strict=True)]
 
 

@@ -17,7 +17,7 @@ SINCE: Final = timedelta(days=7)
 SOON: Final = timedelta(hours=48)
 
 
-class Lack(StrEnum):
+class ReminderReason(StrEnum):
     """Why nothing of someone's stands on a question."""
 
     never = "never"
@@ -30,7 +30,7 @@ class Reminder:
     """A question that closes soon, and why it waits for someone."""
 
     view: View
-    why: Lack
+    why: ReminderReason
 
 
 async def unanswered(
@@ -70,9 +70,9 @@ async def closing(
         .scalar_subquery()
     )
     why = case(
-        (position.is_(None), Lack.never),
-        (withdrawn, Lack.withdrawn),
-        (expires_at <= at, Lack.expired),
+        (position.is_(None), ReminderReason.never),
+        (withdrawn, ReminderReason.withdrawn),
+        (expires_at <= at, ReminderReason.expired),
     ).label("why")
     query = questions.views_query(None).where(
         questions.listed(),
@@ -86,7 +86,10 @@ async def closing(
         behind = and_(closes_at == last, Question.id > after)
         query = query.where(or_(closes_at > last, behind))
     query = query.add_columns(why).order_by(closes_at, Question.id).limit(limit)
-    return [Reminder(view, Lack(row.why)) for view, row in await questions.rows(session, query)]
+    return [
+        Reminder(view, ReminderReason(row.why))
+        for view, row in await questions.rows(session, query)
+    ]
 
 
 def _last(table: type[Forecast | Withdrawal], account_id: int) -> ColumnElement[int]:

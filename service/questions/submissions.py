@@ -21,8 +21,8 @@ from service.exceptions import Problem
 from service.models import Cause, Forecast, Role
 from service.permissions import Actor
 from service.questions import aggregates, forecasts, questions, visibility
-from service.questions.active_forecasts import Latest
-from service.questions.aggregates import Aggregator, Reading
+from service.questions.active_forecasts import ActiveForecasts
+from service.questions.aggregates import AggregateEstimate, Aggregator
 from service.questions.forecasts import Draft
 from service.questions.hash_chain import Receipt
 from service.questions.questions import View
@@ -39,7 +39,7 @@ class Stored:
 
     forecast: Forecast
     receipt: Receipt
-    reading: Reading
+    reading: AggregateEstimate
 
 
 Answer = Callable[[list[Stored]], bytes]
@@ -131,7 +131,7 @@ class Submissions:
         await questions.lock(session, list(asked))
         at = now()
         views = await questions.many(session, asked)
-        latest = await self._aggregator.standings.of(session, sorted(views))
+        latest = await self._aggregator.active_forecasts.of(session, sorted(views))
         fresh: dict[_Submission, list[Draft]] = {}
         for one in batch:
             if one not in outcomes:
@@ -152,7 +152,7 @@ class Submissions:
         session: AsyncSession,
         fresh: Mapping[_Submission, list[Draft]],
         views: Mapping[int, View],
-        latest: dict[int, Latest],
+        latest: dict[int, ActiveForecasts],
         at: datetime,
     ) -> dict[_Submission, list[Stored]]:
         said = [(one, draft) for one, drafts in fresh.items() for draft in drafts]
@@ -184,7 +184,7 @@ class Submissions:
             hidden = visibility.hidden_from_forecaster(one.actor, view, moment)
             stored[one].append(Stored(forecast, receipt, reading.seen(hidden)))
         await aggregates.append(session, rows)
-        self._aggregator.standings.keep_once_committed(session, latest)
+        self._aggregator.active_forecasts.keep_once_committed(session, latest)
         return stored
 
 
@@ -204,7 +204,7 @@ async def _repeated(
 
 
 def _checked(
-    one: _Submission, views: Mapping[int, View], latest: Mapping[int, Latest], at: datetime
+    one: _Submission, views: Mapping[int, View], latest: Mapping[int, ActiveForecasts], at: datetime
 ) -> list[Draft]:
     """What of a submission is new; refuse all of it for the first that cannot be stored."""
     drafts = list(one.drafts)

@@ -16,7 +16,7 @@ from service.exceptions import Invalid, NotFound
 from service.models import LARGEST_ID, Account, Outcome, Resolution, Score
 from service.questions.aggregates import BAYES, METHODS
 from service.scoring import scores
-from service.scoring.scores import CROWD, HORIZONS, Scope
+from service.scoring.scores import CROWD, HORIZONS, ScoreFilter
 
 AGGREGATE: Final = "aggregate"
 ENOUGH: Final = 20
@@ -65,7 +65,7 @@ class _Said:
 
 
 async def measure(
-    session: AsyncSession, of: str, scope: Scope, *, horizon_days: int = 0
+    session: AsyncSession, of: str, scope: ScoreFilter, *, horizon_days: int = 0
 ) -> Calibration:
     """The calibration of an entrant: `aggregate`, a method by name, or a forecaster by id.
 
@@ -88,7 +88,7 @@ async def measure(
 
 
 async def over_time(
-    session: AsyncSession, of: str, scope: Scope, *, horizon_days: int = 0
+    session: AsyncSession, of: str, scope: ScoreFilter, *, horizon_days: int = 0
 ) -> list[Period]:
     """The calibration by the quarter in which questions were settled, the oldest first."""
     entrant, _ = await _entrant(session, of)
@@ -152,7 +152,7 @@ def _on_line(found: Calibration, lines: Recalibrations, group: int) -> Calibrati
 
 
 async def _said(
-    session: AsyncSession, entrants: ColumnElement[bool], scope: Scope, horizon_days: int
+    session: AsyncSession, entrants: ColumnElement[bool], scope: ScoreFilter, horizon_days: int
 ) -> list[_Said]:
     column = getattr(Score, _column(horizon_days))
     query = (
@@ -162,7 +162,7 @@ async def _said(
         .where(column.is_not(None), entrants)
         .order_by(Score.question_id, Score.id)
     )
-    rows = await session.execute(await scores.in_scope(session, query, scope))
+    rows = await session.execute(await scores.matching(session, query, scope))
     return [
         _Said(
             account_id or CROWD, question_id, probability, int(outcome == Outcome.yes), settled_at
@@ -172,7 +172,7 @@ async def _said(
 
 
 async def _company(
-    session: AsyncSession, account_id: int, scope: Scope, horizon_days: int
+    session: AsyncSession, account_id: int, scope: ScoreFilter, horizon_days: int
 ) -> list[_Said]:
     """What those others said who answered the most of the same scope's questions."""
     column = getattr(Score, _column(horizon_days))
@@ -183,7 +183,7 @@ async def _company(
         .order_by(func.count().desc(), Score.account_id)
         .limit(COMPANY)
     )
-    chosen = await session.scalars(await scores.in_scope(session, query, scope))
+    chosen = await session.scalars(await scores.matching(session, query, scope))
     return await _said(session, Score.account_id.in_(chosen.all()), scope, horizon_days)
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
-from service.scoring.scores import Scope
+from service.scoring.scores import ScoreFilter
 from service.web.parameters import AsOf, SetSlug, Tag, utc
 from service.web.schemas import Moment
 
-Scoped = NamedDependency[SkipValidation[Scope]]
+Scoped = NamedDependency[SkipValidation[ScoreFilter]]
 
 
 async def provide_scope(
@@ -24,9 +24,9 @@ async def provide_scope(
         QueryParameter(description="only questions whose answer was settled before this moment"),
     ] = None,
     as_of: AsOf = None,
-) -> Scope:
+) -> ScoreFilter:
     """Which scores are asked for."""
-    return Scope(
+    return ScoreFilter(
         set_slug=set_slug,
         tag=tag,
         settled_from=utc(settled_from),

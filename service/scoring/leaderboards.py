@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forecasting.skill import skill
 from service.clock import now
 from service.exceptions import Conflict, Invalid, NotFound
-from service.models import Account, FrozenLeaderboard, FrozenStanding, Role, Score
+from service.models import Account, FrozenEntry, FrozenLeaderboard, Role, Score
 from service.permissions import Actor
 from service.scoring import scores
-from service.scoring.scores import Scope
+from service.scoring.scores import ScoreFilter
 from service.text.validation import check_name
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
@@ -30,7 +30,7 @@ EQUAL_TO_DECIMALS: Final = 9
 """Scores that agree to so many decimals are equal: sums of the same terms differ beyond them."""
 
 
-class Who(StrEnum):
+class EntrantFilter(StrEnum):
     """Which accounts a leaderboard ranks."""
 
     everyone = "everyone"
@@ -53,15 +53,15 @@ class Criteria:
     """
 
     kind: str = "peer"
-    scope: Scope = field(default_factory=Scope)
-    who: Who = Who.everyone
+    scope: ScoreFilter = field(default_factory=ScoreFilter)
+    who: EntrantFilter = EntrantFilter.everyone
     least_questions: int = 1
     pools: bool = False
     imported: bool | None = None
 
 
 class Skill(TypedDict, total=False):
-    """The fields of a `Standing` that say how sure it is."""
+    """The fields of a `LeaderboardEntry` that say how sure it is."""
 
     skill: float
     skill_lower: float
@@ -73,7 +73,7 @@ class Skill(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LeaderboardEntry:
     """An entrant's place: an account's, or a pooling method's.
 
     Attributes:
@@ -126,7 +126,7 @@ class Board:
         imported_left_out: how many imported forecasters were scored and are not ranked.
     """
 
-    standings: list[Standing]
+    entries: list[LeaderboardEntry]
     imported: int
     imported_left_out: int
 
@@ -180,8 +180,8 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
     )
     ranks = _shared([round(ranked_by, EQUAL_TO_DECIMALS) for ranked_by, _ in pulled])
     skills = await _skills([one for _, one in pulled], ranks, higher_is_better=sign < 0)
-    standings = [
-        Standing(
+    entries = [
+        LeaderboardEntry(
             rank=rank,
             account_id=one.account_id,
             method=one.method,
@@ -196,7 +196,7 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
         for rank, (ranked_by, one), found in zip(ranks, pulled, skills, strict=True)
     ]
     imported = sum(one.imported for one in entrants)
-    return Board(standings, imported, sum(one.imported for one in scored) - imported)
+    return Board(entries, imported, sum(one.imported for one in scored) - imported)
 
 
 def _chosen(scored: Sequence[_Entrant], criteria: Criteria) -> Sequence[_Entrant]:
@@ -283,10 +283,10 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
     )
     if not criteria.pools:
         query = query.where(Score.account_id.is_not(None))
-    if criteria.who is not Who.everyone:
-        chosen = Account.bot.is_(criteria.who is Who.bots)
+    if criteria.who is not EntrantFilter.everyone:
+        chosen = Account.bot.is_(criteria.who is EntrantFilter.bots)
         query = query.where(Score.account_id.is_(None) | chosen)
-    rows = await session.execute(await scores.in_scope(session, query, criteria.scope))
+    rows = await session.execute(await scores.matching(session, query, criteria.scope))
     return [
         _Entrant(account_id, method, name or method or "", bool(bot), bool(imported), *sums)
         for account_id, method, name, bot, imported, *sums in rows
@@ -320,7 +320,7 @@ async def freeze(
         name=name,
         version=(last or 0) + 1,
         criteria=_plain(criteria) | {"imported": board.imported > 0},
-        entrants=len(board.standings),
+        entrants=len(board.entries),
         as_of=as_of,
         account_id=actor.id,
         created_at=at,
@@ -331,8 +331,8 @@ async def freeze(
     except IntegrityError:
         raise Conflict(f"someone else has just frozen {name!r}; look at it first") from None
     session.add_all(
-        FrozenStanding(leaderboard_id=row.id, position=position, **asdict(one))
-        for position, one in enumerate(board.standings, start=1)
+        FrozenEntry(leaderboard_id=row.id, position=position, **asdict(one))
+        for position, one in enumerate(board.entries, start=1)
     )
     await session.flush()
     return row
@@ -384,28 +384,28 @@ async def get(session: AsyncSession, leaderboard_id: int) -> tuple[FrozenLeaderb
     return found[0], found[1]
 
 
-async def standings(
+async def entries(
     session: AsyncSession, leaderboard_id: int, *, after: int, limit: int
-) -> Sequence[FrozenStanding]:
+) -> Sequence[FrozenEntry]:
     """The next places of a frozen leaderboard after a position; NotFound names the id."""
     await get(session, leaderboard_id)
     rows = await session.scalars(
-        select(FrozenStanding)
-        .where(FrozenStanding.leaderboard_id == leaderboard_id, FrozenStanding.position > after)
-        .order_by(FrozenStanding.position)
+        select(FrozenEntry)
+        .where(FrozenEntry.leaderboard_id == leaderboard_id, FrozenEntry.position > after)
+        .order_by(FrozenEntry.position)
         .limit(limit)
     )
     return rows.all()
 
 
-async def standing_of(
+async def entry_of(
     session: AsyncSession, leaderboard_id: int, account_id: int
-) -> FrozenStanding | None:
+) -> FrozenEntry | None:
     """An account's place on a frozen leaderboard, if it has one."""
-    found: FrozenStanding | None = await session.scalar(
-        select(FrozenStanding).where(
-            FrozenStanding.leaderboard_id == leaderboard_id,
-            FrozenStanding.account_id == account_id,
+    found: FrozenEntry | None = await session.scalar(
+        select(FrozenEntry).where(
+            FrozenEntry.leaderboard_id == leaderboard_id,
+            FrozenEntry.account_id == account_id,
         )
     )
     return found

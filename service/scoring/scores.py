@@ -52,7 +52,7 @@ Columns = TypeVarTuple("Columns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class ScoreFilter:
     """Which scores: of a set, of a tag, settled in [from, before), as known at a moment.
 
     None restricts nothing, but scores of sets that were archived by then are only of their set. The
@@ -195,7 +195,7 @@ async def of_question(
     return [(score_row, name) for score_row, name in rows]
 
 
-async def receipt(
+async def breakdown(
     session: AsyncSession, view: View, account_id: int
 ) -> tuple[scores.ScoreTerms, list[int]]:
     """The terms of a resolved question's scores, and which of them are the account's."""
@@ -301,8 +301,8 @@ def _columns(found: Sequence[Stand]) -> _Columns:
     }
 
 
-async def in_scope(
-    session: AsyncSession, query: Select[*Columns], scope: Scope
+async def matching(
+    session: AsyncSession, query: Select[*Columns], scope: ScoreFilter
 ) -> Select[*Columns]:
     """Restrict a query on scores to a scope; it can then use Resolution too."""
     query = query.join(Resolution, Resolution.id == Score.resolution_id).where(

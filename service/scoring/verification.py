@@ -11,7 +11,7 @@ from forecasting import live
 from service.exceptions import NotFound
 from service.models import Aggregate, Question
 from service.questions import forecasts, hash_chain, questions
-from service.questions.aggregates import Aggregator, Reading
+from service.questions.aggregates import AggregateEstimate, Aggregator
 from service.scoring import scores
 
 BATCH: Final = 200
@@ -81,7 +81,9 @@ async def compare(session: AsyncSession) -> Comparison:
     return found
 
 
-async def _again(session: AsyncSession, aggregator: Aggregator, row: Aggregate) -> Reading | None:
+async def _again(
+    session: AsyncSession, aggregator: Aggregator, row: Aggregate
+) -> AggregateEstimate | None:
     """An aggregate computed anew; None if the posterior that made it cannot be read."""
     at = row.created_at
     (view,) = await questions.views(
@@ -95,14 +97,14 @@ async def _again(session: AsyncSession, aggregator: Aggregator, row: Aggregate) 
     return aggregator.read(view, stands[row.question_id], at, belief)
 
 
-def _alike(again: Reading, row: Aggregate) -> bool:
+def _alike(again: AggregateEstimate, row: Aggregate) -> bool:
     return (again.forecasters, again.fingerprint) == (row.forecasters, row.fingerprint) and all(
         math.isclose(getattr(again, name), getattr(row, name), rel_tol=0, abs_tol=CLOSE)
         for name in ("probability", "lower", "upper")
     )
 
 
-def _made_by_an_earlier_version(again: Reading | None, row: Aggregate) -> bool:
+def _made_by_an_earlier_version(again: AggregateEstimate | None, row: Aggregate) -> bool:
     """Whether an aggregate that differs may do so; how many forecasts it pools never may."""
     counted = again is None or again.forecasters == row.forecasters
     return row.algorithm != live.ALGORITHM and counted

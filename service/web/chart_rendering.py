@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
-from service.database.cache import keep
+from service.database.cache import remember
 from service.web.processes import ChildProcess
 
 KEPT_DRAWINGS: Final = 256
 PNG_SCALE: Final = 2
 
 
-class Form(StrEnum):
+class ImageFormat(StrEnum):
     """What a chart can be had as: a picture, or the Vega-Lite specification of it."""
 
     svg = "svg"
@@ -40,7 +40,7 @@ class Drawing:
     tag: str
 
 
-class Drawer:
+class ChartRenderer:
     """Draws; one for an application."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Drawer:
         self,
         chart: str,
         data: dict[str, Any],
-        form: Form,
+        form: ImageFormat,
         *,
         theme: str,
         width: int | None,
@@ -73,7 +73,7 @@ class Drawer:
         body = self._kept.get(tag)
         if body is None:
             body = await self._process.run(_draw, asked)
-            keep(self._kept, {tag: body}, KEPT_DRAWINGS)
+            remember(self._kept, {tag: body}, KEPT_DRAWINGS)
         return Drawing(body, tag)
 
     async def bundle(self) -> bytes:
@@ -98,10 +98,10 @@ def _draw(asked: bytes) -> bytes:
     from service.web import chart_specs  # noqa: PLC0415  # as above
 
     chart, data, form, look = msgspec.json.decode(asked)
-    spec = chart_specs.CHARTS[chart](data, chart_specs.Look(*look))
-    if form == Form.svg:
+    spec = chart_specs.CHARTS[chart](data, chart_specs.ChartStyle(*look))
+    if form == ImageFormat.svg:
         return vl_convert.vegalite_to_svg(spec).encode()
-    if form == Form.png:
+    if form == ImageFormat.png:
         return vl_convert.vegalite_to_png(spec, scale=PNG_SCALE)
     return msgspec.json.encode(spec)
 

@@ -1,6 +1,6 @@
 """The charts: Vega-Lite specifications, made with Altair from plain data.
 
-Every chart takes what it shows in JSON's types and a `Look`, and gives a specification that a
+Every chart takes what it shows in JSON's types and a `ChartStyle`, and gives a specification that a
 browser and the renderer draw alike. Only the drawing process imports this module: Altair takes
 seconds to load.
 """
@@ -60,7 +60,7 @@ THEMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ChartStyle:
     """How a chart is drawn: light or dark, and its size in pixels.
 
     A width of None fills what holds the chart.
@@ -71,7 +71,7 @@ class Look:
     height: int = 280
 
 
-def history(data: dict[str, Any], look: Look) -> Spec:
+def history(data: dict[str, Any], look: ChartStyle) -> Spec:
     """The aggregate with its credible band over time, pools, own forecasts and the resolution.
 
     Args:
@@ -149,7 +149,7 @@ def history(data: dict[str, Any], look: Look) -> Spec:
     return _finished(layers or [_empty(time, value)], look)
 
 
-def histogram(data: dict[str, Any], look: Look) -> Spec:
+def histogram(data: dict[str, Any], look: ChartStyle) -> Spec:
     """How the standing forecasts are spread over 20 bins of 5 points, and where the aggregate is.
 
     Args:
@@ -195,7 +195,7 @@ def histogram(data: dict[str, Any], look: Look) -> Spec:
     return _finished(layers, look)
 
 
-def reading(data: dict[str, Any], look: Look) -> Spec:
+def reading(data: dict[str, Any], look: ChartStyle) -> Spec:
     """What was believed of an implication over time, with its interval.
 
     Args:
@@ -221,7 +221,7 @@ def reading(data: dict[str, Any], look: Look) -> Spec:
     )
 
 
-def reliability(data: dict[str, Any], look: Look) -> Spec:
+def reliability(data: dict[str, Any], look: ChartStyle) -> Spec:
     """How often what was said came true, against how probable it was said to be.
 
     Args:
@@ -263,7 +263,7 @@ def reliability(data: dict[str, Any], look: Look) -> Spec:
     return _finished(layers, look)
 
 
-CHARTS: Final[dict[str, Callable[[dict[str, Any], Look], Spec]]] = {
+CHARTS: Final[dict[str, Callable[[dict[str, Any], ChartStyle], Spec]]] = {
     chart.__name__: chart for chart in (history, histogram, reading, reliability)
 }
 
@@ -302,7 +302,7 @@ def _empty(time: alt.X, value: alt.Y) -> alt.Chart:
     return empty
 
 
-def _finished(layers: Sequence[alt.Chart], look: Look) -> Spec:
+def _finished(layers: Sequence[alt.Chart], look: ChartStyle) -> Spec:
     colours = THEMES[look.theme]
     chart = (
         alt.layer(*layers)

@@ -18,13 +18,13 @@ from service.permissions import Actor
 LONG_BODY_BYTES: Final = 50_000
 """Longer bodies are looked through in a thread, where they keep nobody waiting."""
 
-Who = NamedDependency[SkipValidation[Actor]]
-Reading = NamedDependency[SkipValidation[AsyncSession]]
-Writing = NamedDependency[SkipValidation[AsyncSession]]
+CurrentActor = NamedDependency[SkipValidation[Actor]]
+ReadSession = NamedDependency[SkipValidation[AsyncSession]]
+WriteSession = NamedDependency[SkipValidation[AsyncSession]]
 AppRequest = Request[Any, Any, State]
 
 
-class AnyBody(AppRequest):
+class StrictRequest(AppRequest):
     """A request whose body is refused in words however it is broken."""
 
     async def json(self) -> Any:

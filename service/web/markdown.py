@@ -58,7 +58,7 @@ def marking() -> Iterator[dict[str, str]]:
         _marks.reset(token)
 
 
-class Renderer:
+class MarkdownRenderer:
     """Renders texts and keeps what came of them; one for an application."""
 
     def __init__(self, process: ChildProcess = PROCESS) -> None:

@@ -58,7 +58,7 @@ Imported = Annotated[
 ]
 
 
-async def strictly(request: AppRequest, kind: type[Item]) -> Item:
+async def decode_body(request: AppRequest, kind: type[Item]) -> Item:
     """The body, read without the leniency of query strings: "0.3" is no number here.
 
     Only what says that it is JSON is read as JSON.
@@ -69,19 +69,19 @@ async def strictly(request: AppRequest, kind: type[Item]) -> Item:
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `$")
+        said, _, path = str(error).partition(" - at `$")
         raise ValidationException(
-            extra=[{"key": place.strip("`.") or "data", "message": said}]
+            extra=[{"key": path.strip("`.") or "data", "message": said}]
         ) from error
 
 
-def position(cursor: str | None) -> int | None:
+def decode_id_cursor(cursor: str | None) -> int | None:
     """The id or number that a cursor stands for; None for the first page."""
-    found: int | None = place(cursor, Number)
+    found: int | None = decode_cursor(cursor, Number)
     return found
 
 
-def place(cursor: str | None, kind: Any) -> Any:
+def decode_cursor(cursor: str | None, kind: Any) -> Any:
     """The place of a type that a cursor stands for; None for the first page."""
     if cursor is None:
         return None
@@ -92,8 +92,11 @@ def place(cursor: str | None, kind: Any) -> Any:
         raise Invalid("cursor must be `next` of an earlier page", field="cursor") from None
 
 
-def page_of(
-    rows: Sequence[Row], limit: int, item: Callable[[Row], Item], place: Callable[[Row], Any]
+def paginate(
+    rows: Sequence[Row],
+    limit: int,
+    item: Callable[[Row], Item],
+    place: Callable[[Row], Any],
 ) -> Page[Item]:
     """A page from up to `limit + 1` rows: one more than shown tells that there is another page."""
     shown = rows[:limit]

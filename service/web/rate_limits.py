@@ -73,7 +73,7 @@ def _network(address: str) -> str:
     return str(found)
 
 
-async def spend(database: Database, *limits: Limit) -> None:
+async def consume(database: Database, *limits: Limit) -> None:
     """Count an attempt against every limit, whatever comes of it; raises TooManyRequests.
 
     It is counted in a transaction of its own, so that a refused attempt is counted too.
@@ -109,7 +109,7 @@ async def spend(database: Database, *limits: Limit) -> None:
         )
 
 
-class Pace:
+class RequestRateLimiter:
     """How many requests an account may make in a minute, counted by this process alone.
 
     To count every request in the database would make each of them a write. It goes by a clock that
@@ -139,7 +139,7 @@ async def restore(database: Database, limit: Limit) -> None:
 
 async def is_known(database: Database, name: str, address: str) -> bool:
     """Whether somebody signed in by a name from an address, or near it, within `KNOWN_FOR`."""
-    async with database.glance() as session:
+    async with database.autocommit() as session:
         until = await session.scalar(
             select(Allowance.spent_until).where(Allowance.key == _known(name, address))
         )

@@ -271,8 +271,8 @@ def test_a_model_that_hangs_is_left_after_its_time(
     document: Path, model: LanguageModel, endpoint: Endpoint
 ) -> None:
     endpoint.hangs = True
-    impatient = LanguageModel(model.base_url, model.name, timeout_seconds=0.2)
-    question_set, told = drafted(document, impatient)
+    interruptible = LanguageModel(model.base_url, model.name, timeout_seconds=0.2)
+    question_set, told = drafted(document, interruptible)
     assert "TODO" in question_set.questions[0].title
     assert told == [
         'The model "small" did not answer within 0.2 seconds; the draft is without proposals.'

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.curation.drafting import MOST_WAITING, Turns
+from service.curation.drafting import MOST_WAITING, DraftingQueue
 from service.exceptions import Conflict
 from service.models import Role
 from service.permissions import Actor
@@ -101,7 +101,7 @@ def test_an_account_takes_one_place_however_much_it_sends() -> None:
         return name
 
     async def run() -> list[str]:
-        turns = Turns()
+        turns = DraftingQueue()
         waiting = [
             asyncio.create_task(turns.run(ann, lambda: work("ann"))) for _ in range(MOST_WAITING)
         ]

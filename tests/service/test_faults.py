@@ -126,7 +126,7 @@ def lost(on_database) -> Callable[[dict[str, int]], int]:
             async with database.read() as session:
                 rows = (await session.execute(select(Forecast.rationale, Forecast.id))).all()
                 broken = [one.broken async for one in hash_chain.check(session) if one.broken]
-            async with database.undone() as session:
+            async with database.dry_run() as session:
                 found = await compare(session)
             assert broken == found.differing == []
             assert not found.earlier

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from service.accounts import accounts, invitations, tokens
 from service.clock import now
 from service.database.engine import Database
-from service.models import Account, Role, Scope
+from service.models import Account, Role, TokenScope
 from service.settings import Settings
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  # a made-up one
@@ -169,7 +169,7 @@ def test_a_session_of_a_token_allows_what_the_token_does_and_ends_with_it(
     async def issue(database: Database) -> list[str]:
         async with database.write() as session:
             return [
-                (await tokens.issue(session, ann.id, "read", Scope.read, ending))[1]
+                (await tokens.issue(session, ann.id, "read", TokenScope.read, ending))[1]
                 for _ in range(2)
             ]
 

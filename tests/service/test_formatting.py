@@ -13,7 +13,7 @@ from service.pages.forms import chance
 from service.text import formatting
 from service.text.formatting import odds, percent, percent_number, points, stated_percent
 from service.web import chart_specs
-from service.web.chart_specs import Look
+from service.web.chart_specs import ChartStyle
 
 PROBABILITIES = st.floats(0, 1)
 
@@ -137,7 +137,7 @@ def test_charts_tell_the_same_numbers_as_pages() -> None:
             "level": 0.975,
             "resolution": None,
         },
-        Look(),
+        ChartStyle(),
     )
     written = str(spec)
     for text in ("'14%'", "'<0.1%'", "'>99.9%'", "'63%'", "'12.5%'", "97.5% interval from"):

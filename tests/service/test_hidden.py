@@ -30,7 +30,7 @@ from service.app import create_app
 from service.background import tasks
 from service.database import backup
 from service.database.engine import Database
-from service.exchange.exports import Format, Own
+from service.exchange.exports import Format, PersonalExport
 from service.fits import fits
 from service.fits.fits import Sampled
 from service.models import Account, Aggregate, FitStatus, Forecast, Question, Role
@@ -218,7 +218,7 @@ def _live(world: World, on: TestClient[Any], clock: Any) -> None:
     clock.move_to(OPENS + 10 * DAY)
     judge("POST", f"/questions/{ids['sun']}/resolution", json={"outcome": "yes"})
     ids["leaderboard"] = judge("POST", "/leaderboards", json={"name": "November"})["id"]
-    for what in (Own.forecasts, Own.scores):
+    for what in (PersonalExport.forecasts, PersonalExport.scores):
         ids["task"] = eve("POST", f"/account/exports/{what}")["id"]
 
 
@@ -293,7 +293,7 @@ def places(world: World) -> dict[str, list[Any]]:
         "webhook_id": [ids["webhook"]],
         "task_id": [ids["task"]],
         "leaderboard_id": [ids["leaderboard"]],
-        "what": list(Own),
+        "what": list(PersonalExport),
         "number": [1, 2],
     }
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.web import markdown
-from service.web.markdown import LONGEST_HTML, LONGEST_HTML_OF_NOTHING, Renderer
+from service.web.markdown import LONGEST_HTML, LONGEST_HTML_OF_NOTHING, MarkdownRenderer
 from service.web.processes import ChildProcess
 
 LONGEST = 20_000
@@ -49,9 +49,9 @@ HOSTILE = {
 }
 
 
-def render(*texts: str, renderer: Renderer | None = None) -> list[str]:
+def render(*texts: str, renderer: MarkdownRenderer | None = None) -> list[str]:
     async def work() -> list[str]:
-        one = renderer or Renderer()
+        one = renderer or MarkdownRenderer()
         return [str(await one.render(text)) for text in texts]
 
     return asyncio.run(work())
@@ -92,7 +92,7 @@ def test_ordinary_texts_are_rendered_with_their_tables_and_links() -> None:
 def test_a_text_is_rendered_once(monkeypatch) -> None:
     """Also when many ask for it at the same time."""
     process = Counting()
-    renderer = Renderer(process)
+    renderer = MarkdownRenderer(process)
 
     async def work() -> list[Any]:
         return await asyncio.gather(*(renderer.render("*a*") for _ in range(20)))
@@ -122,7 +122,7 @@ class Counting(ChildProcess):
 
 def test_a_process_that_dies_costs_one_text_and_is_started_again() -> None:
     process = ChildProcess()
-    renderer = Renderer(process)
+    renderer = MarkdownRenderer(process)
 
     async def work() -> list[str]:
         first = str(await renderer.render("*a*"))

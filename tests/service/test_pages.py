@@ -11,7 +11,7 @@ from service.accounts import accounts
 from service.background import tasks
 from service.clock import now
 from service.database.engine import Database
-from service.models import FrozenStanding, Role
+from service.models import FrozenEntry, Role
 from service.pages.filters import place_said
 from service.pages.rendering import BUNDLE
 
@@ -205,7 +205,7 @@ def test_forecasts_near_certainty_are_never_shown_as_certain(opened, account, qu
 
 def test_a_place_and_its_interval_are_one_statement() -> None:
     def said(rank: int, lower: int | None, upper: int | None) -> str:
-        return place_said(FrozenStanding(rank=rank, rank_lower=lower, rank_upper=upper), 1384)
+        return place_said(FrozenEntry(rank=rank, rank_lower=lower, rank_upper=upper), 1384)
 
     assert said(1, 1, 12) == "1st–12th of 1,384"  # noqa: RUF001
     assert said(3, 3, 3) == "3rd of 1,384"

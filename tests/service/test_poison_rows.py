@@ -231,7 +231,7 @@ def test_a_worker_of_no_moment_takes_nobody_for_lost(poison, on_database, column
     async def beat(database: Database) -> None:
         async with database.write() as session:
             for name in ("odd", "fine"):
-                await heartbeats.beat(session, name, "")
+                await heartbeats.record_heartbeat(session, name, "")
 
     async def alive(database: Database) -> list[str]:
         async with database.read() as session:

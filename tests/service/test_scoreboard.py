@@ -11,7 +11,7 @@ from questions.schema import Document, Implication, Question, QuestionSet
 from service.accounts import accounts
 from service.database.engine import Database
 from service.implications import implications as scoreboard
-from service.implications.implications import Bound, Line, Point, Watch
+from service.implications.implications import ImplicationSummary, Interval, Point, TrackedQuestion
 from service.models import Implication as ImplicationRow
 from service.models import Role
 from service.questions import questions
@@ -186,10 +186,10 @@ def test_a_lean_needs_an_interval_that_excludes_one_half() -> None:
         class View:
             revision = Revision
 
-        watch = Watch(View, None, Bound((lower + upper) / 2, lower, upper))  # type: ignore[arg-type]  # a stand-in with what a reading needs
+        watch = TrackedQuestion(View, None, Interval((lower + upper) / 2, lower, upper))  # type: ignore[arg-type]  # a stand-in with what a reading needs
         row = ImplicationRow(premise=premise)
         point = Point(NOW, [watch])
-        return str(Line(row, point, Point(NOW, []), 1).lean)
+        return str(ImplicationSummary(row, point, Point(NOW, []), 1).lean)
 
     assert lean(0.51, 0.9) == "confirmed"
     assert lean(0.5, 0.9) == "open"
@@ -269,7 +269,7 @@ def test_the_trends_of_a_set_are_the_histories_of_its_implications(
             ann.forecast(ids(ann)[slug], chance)
     at.shift(DAY)
 
-    async def read(database: Database) -> dict[str, list[tuple[datetime, Bound | None]]]:
+    async def read(database: Database) -> dict[str, list[tuple[datetime, Interval | None]]]:
         async with database.read() as session:
             found = await questions.find_set(session, "weather")
             actor, aggregator = accounts.Actor(1, "ann", Role.viewer, bot=False), Aggregator(0.8)

@@ -154,11 +154,11 @@ def test_attempts_run_out_by_address_whatever_the_names(on_database) -> None:
     async def work(database: Database) -> None:
         limit = rate_limits.by_address("tests", "2001:db8::1", 1)
         for _ in range(rate_limits.ADDRESS_FACTOR):
-            await rate_limits.spend(database, limit)
+            await rate_limits.consume(database, limit)
         neighbour = rate_limits.by_address("tests", "2001:db8::2", 1)
         with pytest.raises(TooManyRequests):
-            await rate_limits.spend(database, neighbour)
-        await rate_limits.spend(database, rate_limits.by_address("tests", "2001:db8:1::1", 1))
+            await rate_limits.consume(database, neighbour)
+        await rate_limits.consume(database, rate_limits.by_address("tests", "2001:db8:1::1", 1))
 
     on_database(work)
 
@@ -460,7 +460,7 @@ def test_a_body_that_is_not_declared_as_json_is_refused(refused, account, questi
 
 
 def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
-    pace = rate_limits.Pace(3)
+    pace = rate_limits.RequestRateLimiter(3)
     for at in (now(), now() - timedelta(days=300), now() - timedelta(days=1)):
         with time_machine.travel(at, tick=False):
             pace.count(1)
@@ -468,7 +468,7 @@ def test_an_account_has_a_pace_whatever_the_time_of_day_does() -> None:
         pace.count(1)
     assert 0 < refused.value.retry_after <= 20
     pace.count(2)
-    unlimited = rate_limits.Pace(0)
+    unlimited = rate_limits.RequestRateLimiter(0)
     for _ in range(10):
         unlimited.count(1)
 

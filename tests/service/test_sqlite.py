@@ -138,13 +138,13 @@ def test_a_look_up_that_turns_out_to_be_long_goes_on_in_the_thread(on_file) -> N
 
     async def work(session: AsyncSession) -> Any:
         connection = (await (await session.connection()).get_raw_connection()).driver_connection
-        hand_over = connection.hand_over
+        run_in_thread = connection.run_in_thread
 
         async def noted(work: Any) -> Any:
             handed_over.append(work)
-            return await hand_over(work)
+            return await run_in_thread(work)
 
-        connection.hand_over = noted
+        connection.run_in_thread = noted
         await session.execute(text("CREATE TABLE t (x)"))
         await session.execute(text("INSERT INTO t VALUES (1)"))
         handed_over.clear()

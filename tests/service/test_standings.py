@@ -10,8 +10,8 @@ import pytest
 from service.database.engine import Database
 from service.models import Forecast, Withdrawal
 from service.questions import active_forecasts, forecasts
-from service.questions.active_forecasts import Standings
-from service.questions.hash_chain import Head, head, linked
+from service.questions.active_forecasts import ActiveForecastsCache
+from service.questions.hash_chain import Head, append_link, head
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -30,10 +30,10 @@ def event(
     """A forecast, sometimes one that expires, or a withdrawal."""
     who = {"question_id": question_id, "account_id": chance.choice(people), "created_at": at}
     if chance.random() < 0.3:
-        return Withdrawal(**linked(Withdrawal, head, who))
+        return Withdrawal(**append_link(Withdrawal, head, who))
     expires_at = at + timedelta(minutes=3) if chance.random() < 0.3 else None
     said = {"probability": chance.random(), "rationale": "", "expires_at": expires_at}
-    return Forecast(**linked(Forecast, head, who | said))
+    return Forecast(**append_link(Forecast, head, who | said))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -46,7 +46,10 @@ def test_what_is_remembered_is_what_the_rows_say(
     chance = random.Random(seed)
 
     async def live_through_it(database: Database) -> None:
-        remembered = [Standings(), Standings()]  # two processes on one database
+        remembered = [
+            ActiveForecastsCache(),
+            ActiveForecastsCache(),
+        ]  # two processes on one database
         for minute in range(40):
             question_id, undone = chance.choice(asked), chance.random() < 0.2
             with suppress(UndoneError):

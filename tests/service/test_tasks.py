@@ -389,7 +389,9 @@ def test_the_metrics_tell_what_waits_runs_and_failed(
 
     async def refit(database: Database) -> None:
         async with database.write() as session:
-            await heartbeats.beat(session, "one-7-abc", "refit", Progress("sampling", 3, 10))
+            await heartbeats.record_heartbeat(
+                session, "one-7-abc", "refit", Progress("sampling", 3, 10)
+            )
 
     on_database(refit)
     assert (of("refit", "queued"), of("refit", "running")) == (0, 1)

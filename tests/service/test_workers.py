@@ -13,8 +13,8 @@ from service.database.engine import Database
 
 async def seen(database: Database) -> None:
     async with database.write() as session:
-        await heartbeats.beat(session, "one-7-abc", "refit")
-        await heartbeats.beat(session, "two-8-def", "")
+        await heartbeats.record_heartbeat(session, "one-7-abc", "refit")
+        await heartbeats.record_heartbeat(session, "two-8-def", "")
 
 
 def test_what_workers_do_and_what_waits_is_shown(
@@ -55,9 +55,9 @@ def test_what_workers_do_and_what_waits_is_shown(
 
 async def beat(database: Database, name: str) -> None:
     async with database.write() as session:
-        await heartbeats.beat(session, name, "")
+        await heartbeats.record_heartbeat(session, name, "")
 
 
 async def end(database: Database, name: str) -> None:
     async with database.write() as session:
-        await heartbeats.leave(session, name)
+        await heartbeats.deregister(session, name)

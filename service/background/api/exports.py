@@ -9,9 +9,9 @@ from litestar.params import PathParameter, QueryParameter
 
 from service.background.api.tasks import FileOperation, asked_for
 from service.background.schemas.tasks import TaskOut
-from service.exchange.exports import TYPES, Export, Format, OfSet, Own
+from service.exchange.exports import TYPES, Export, Format, PersonalExport, SetExport
 from service.questions import questions
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.downloads import Download
 from service.web.openapi import MAY_REFUSE
 from service.web.parameters import Slug
@@ -25,7 +25,7 @@ class TableOperation(FileOperation):
     kinds: ClassVar[tuple[str, ...]] = tuple(TYPES.values())
 
 
-What = Annotated[Own, PathParameter(description="what of my own")]
+What = Annotated[PersonalExport, PathParameter(description="what of my own")]
 Form = Annotated[
     Format,
     QueryParameter(
@@ -55,7 +55,7 @@ class Exports(Controller):
         operation_class=TableOperation,
     )
     async def mine(
-        self, request: AppRequest, actor: Who, what: What, form: Form = Format.csv
+        self, request: AppRequest, actor: CurrentActor, what: What, form: Form = Format.csv
     ) -> Download:
         """All forecasts, withdrawals or comments of mine, or my scores that hold.
 
@@ -71,8 +71,8 @@ class Exports(Controller):
     async def ask_for_mine(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         what: What,
         form: Form = Format.csv,
         idempotency_key: IdempotencyKey = None,
@@ -93,14 +93,14 @@ class Exports(Controller):
     async def of_set(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
     ) -> Download:
         """A ZIP of `questions` and `forecasts`, which `credence import` reads when in CSV."""
-        wanted = Export(what=OfSet.forecasts, form=form, slug=slug, names=names)
+        wanted = Export(what=SetExport.forecasts, form=form, slug=slug, names=names)
         wanted.require(actor)
         await questions.find_set(reading, slug)
         return _streamed(request, wanted)
@@ -115,8 +115,8 @@ class Exports(Controller):
     async def comments_of_set(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
@@ -125,7 +125,7 @@ class Exports(Controller):
 
         Words can give their author away, so the pseudonyms differ from those of any other export.
         """
-        wanted = Export(what=OfSet.comments, form=form, slug=slug, names=names)
+        wanted = Export(what=SetExport.comments, form=form, slug=slug, names=names)
         wanted.require(actor)
         await questions.find_set(reading, slug)
         return _streamed(request, wanted)
@@ -138,8 +138,8 @@ class Exports(Controller):
     async def ask_for_set(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
@@ -149,7 +149,7 @@ class Exports(Controller):
 
         While the same export is under way, the answer is its task.
         """
-        wanted = Export(what=OfSet.forecasts, form=form, slug=slug, names=names)
+        wanted = Export(what=SetExport.forecasts, form=form, slug=slug, names=names)
         return await asked_for(request, writing, actor, idempotency_key, wanted)
 
     @post(
@@ -160,8 +160,8 @@ class Exports(Controller):
     async def ask_for_comments_of_set(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         slug: Slug,
         form: Form = Format.csv,
         names: Names = False,
@@ -171,7 +171,7 @@ class Exports(Controller):
 
         While the same export is under way, the answer is its task.
         """
-        wanted = Export(what=OfSet.comments, form=form, slug=slug, names=names)
+        wanted = Export(what=SetExport.comments, form=form, slug=slug, names=names)
         return await asked_for(request, writing, actor, idempotency_key, wanted)
 
 

@@ -52,7 +52,7 @@ async def _ready(database: Database, aggregator: Aggregator) -> Readiness:
         reason = "the database has another schema version; run `credence init`"
         return Readiness("unavailable", reason)
     async with database.read() as session:
-        judged = await health.judge(session, aggregator, check=True)
+        judged = await health.model_health(session, aggregator, reread=True)
     fit = judged.in_force
     age = (now() - fit.created_at).total_seconds() if fit else None
     return Readiness("ok", "", age, judged.behind, judged.warning)

@@ -5,7 +5,7 @@ from litestar import Controller, get
 from service.background import heartbeats
 from service.background.schemas.jobs import JobsOut
 from service.models import Role
-from service.web.dependencies import AppRequest, Reading, Who
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 from service.web.openapi import MAY_REFUSE
 
 
@@ -16,7 +16,9 @@ class Jobs(Controller):
     tags = ("Jobs",)
 
     @get(summary="Say what runs in the background (curators)", responses=MAY_REFUSE)
-    async def state(self, request: AppRequest, actor: Who, reading: Reading) -> JobsOut:
+    async def state(
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession
+    ) -> JobsOut:
         """The workers, what each does and how far it is, and what waits.
 
         What became of fits is at `/fits`, of tasks at `/tasks`.

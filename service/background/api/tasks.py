@@ -13,10 +13,10 @@ from service.background.schemas.tasks import TaskOut
 from service.exchange.exports import TYPES, ZIP, Export
 from service.models import LARGEST_ID, TaskKind
 from service.permissions import Actor
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.downloads import Download
 from service.web.openapi import MAY_CONFLICT, MAY_REFUSE, DocumentedOperation
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, decode_id_cursor, paginate
 from service.web.repetition import IdempotencyKey, once
 from service.web.schemas import Page
 
@@ -58,8 +58,8 @@ class Tasks(Controller):
     @get(summary="List my tasks, or everybody's (administrators)")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         kind: Annotated[
             TaskKind | None, QueryParameter(description="only tasks of this kind")
         ] = None,
@@ -68,16 +68,16 @@ class Tasks(Controller):
     ) -> Page[TaskOut]:
         """What I asked workers to do, the newest first, and how far it is."""
         rows = await tasks.listing(
-            reading, actor, kind=kind, before=position(cursor), limit=limit + 1
+            reading, actor, kind=kind, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, lambda row: TaskOut.of(*row), lambda row: row[0].id)
+        return paginate(rows, limit, lambda row: TaskOut.of(*row), lambda row: row[0].id)
 
     @post("/scores", status_code=202, summary="Rebuild the scores (administrators)")
     async def rebuild_scores(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[TaskOut]:
         """Have every score derived anew; while that is under way, the answer is the same task.
@@ -93,7 +93,7 @@ class Tasks(Controller):
         return await once(request, writing, actor, idempotency_key, TaskOut, work)
 
     @get("/{task_id:int}", summary="Get a task")
-    async def one(self, actor: Who, reading: Reading, task_id: TaskId) -> TaskOut:
+    async def one(self, actor: CurrentActor, reading: ReadSession, task_id: TaskId) -> TaskOut:
         """A task of mine, or anybody's (administrators): how it stands, and what came of it."""
         task = await tasks.get(reading, actor, task_id)
         return TaskOut.of(task, await tasks.asker(reading, task))
@@ -105,7 +105,7 @@ class Tasks(Controller):
         operation_class=FileOperation,
     )
     async def file(
-        self, request: AppRequest, actor: Who, reading: Reading, task_id: TaskId
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession, task_id: TaskId
     ) -> Download:
         """The file, with its size in `Content-Length` and its SHA-256 in `Repr-Digest` (RFC 9530).
 
@@ -115,7 +115,7 @@ class Tasks(Controller):
         return tasks.download(request.app.state.database, task)
 
     @delete("/{task_id:int}/file", status_code=200, summary="Remove what an export wrote")
-    async def remove(self, actor: Who, writing: Writing, task_id: TaskId) -> TaskOut:
+    async def remove(self, actor: CurrentActor, writing: WriteSession, task_id: TaskId) -> TaskOut:
         """Take the file away before it expires."""
         task = await tasks.remove(writing, actor, task_id)
         return TaskOut.of(task, await tasks.asker(writing, task))

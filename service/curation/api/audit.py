@@ -11,9 +11,17 @@ from service.audit.schemas import EntryOut
 from service.models import LARGEST_ID, Role
 from service.questions import questions
 from service.questions.dependencies import QuestionId
-from service.web.dependencies import WITHOUT_NUL, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, CurrentActor, ReadSession
 from service.web.openapi import MAY_REFUSE
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, SetSlug, page_of, place, utc
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    SetSlug,
+    decode_cursor,
+    paginate,
+    utc,
+)
 from service.web.schemas import Page
 
 
@@ -26,8 +34,8 @@ class Audit(Controller):
     @get("/audit", summary="List what was done (curators)", responses=MAY_REFUSE)
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         set_slug: SetSlug = None,
         question: Annotated[
             int | None,
@@ -63,8 +71,8 @@ class Audit(Controller):
     @get("/questions/{question_id:int}/audit", summary="List what was done to a question")
     async def of_question(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -82,10 +90,10 @@ class Audit(Controller):
 
 
 def _before(cursor: str | None) -> Place | None:
-    found: Place | None = place(cursor, Place)
+    found: Place | None = decode_cursor(cursor, Place)
     at = utc(found.at) if found else None
     return found._replace(at=at) if found and at else None
 
 
 def _page(entries: list[Entry], limit: int) -> Page[EntryOut]:
-    return page_of(entries, limit, EntryOut.of, lambda entry: entry.place)
+    return paginate(entries, limit, EntryOut.of, lambda entry: entry.place)

@@ -16,17 +16,17 @@ from service.curation.schemas import (
 from service.permissions import Actor
 from service.questions import questions
 from service.questions.aggregates import Aggregator
-from service.questions.dependencies import Pooling, QuestionId
+from service.questions.dependencies import AggregatorDep, QuestionId
 from service.questions.questions import View
 from service.questions.schemas.questions import QuestionDetail
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Cursor,
     Limit,
-    page_of,
-    position,
-    strictly,
+    decode_body,
+    decode_id_cursor,
+    paginate,
 )
 from service.web.schemas import Page
 
@@ -56,8 +56,8 @@ class Editing(Controller):
     @get("/{question_id:int}/revisions", summary="List a question's revisions")
     async def revisions(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -65,17 +65,17 @@ class Editing(Controller):
         """Every revision, the first first: whose it is, why, and which fields it changed."""
         view = await questions.get(reading, question_id, actor=actor)
         rows = await editing.revisions(
-            reading, view.id, after=position(cursor) or 0, limit=limit + 1
+            reading, view.id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, RevisionOut.of, lambda one: one.revision.number)
+        return paginate(rows, limit, RevisionOut.of, lambda one: one.revision.number)
 
     @post("/{question_id:int}/revisions", summary="Revise a question (curators)")
     async def revise(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewRevision]],
     ) -> EditedQuestion:
@@ -83,7 +83,7 @@ class Editing(Controller):
 
         `findings` is what the lint says of the question as it now is; it stops nothing.
         """
-        data = await strictly(request, NewRevision)
+        data = await decode_body(request, NewRevision)
         view = await editing.revise(
             writing,
             aggregator,
@@ -99,14 +99,14 @@ class Editing(Controller):
     async def close(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewClosing]],
     ) -> QuestionDetail:
         """Take no more forecasts from now on, by a revision with a reason."""
-        data = await strictly(request, NewClosing)
+        data = await decode_body(request, NewClosing)
         view = await editing.close(
             writing,
             aggregator,
@@ -121,14 +121,14 @@ class Editing(Controller):
     async def reopen(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewReopening]],
     ) -> QuestionDetail:
         """Take forecasts again until a later close, by a revision with a reason."""
-        data = await strictly(request, NewReopening)
+        data = await decode_body(request, NewReopening)
         view = await editing.reopen(
             writing,
             aggregator,

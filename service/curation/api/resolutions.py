@@ -9,11 +9,11 @@ from service.curation import resolutions
 from service.curation.api.questions import detailed
 from service.curation.schemas import NewResolution
 from service.models import Outcome
-from service.questions.dependencies import Pooling, QuestionId
+from service.questions.dependencies import AggregatorDep, QuestionId
 from service.questions.schemas.questions import QuestionDetail
 from service.text.validation import LONGEST_REASON
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Who, Writing
-from service.web.parameters import strictly, utc
+from service.web.dependencies import WITHOUT_NUL, AppRequest, CurrentActor, WriteSession
+from service.web.parameters import decode_body, utc
 from service.web.repetition import IdempotencyKey, once
 
 
@@ -27,15 +27,15 @@ class Resolutions(Controller):
     async def resolve(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewResolution]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[QuestionDetail]:
         """Resolve and score in one step; forecasts from `occurred_at` on do not count."""
-        data = await strictly(request, NewResolution)
+        data = await decode_body(request, NewResolution)
         occurred_at = utc(data.occurred_at)
 
         async def work() -> QuestionDetail:
@@ -57,9 +57,9 @@ class Resolutions(Controller):
     async def unresolve(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         reason: Annotated[
             str,

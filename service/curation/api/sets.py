@@ -8,12 +8,12 @@ from service.curation.api.questions import edited
 from service.curation.schemas import EditedQuestion, NewQuestion, NewVisibility
 from service.implications.schemas import SetOut, VisibilityOut
 from service.questions import questions
-from service.questions.dependencies import Pooling
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.questions.dependencies import AggregatorDep
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.openapi import MAY_CONFLICT, MAY_REFUSE
 from service.web.parameters import (
     Slug,
-    strictly,
+    decode_body,
     utc,
 )
 
@@ -28,8 +28,8 @@ class SetEditing(Controller):
     async def decide_visibility(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         slug: Slug,
         data: JSONBody[SkipValidation[NewVisibility]],
     ) -> VisibilityOut:
@@ -38,7 +38,7 @@ class SetEditing(Controller):
         A question's own `reveal_at` goes before it. Curators always see everything, and everyone
         sees what has resolved.
         """
-        data = await strictly(request, NewVisibility)
+        data = await decode_body(request, NewVisibility)
         row = await editing.decide_visibility(
             writing,
             actor,
@@ -50,7 +50,7 @@ class SetEditing(Controller):
         return VisibilityOut.of(row)
 
     @post("/{slug:str}/archive", status_code=200, summary="Archive a set (curators)")
-    async def archive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+    async def archive(self, actor: CurrentActor, writing: WriteSession, slug: Slug) -> SetOut:
         """Take a set out of lists and boards; it stays at its address, and its questions go on.
 
         Doing it again changes nothing.
@@ -59,7 +59,7 @@ class SetEditing(Controller):
         return SetOut.of(found, await questions.count(writing, found.id))
 
     @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
-    async def unarchive(self, actor: Who, writing: Writing, slug: Slug) -> SetOut:
+    async def unarchive(self, actor: CurrentActor, writing: WriteSession, slug: Slug) -> SetOut:
         """Take a set out of the archive; doing it again changes nothing."""
         found = await editing.archive(writing, actor, slug, archived=False)
         return SetOut.of(found, await questions.count(writing, found.id))
@@ -68,9 +68,9 @@ class SetEditing(Controller):
     async def ask(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         slug: Slug,
         data: JSONBody[SkipValidation[NewQuestion]],
     ) -> EditedQuestion:
@@ -78,7 +78,7 @@ class SetEditing(Controller):
 
         `findings` is what the lint says of the question; it stops nothing.
         """
-        data = await strictly(request, NewQuestion)
+        data = await decode_body(request, NewQuestion)
         view = await editing.ask(writing, actor, slug, data.question, data.reason)
         return await edited(writing, aggregator, actor, view)
 
@@ -88,7 +88,7 @@ class SetEditing(Controller):
         summary="Export a set (curators)",
         responses=MAY_REFUSE | MAY_CONFLICT,
     )
-    async def export(self, actor: Who, reading: Reading, slug: Slug) -> Response[str]:
+    async def export(self, actor: CurrentActor, reading: ReadSession, slug: Slug) -> Response[str]:
         """The set as one TOML file that loads again, drafts included."""
         return Response(
             await editing.export(reading, actor, slug),

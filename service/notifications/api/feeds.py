@@ -4,7 +4,7 @@ from litestar import Controller, Response, get
 
 from service.notifications import feeds
 from service.web import security
-from service.web.dependencies import AppRequest, Reading, Who
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession
 from service.web.parameters import (
     Slug,
 )
@@ -18,7 +18,7 @@ class Feeds(Controller):
 
     @get("/{slug:str}/feed", media_type=feeds.MEDIA_TYPE, summary="Get a set's feed")
     async def feed(
-        self, request: AppRequest, actor: Who, reading: Reading, slug: Slug
+        self, request: AppRequest, actor: CurrentActor, reading: ReadSession, slug: Slug
     ) -> Response[str]:
         """What happened to the set's questions as an Atom feed, the newest 100 entries first.
 

@@ -7,10 +7,18 @@ from litestar.params import QueryParameter
 
 from service.questions import aggregates, questions
 from service.questions.aggregates import BAYES, METHODS
-from service.questions.dependencies import Pooling, QuestionId
+from service.questions.dependencies import AggregatorDep, QuestionId
 from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
-from service.web.dependencies import Reading, Who
-from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
+from service.web.dependencies import CurrentActor, ReadSession
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    AsOf,
+    Cursor,
+    Limit,
+    decode_id_cursor,
+    paginate,
+    utc,
+)
 
 
 class Aggregates(Controller):
@@ -22,9 +30,9 @@ class Aggregates(Controller):
     @get(summary="Get the aggregate")
     async def one(
         self,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         as_of: AsOf = None,
         method: Annotated[str, QueryParameter(description=f"one of {', '.join(METHODS)}")] = BAYES,
@@ -38,8 +46,8 @@ class Aggregates(Controller):
     @get("/history", summary="List the aggregates as they were published")
     async def history(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         as_of: AsOf = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -51,9 +59,9 @@ class Aggregates(Controller):
             reading,
             actor,
             view,
-            after=position(cursor) or 0,
+            after=decode_id_cursor(cursor) or 0,
             limit=limit + 1,
             as_of=utc(as_of),
         )
-        page = page_of(rows, limit, AggregatePoint.of, lambda row: row.id)
+        page = paginate(rows, limit, AggregatePoint.of, lambda row: row.id)
         return SeenPage.of(page, hidden)

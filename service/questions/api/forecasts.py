@@ -11,7 +11,7 @@ from litestar.params import Body, JSONBody, QueryParameter, SkipValidation
 from service.models import Cause
 from service.permissions import Actor
 from service.questions import forecasts, questions
-from service.questions.dependencies import Pooling, QuestionId
+from service.questions.dependencies import AggregatorDep, QuestionId
 from service.questions.forecasts import Draft
 from service.questions.schemas.aggregates import AggregateOut, SeenPage
 from service.questions.schemas.forecasts import (
@@ -24,8 +24,16 @@ from service.questions.schemas.forecasts import (
 )
 from service.questions.schemas.receipts import ReceiptOut
 from service.questions.submissions import Stored, Submissions
-from service.web.dependencies import AppRequest, Reading, Who, Writing
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly, utc
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    decode_body,
+    decode_id_cursor,
+    paginate,
+    utc,
+)
 from service.web.repetition import IdempotencyKey, asked, once, told
 
 Answer = TypeVar("Answer")
@@ -43,21 +51,21 @@ class QuestionForecasts(Controller):
     async def submit(
         self,
         request: AppRequest,
-        actor: Who,
+        actor: CurrentActor,
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[Submitted]:
         """Store a forecast and answer with the aggregate that it led to, and a receipt."""
-        data = await strictly(request, NewForecast)
+        data = await decode_body(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
         return await _submit(request, actor, [draft], idempotency_key, lambda made: made[0])
 
     @get(summary="List the forecasts on a question")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         mine: Annotated[bool, QueryParameter(description="only my own forecasts")] = False,
         limit: Limit = DEFAULT_LIMIT,
@@ -70,19 +78,19 @@ class QuestionForecasts(Controller):
             actor,
             view,
             mine=mine,
-            before=position(cursor),
+            before=decode_id_cursor(cursor),
             limit=limit + 1,
         )
-        page = page_of(rows, limit, ForecastOut.of, lambda entry: entry.forecast.id)
+        page = paginate(rows, limit, ForecastOut.of, lambda entry: entry.forecast.id)
         return SeenPage.of(page, hidden)
 
     @delete("/current", status_code=200, summary="Withdraw my forecast")
     async def withdraw(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[WithdrawnOut]:
@@ -113,7 +121,7 @@ class BulkForecasts(Controller):
     async def submit(
         self,
         request: AppRequest,
-        actor: Who,
+        actor: CurrentActor,
         data: Annotated[
             SkipValidation[Bulk],
             Body(media_type=RequestEncodingType.JSON, min_items=1, max_items=500),
@@ -121,7 +129,7 @@ class BulkForecasts(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> Response[SubmittedMany]:
         """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
-        data = await strictly(request, Bulk)
+        data = await decode_body(request, Bulk)
         drafts = [
             Draft(one.question_id, one.probability, one.rationale, utc(one.expires_at))
             for one in data

@@ -9,12 +9,12 @@ from litestar.params import QueryParameter
 from service.clock import now
 from service.questions import provenance, reminders, search
 from service.questions.aggregates import Aggregator
-from service.questions.dependencies import Pooling, QuestionId
+from service.questions.dependencies import AggregatorDep, QuestionId
 from service.questions.questions import State
 from service.questions.schemas.provenance import ProvenanceOut
 from service.questions.schemas.questions import QuestionDetail, QuestionOut, ReminderOut
 from service.questions.search import Order
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who
+from service.web.dependencies import WITHOUT_NUL, AppRequest, CurrentActor, ReadSession
 from service.web.parameters import (
     DEFAULT_LIMIT,
     Archived,
@@ -23,8 +23,8 @@ from service.web.parameters import (
     Limit,
     SetSlug,
     Tag,
-    page_of,
-    position,
+    decode_id_cursor,
+    paginate,
     utc,
 )
 from service.web.schemas import Page
@@ -44,8 +44,8 @@ class Questions(Controller):
     async def listing(
         self,
         request: AppRequest,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         set_slug: SetSlug = None,
         in_state: Annotated[
             State | None, QueryParameter(name="state", description="only questions in this state")
@@ -83,13 +83,13 @@ class Questions(Controller):
             text=text,
             archived=archived,
             order=order,
-            after=position(cursor) or 0,
+            after=decode_id_cursor(cursor) or 0,
             limit=limit + 1,
         )
         at = now()
         aggregator: Aggregator = request.app.state.aggregator
         readings = await aggregator.current(reading, actor, found[:limit])
-        return page_of(
+        return paginate(
             found,
             limit,
             lambda view: QuestionOut.of(view, readings[view.id], at),
@@ -97,7 +97,9 @@ class Questions(Controller):
         )
 
     @get("/{question_id:int}", summary="Get a question")
-    async def one(self, request: AppRequest, actor: Who, question_id: QuestionId) -> QuestionDetail:
+    async def one(
+        self, request: AppRequest, actor: CurrentActor, question_id: QuestionId
+    ) -> QuestionDetail:
         """A question with its texts, dates, sources and present aggregate."""
         aggregator: Aggregator = request.app.state.aggregator
         found = await aggregator.look(request.app.state.database, actor, question_id)
@@ -106,9 +108,9 @@ class Questions(Controller):
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
     async def provenance(
         self,
-        actor: Who,
-        reading: Reading,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
         question_id: QuestionId,
         as_of: AsOf = None,
     ) -> ProvenanceOut:
@@ -123,9 +125,9 @@ class Questions(Controller):
     tags=["Questions"],
 )
 async def list_reminders(
-    actor: Who,
-    reading: Reading,
-    aggregator: Pooling,
+    actor: CurrentActor,
+    reading: ReadSession,
+    aggregator: AggregatorDep,
     within_hours: Annotated[
         float, QueryParameter(gt=0, le=8760, description="how soon, in hours; default 48")
     ] = 48,
@@ -143,11 +145,11 @@ async def list_reminders(
         actor.id,
         at,
         within=timedelta(hours=within_hours),
-        after=position(cursor) or 0,
+        after=decode_id_cursor(cursor) or 0,
         limit=limit + 1,
     )
     readings = await aggregator.current(reading, actor, [one.view for one in found[:limit]])
-    return page_of(
+    return paginate(
         found,
         limit,
         lambda one: ReminderOut(QuestionOut.of(one.view, readings[one.view.id], at), one.why),

@@ -9,8 +9,8 @@ from service.models import LARGEST_ID
 from service.questions import hash_chain, questions
 from service.questions.dependencies import QuestionId
 from service.questions.schemas.receipts import HeadOut, ReceiptOut
-from service.web.dependencies import Reading, Who
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position
+from service.web.dependencies import CurrentActor, ReadSession
+from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, decode_id_cursor, paginate
 from service.web.schemas import Page
 
 
@@ -23,8 +23,8 @@ class Receipts(Controller):
     @get(summary="List my receipts on a question")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -32,15 +32,15 @@ class Receipts(Controller):
         """Receipts of my forecasts, withdrawals and resolutions, the oldest first."""
         await questions.get(reading, question_id, actor=actor)
         rows = await hash_chain.receipts(
-            reading, actor.id, question_id, after=position(cursor) or 0, limit=limit + 1
+            reading, actor.id, question_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, ReceiptOut.of, lambda one: one.fact["position"])
+        return paginate(rows, limit, ReceiptOut.of, lambda one: one.fact["position"])
 
     @get("/{number:int}", summary="Get a receipt with its path to the head")
     async def proof(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         number: Annotated[
             int, PathParameter(ge=1, le=LARGEST_ID, description="the fact's position in the chain")
@@ -59,8 +59,8 @@ class Heads(Controller):
 
     @get(summary="List the heads of the chains")
     async def listing(
-        self, reading: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self, reading: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[HeadOut]:
         """The head of each question that has facts; who keeps them can tell if any is changed."""
-        rows = await hash_chain.heads(reading, after=position(cursor) or 0, limit=limit + 1)
-        return page_of(rows, limit, lambda row: HeadOut.of(*row), lambda row: row[0])
+        rows = await hash_chain.heads(reading, after=decode_id_cursor(cursor) or 0, limit=limit + 1)
+        return paginate(rows, limit, lambda row: HeadOut.of(*row), lambda row: row[0])

@@ -6,7 +6,7 @@ from typing import Generic
 import msgspec
 
 from service.models import Aggregate, Cause
-from service.questions.aggregates import Reading
+from service.questions.aggregates import AggregateEstimate
 from service.questions.visibility import Hidden
 from service.web.schemas import Item, Page
 
@@ -32,7 +32,7 @@ class AggregateOut(msgspec.Struct):
     hidden_until: datetime | None
 
     @classmethod
-    def of(cls, question_id: int, reading: Reading) -> "AggregateOut":
+    def of(cls, question_id: int, reading: AggregateEstimate) -> "AggregateOut":
         """From a reading."""
         hidden = reading.hidden
         return cls(

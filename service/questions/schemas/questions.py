@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from service.models import Resolution
-from service.questions.aggregates import Reading
+from service.questions.aggregates import AggregateEstimate
 from service.questions.questions import View
-from service.questions.reminders import Lack
+from service.questions.reminders import ReminderReason
 from service.questions.schemas.aggregates import AggregateOut
 
 
@@ -48,7 +48,7 @@ class QuestionOut(msgspec.Struct):
     aggregate: AggregateOut
 
     @classmethod
-    def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionOut":
+    def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionOut":
         """From a view of the question, its present aggregate and the moment."""
         return cls(**_question(view, reading, at))
 
@@ -57,7 +57,7 @@ class ReminderOut(msgspec.Struct):
     """A question that closes soon, and why nothing of mine stands on it."""
 
     question: QuestionOut
-    why: Lack
+    why: ReminderReason
 
 
 class QuestionDetail(QuestionOut):
@@ -82,7 +82,7 @@ class QuestionDetail(QuestionOut):
     reason: str
 
     @classmethod
-    def of(cls, view: View, reading: Reading, at: datetime) -> "QuestionDetail":
+    def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionDetail":
         """From a view of the question, its present aggregate and the moment."""
         revision = view.revision
         own = set(cls.__struct_fields__) - set(QuestionOut.__struct_fields__)
@@ -97,7 +97,7 @@ class QuestionDetail(QuestionOut):
         )
 
 
-def _question(view: View, reading: Reading, at: datetime) -> dict[str, Any]:
+def _question(view: View, reading: AggregateEstimate, at: datetime) -> dict[str, Any]:
     revision = view.revision
     return {
         "id": view.id,

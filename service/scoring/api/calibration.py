@@ -9,7 +9,7 @@ from service.scoring import calibration
 from service.scoring.dependencies import Scoped
 from service.scoring.schemas.calibration import CalibrationHistory, CalibrationOut, PeriodOut
 from service.scoring.scores import HORIZONS
-from service.web.dependencies import Reading, Who
+from service.web.dependencies import CurrentActor, ReadSession
 
 Of = Annotated[
     str,
@@ -35,8 +35,8 @@ class Calibrations(Controller):
     @get(summary="Get a calibration")
     async def one(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         within: Scoped,
         of: Of = calibration.AGGREGATE,
         horizon_days: Horizon = 0,
@@ -49,8 +49,8 @@ class Calibrations(Controller):
     @get("/history", summary="Get a calibration over time")
     async def history(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         within: Scoped,
         of: Of = calibration.AGGREGATE,
         horizon_days: Horizon = 0,

@@ -6,12 +6,19 @@ from litestar import Controller, get, put
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from service.models import LARGEST_ID
-from service.questions.dependencies import Pooling
+from service.questions.dependencies import AggregatorDep
 from service.scoring import forecasters
 from service.scoring.schemas.forecasters import ForecasterOut, MovementOut, NewShowing
-from service.web.dependencies import AppRequest, Reading, Who, Writing
+from service.web.dependencies import AppRequest, CurrentActor, ReadSession, WriteSession
 from service.web.openapi import MAY_REFUSE
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    decode_body,
+    decode_id_cursor,
+    paginate,
+)
 from service.web.schemas import Page
 
 ForecasterId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the forecaster's id")]
@@ -25,7 +32,11 @@ class Forecasters(Controller):
 
     @get(summary="Get a forecaster")
     async def one(
-        self, actor: Who, reading: Reading, aggregator: Pooling, forecaster_id: ForecasterId
+        self,
+        actor: CurrentActor,
+        reading: ReadSession,
+        aggregator: AggregatorDep,
+        forecaster_id: ForecasterId,
     ) -> ForecasterOut:
         """A forecaster; what the model makes of them is for them and curators, unless shown."""
         return ForecasterOut.of(await forecasters.get(reading, aggregator, actor, forecaster_id))
@@ -34,14 +45,14 @@ class Forecasters(Controller):
     async def show(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
-        aggregator: Pooling,
+        actor: CurrentActor,
+        writing: WriteSession,
+        aggregator: AggregatorDep,
         forecaster_id: ForecasterId,
         data: JSONBody[SkipValidation[NewShowing]],
     ) -> ForecasterOut:
         """Let everybody see what the model makes of my forecasts, or only curators and me."""
-        data = await strictly(request, NewShowing)
+        data = await decode_body(request, NewShowing)
         await forecasters.show(writing, actor, forecaster_id, shown=data.shows_record)
         return ForecasterOut.of(await forecasters.get(writing, aggregator, actor, forecaster_id))
 
@@ -52,14 +63,14 @@ class Forecasters(Controller):
     )
     async def movements(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         forecaster_id: ForecasterId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[MovementOut]:
         """The aggregate before and after each of their forecasts, the newest first."""
         rows = await forecasters.movements(
-            reading, actor, forecaster_id, before=position(cursor), limit=limit + 1
+            reading, actor, forecaster_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, MovementOut.of, lambda one: one.forecast.id)
+        return paginate(rows, limit, MovementOut.of, lambda one: one.forecast.id)

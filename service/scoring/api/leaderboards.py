@@ -8,11 +8,23 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 from service.models import LARGEST_ID
 from service.scoring import leaderboards
 from service.scoring.dependencies import Scoped
-from service.scoring.leaderboards import Criteria
-from service.scoring.leaderboards import Who as Ranked
+from service.scoring.leaderboards import Criteria, EntrantFilter
 from service.scoring.schemas.leaderboards import FrozenOut, NewLeaderboard, StandingOut
-from service.web.dependencies import WITHOUT_NUL, AppRequest, Reading, Who, Writing
-from service.web.parameters import DEFAULT_LIMIT, Cursor, Limit, page_of, position, strictly
+from service.web.dependencies import (
+    WITHOUT_NUL,
+    AppRequest,
+    CurrentActor,
+    ReadSession,
+    WriteSession,
+)
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    decode_body,
+    decode_id_cursor,
+    paginate,
+)
 from service.web.repetition import IdempotencyKey, once
 from service.web.schemas import Page, PeoplePage, ScoreKind
 
@@ -38,13 +50,13 @@ class Leaderboards(Controller):
     @get("/leaderboard", summary="Rank the forecasters")
     async def live(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         within: Scoped,
         score: Annotated[ScoreKind, QueryParameter(description="which score ranks")] = "peer",
         who: Annotated[
-            Ranked, QueryParameter(description="rank people, bots or everyone")
-        ] = Ranked.everyone,
+            EntrantFilter, QueryParameter(description="rank people, bots or everyone")
+        ] = EntrantFilter.everyone,
         least_questions: Annotated[
             int,
             QueryParameter(ge=1, le=LARGEST_ID, description="leave out who has fewer of them"),
@@ -74,22 +86,22 @@ class Leaderboards(Controller):
             imported=imported,
         )
         board = await leaderboards.ranked(reading, criteria)
-        first = position(cursor) or 0
-        rows = list(enumerate(board.standings[first : first + limit + 1], start=first + 1))
-        found = page_of(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
+        first = decode_id_cursor(cursor) or 0
+        rows = list(enumerate(board.entries[first : first + limit + 1], start=first + 1))
+        found = paginate(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
         return PeoplePage(found.items, found.next, board.imported_left_out)
 
     @post("/leaderboards", summary="Freeze a leaderboard (curators)")
     async def freeze(
         self,
         request: AppRequest,
-        actor: Who,
-        writing: Writing,
+        actor: CurrentActor,
+        writing: WriteSession,
         data: JSONBody[SkipValidation[NewLeaderboard]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[FrozenOut]:
         """Store a leaderboard for good, as the next version under its name."""
-        data = await strictly(request, NewLeaderboard)
+        data = await decode_body(request, NewLeaderboard)
 
         async def work() -> FrozenOut:
             row = await leaderboards.freeze(writing, actor, data.name, data.criteria())
@@ -100,8 +112,8 @@ class Leaderboards(Controller):
     @get("/leaderboards", summary="List the frozen leaderboards")
     async def frozen(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         name: Annotated[
             str | None,
             QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only of this name"),
@@ -112,12 +124,14 @@ class Leaderboards(Controller):
         """Frozen leaderboards, the newest first; a name's versions only grow."""
         del actor
         rows = await leaderboards.frozen(
-            reading, name=name, before=position(cursor), limit=limit + 1
+            reading, name=name, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, lambda row: FrozenOut.of(*row), lambda row: row[0].id)
+        return paginate(rows, limit, lambda row: FrozenOut.of(*row), lambda row: row[0].id)
 
     @get("/leaderboards/{leaderboard_id:int}", summary="Get a frozen leaderboard")
-    async def one(self, actor: Who, reading: Reading, leaderboard_id: LeaderboardId) -> FrozenOut:
+    async def one(
+        self, actor: CurrentActor, reading: ReadSession, leaderboard_id: LeaderboardId
+    ) -> FrozenOut:
         """What a frozen leaderboard ranks, as of when, and who froze it."""
         del actor
         return FrozenOut.of(*await leaderboards.get(reading, leaderboard_id))
@@ -128,15 +142,15 @@ class Leaderboards(Controller):
     )
     async def standings(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         leaderboard_id: LeaderboardId,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[StandingOut]:
         """The places as they were when it was frozen, best first."""
         del actor
-        rows = await leaderboards.standings(
-            reading, leaderboard_id, after=position(cursor) or 0, limit=limit + 1
+        rows = await leaderboards.entries(
+            reading, leaderboard_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return page_of(rows, limit, StandingOut.of, lambda place: place.position)
+        return paginate(rows, limit, StandingOut.of, lambda place: place.position)

@@ -10,8 +10,16 @@ from service.questions import questions
 from service.questions.dependencies import QuestionId
 from service.scoring import scores
 from service.scoring.schemas.scores import ScoreOut, ScoreTermOut
-from service.web.dependencies import Reading, Who
-from service.web.parameters import DEFAULT_LIMIT, AsOf, Cursor, Limit, page_of, position, utc
+from service.web.dependencies import CurrentActor, ReadSession
+from service.web.parameters import (
+    DEFAULT_LIMIT,
+    AsOf,
+    Cursor,
+    Limit,
+    decode_id_cursor,
+    paginate,
+    utc,
+)
 from service.web.schemas import Page
 
 
@@ -24,8 +32,8 @@ class Scores(Controller):
     @get(summary="List a question's scores")
     async def listing(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         as_of: AsOf = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -33,14 +41,16 @@ class Scores(Controller):
     ) -> Page[ScoreOut]:
         """Scores under the resolution that holds: every forecaster's, and every pool's."""
         view = await questions.get(reading, question_id, actor=actor, known_at=utc(as_of))
-        rows = await scores.of_question(reading, view, after=position(cursor) or 0, limit=limit + 1)
-        return page_of(rows, limit, lambda row: ScoreOut.of(*row), lambda row: row[0].id)
+        rows = await scores.of_question(
+            reading, view, after=decode_id_cursor(cursor) or 0, limit=limit + 1
+        )
+        return paginate(rows, limit, lambda row: ScoreOut.of(*row), lambda row: row[0].id)
 
     @get("/receipt", summary="Get the receipt of a score")
     async def receipt(
         self,
-        actor: Who,
-        reading: Reading,
+        actor: CurrentActor,
+        reading: ReadSession,
         question_id: QuestionId,
         forecaster_id: Annotated[
             int | None,
@@ -51,9 +61,9 @@ class Scores(Controller):
     ) -> Page[ScoreTermOut]:
         """The terms that add up to a forecaster's scores, in the order of time."""
         view = await questions.get(reading, question_id, actor=actor)
-        terms, own = await scores.receipt(reading, view, forecaster_id or actor.id)
-        first = position(cursor) or 0
-        return page_of(
+        terms, own = await scores.breakdown(reading, view, forecaster_id or actor.id)
+        first = decode_id_cursor(cursor) or 0
+        return paginate(
             list(enumerate(own))[first : first + limit + 1],
             limit,
             lambda entry: ScoreTermOut.of(terms, entry[1]),

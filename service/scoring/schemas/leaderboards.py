@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from service.models import FrozenLeaderboard, FrozenStanding
-from service.scoring.leaderboards import Criteria, Standing, Who
-from service.scoring.scores import Scope
+from service.models import FrozenEntry, FrozenLeaderboard
+from service.scoring.leaderboards import Criteria, EntrantFilter, LeaderboardEntry
+from service.scoring.scores import ScoreFilter
 from service.web.openapi import example_body
 from service.web.schemas import Moment, ScoreKind, StoredText
 
@@ -46,7 +46,7 @@ class StandingOut(msgspec.Struct):
     level: float | None
 
     @classmethod
-    def of(cls, place: Standing | FrozenStanding) -> "StandingOut":
+    def of(cls, place: LeaderboardEntry | FrozenEntry) -> "StandingOut":
         """From a standing."""
         own = {"forecaster_id", "forecaster"}
         return cls(
@@ -66,7 +66,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
     settled_from: Moment | None = None
     settled_before: Moment | None = None
     as_of: Moment | None = None
-    who: Who = Who.everyone
+    who: EntrantFilter = EntrantFilter.everyone
     least_questions: int = 1
     pools: bool = False
     imported: bool | None = None
@@ -75,7 +75,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
         """What it ranks."""
         return Criteria(
             kind=self.score,
-            scope=Scope(
+            scope=ScoreFilter(
                 set_slug=self.set,
                 tag=self.tag,
                 settled_from=self.settled_from,
