@@ -105,8 +105,8 @@ async def connect(file: File) -> "Connection":
 class Connection(aiosqlite.Connection):
     """A connection that makes such cursors.
 
-    `interruptible` is true while SQLite is to break off what takes long; `writing` while a transaction
-    holds the write lock.
+    `interruptible` is true while SQLite may interrupt a long statement; `writing` while a
+    transaction holds the write lock.
     """
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:

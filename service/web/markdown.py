@@ -118,7 +118,8 @@ def to_html(text: str) -> str | None:
     signal.signal(signal.SIGVTALRM, _stop)
     try:
         try:  # the clock may run out at any point between here and its end
-            signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+            # Again and again: what is raised while an object is being deleted is lost.
+            signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS, CPU_SECONDS)
             html = _to_html(text)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)

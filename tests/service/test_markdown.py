@@ -1,6 +1,7 @@
 """Texts of users on pages: what rendering one may cost, and that nobody else pays for it."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -69,9 +70,13 @@ def test_a_text_that_costs_too_much_is_shown_as_it_was_written() -> None:
 
 
 def test_the_processor_time_of_a_text_is_bounded(monkeypatch) -> None:
-    """In this process, without the child around it."""
+    """In this process, without the child around it, and without the hooks of test tools into it."""
     monkeypatch.setattr(markdown, "CPU_SECONDS", 0.005)
-    assert markdown.to_html("*a* " * 5_000) is None
+    gc.disable()
+    try:
+        assert markdown.to_html("*a* " * 5_000) is None
+    finally:
+        gc.enable()
     monkeypatch.undo()
     assert markdown.to_html("*a*") == "<p><em>a</em></p>\n"
 
