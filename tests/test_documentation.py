@@ -54,3 +54,13 @@ def test_every_file_and_folder_of_the_code_that_a_page_names_exists(name: str) -
         assert (ROOT / path).exists(), path
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_module_that_a_page_names_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for package, module in re.findall(
+        r"`(forecasting|questions|service)\.(?!csv|toml)([a-z_]+)[\w.]*`", text
+    ):
+        place = ROOT / package / module
+        assert place.is_dir() or place.with_suffix(".py").exists(), f"{package}.{module}"
