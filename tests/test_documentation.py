@@ -64,3 +64,15 @@ def test_every_module_that_a_page_names_exists(name: str) -> None:
     ):
         place = ROOT / package / module
         assert place.is_dir() or place.with_suffix(".py").exists(), f"{package}.{module}"
+
+
+def test_every_class_that_the_glossary_names_exists() -> None:
+    named = re.findall(
+        r"`(?:\w+\.)*([A-Z]\w*[a-z]\w*)(?:\.\w+\(\))?`", prose(ROOT / "docs/glossary.md")
+    )
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("forecasting", "questions", "service")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    assert set(named) - set(re.findall(r"^class (\w+)", code, re.MULTILINE)) == set()
