@@ -18,31 +18,39 @@ from uuid import uuid4
 import httpx
 import msgspec
 
-from service.accounts.schemas import AccountOut
-from service.comments.schemas import CommentOut, NewComment
-from service.curation.schemas import NewResolution
-from service.fits.schemas import FitOut
-from service.implications.schemas import ImplicationOut, SetDetail, SetOut
-from service.questions.aggregates import BAYES
-from service.questions.questions import State
-from service.questions.schemas.aggregates import AggregateOut, AggregatePoint, SeenPage
-from service.questions.schemas.forecasts import (
+from service.client.schemas import (
+    BAYES,
+    AccountOut,
+    AggregateOut,
+    AggregatePoint,
+    CalibrationOut,
+    CommentOut,
+    EntrantFilter,
+    FitOut,
+    ForecasterOut,
     ForecastOut,
+    ImplicationOut,
+    NewComment,
     NewForecast,
     NewForecastOn,
+    NewOutcome,
+    NewResolution,
+    Order,
+    Page,
+    ProblemDetails,
+    QuestionDetail,
+    QuestionOut,
+    ScoreKind,
+    ScoreOut,
+    SeenPage,
+    SetDetail,
+    SetOut,
+    StandingOut,
+    State,
     Submitted,
     SubmittedMany,
     WithdrawnOut,
 )
-from service.questions.schemas.questions import QuestionDetail, QuestionOut
-from service.questions.search import Order
-from service.scoring.leaderboards import EntrantFilter
-from service.scoring.schemas.calibration import CalibrationOut
-from service.scoring.schemas.forecasters import ForecasterOut
-from service.scoring.schemas.leaderboards import StandingOut
-from service.scoring.schemas.scores import ScoreOut
-from service.web.problems import ProblemDetails
-from service.web.schemas import NewOutcome, Page, ScoreKind
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")

@@ -1,12 +1,16 @@
 """The typed client: what it gives, what it raises, and that it never does a thing twice."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from service.client import Client, ProblemError
+from service.app import create_app  # noqa: F401  # loads every body
+from service.client import Client, ProblemError, schemas
 from service.models import Role
 from service.questions.schemas.forecasts import NewForecastOn
 from service.questions.schemas.questions import QuestionOut
@@ -150,3 +154,51 @@ def test_what_is_refused_is_raised_with_what_the_service_said(speak, account, qu
         assert [error.field for error in wrong.value.problem.errors] == ["probability"]
         with pytest.raises(ProblemError, match="there is no question 9999"):
             credence.question(9999)
+
+
+def test_it_loads_nothing_of_the_service() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, service.client; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {one for one in loaded if one.startswith("service")} == {
+        "service",
+        "service.client",
+        "service.client.client",
+        "service.client.schemas",
+    }
+    packages = {one.partition(".")[0] for one in loaded}
+    assert not packages & {"litestar", "numpy", "sqlalchemy", "forecasting", "questions", "pymc"}
+
+
+def test_its_bodies_are_those_of_the_service() -> None:
+    """Every field that the client knows has the name, the type and the default of the API's."""
+    served = {
+        one.__name__: one
+        for one in _structs(msgspec.Struct)
+        if one.__module__.startswith("service.") and "client" not in one.__module__
+    }
+    known = [one for one in _structs(msgspec.Struct) if one.__module__ == schemas.__name__]
+    assert len(known) > 20
+    for one in known:
+        assert _shape(one) == _shape(served[one.__name__]), one.__name__
+
+
+def _structs(kind: type) -> list[type]:
+    return [one for sub in kind.__subclasses__() for one in (sub, *_structs(sub))]
+
+
+def _shape(struct: type) -> Any:
+    """The JSON schema of a struct without limits and descriptions."""
+    generic = struct[Any] if getattr(struct, "__parameters__", ()) else struct
+    return _plain(msgspec.json.schema(generic))
+
+
+def _plain(schema: Any) -> Any:
+    left_out = {"description", "title", "examples", "format"}
+    if isinstance(schema, dict):
+        limits = {one for one in schema if one.startswith(("min", "max", "pattern", "exclusive"))}
+        return {k: _plain(v) for k, v in schema.items() if k not in left_out | limits}
+    return [_plain(one) for one in schema] if isinstance(schema, list) else schema
