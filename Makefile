@@ -68,7 +68,7 @@ docs: .venv-docs/docs.stamp ## Build the documentation site into site/; a warnin
 fuzz: .venv/test.stamp ## Send thousands of generated requests and question histories (many minutes)
 	$(BIN)/pytest --hypothesis-profile=fuzz --numprocesses 0 \
 		--log-cli-level=INFO --log-disable=httpx \
-		tests/service/test_contract.py tests/service/test_as_known_at.py
+		tests/service/web/test_contract.py tests/service/questions/test_as_known_at.py
 
 benchmarks: .venv/test.stamp ## Measure speed and memory, as ratios to a baseline of the same run
 	$(BIN)/python benchmarks/model.py
@@ -76,7 +76,7 @@ benchmarks: .venv/test.stamp ## Measure speed and memory, as ratios to a baselin
 	$(BIN)/python benchmarks/live_full.py
 
 faults: .venv/test.stamp ## Inject each fault many times and report lost data (many minutes)
-	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/test_faults.py
+	FAULT_ROUNDS=$(ROUNDS) $(BIN)/pytest --numprocesses 0 --capture no --quiet tests/service/database/test_faults.py
 
 model-checks: .venv/test.stamp ## Check the model by simulation-based calibration (many minutes)
 	$(BIN)/python benchmarks/model_checks.py

@@ -2,7 +2,7 @@
 
 It runs in `.venv-metaculus`, where `forecasting-tools` is installed and this service is not. The
 tests go by their order, as one story. What goes over the wire is held against the recording that
-the ordinary tests replay (tests/service/test_metaculus.py); `RECORD=1` writes it anew.
+the ordinary tests replay (tests/service/metaculus/test_metaculus.py); `RECORD=1` writes it anew.
 """
 
 import asyncio

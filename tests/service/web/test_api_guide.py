@@ -21,7 +21,7 @@ from service.database.engine import Database
 from service.web.openapi import WRITING_ERRORS
 from service.web.openapi_examples import of_problem
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from service.models import Role
 from service.questions import questions
 from service.questions.aggregates import Aggregator
 
-DATA = Path(__file__).parents[1] / "data" / "metaculus"
+DATA = Path(__file__).parents[2] / "data" / "metaculus"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 

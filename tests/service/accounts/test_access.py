@@ -25,7 +25,7 @@ RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 20
 UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
 ASK = {"viewer": 403, "forecaster": 403, "curator": 202, "administrator": 202}
 NOT_MINE = dict.fromkeys(READ, 403)
-# Another's, which is as if it were not there: tests/service/test_webhooks.py has one's own.
+# Another's, which is as if it were not there: tests/service/notifications/test_webhooks.py has one's own.
 MISSING = dict.fromkeys(READ, 404)
 ADMINISTER = dict.fromkeys(("viewer", "forecaster", "curator"), 403) | {"administrator": 200}
 PUBLIC = "public"
@@ -134,7 +134,7 @@ ENDPOINTS: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/jobs"): UNRESOLVE,
     ("GET", "/api/v1/tasks"): READ,
     ("POST", "/api/v1/tasks/scores"): ADMINISTER | {"administrator": 202},
-    # Another's, or none: tests/service/test_tasks.py has one's own.
+    # Another's, or none: tests/service/background/test_tasks.py has one's own.
     ("GET", "/api/v1/tasks/{task_id:int}"): MISSING,
     ("GET", "/api/v1/tasks/{task_id:int}/file"): MISSING,
     ("DELETE", "/api/v1/tasks/{task_id:int}/file"): MISSING,

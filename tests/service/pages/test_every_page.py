@@ -20,7 +20,7 @@ from service.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-SURVEY = Path(__file__).parents[1] / "data" / "replication_surveys"
+SURVEY = Path(__file__).parents[2] / "data" / "replication_surveys"
 SURVEYED = 3
 """How many of the survey's questions are imported here."""
 DRAWN = 4

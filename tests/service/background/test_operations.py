@@ -229,7 +229,7 @@ def test_requests_that_are_being_answered_finish_when_the_process_is_told_to_end
     assert [one["probability"] for one in listed] == [0.4]
 
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 WRITTEN = (DOCS / "operations.md").read_text(encoding="utf-8")
 DEPLOYED = "".join(
     file.read_text(encoding="utf-8") for file in sorted((DOCS / "deployment").iterdir())

@@ -119,7 +119,7 @@ def test_a_fresh_machine_needs_two_commands_and_each_token_is_printed_once(tmp_p
         done = subprocess.run(
             [sys.executable, "-m", "service.cli", *arguments],
             cwd=tmp_path,
-            env=plain_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+            env=plain_environment(PYTHONPATH=str(Path(__file__).parents[3])),
             capture_output=True,
             text=True,
             check=False,
@@ -508,7 +508,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(name: s
 def test_listing_the_commands_imports_nothing_that_they_need() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "service.cli", "--help"],
-        env=plain_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        env=plain_environment(PYTHONPATH=str(Path(__file__).parents[3])),
         capture_output=True,
         text=True,
         check=True,

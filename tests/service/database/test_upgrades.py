@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 DATABASES = {
     path.name.partition(".")[0]: path
-    for path in sorted((Path(__file__).parents[1] / "data" / "databases").glob("*.sql.gz"))
+    for path in sorted((Path(__file__).parents[2] / "data" / "databases").glob("*.sql.gz"))
 }
 SERVED = [
     "20261122_01-530b1b8",
