@@ -25,7 +25,7 @@ RESOLVE = {"viewer": 403, "forecaster": 403, "curator": 201, "administrator": 20
 UNRESOLVE = {"viewer": 403, "forecaster": 403, "curator": 200, "administrator": 200}
 ASK = {"viewer": 403, "forecaster": 403, "curator": 202, "administrator": 202}
 NOT_MINE = dict.fromkeys(READ, 403)
-# Another's, which is as if it were not there: tests/service/notifications/test_webhooks.py has one's own.
+# Another's, which is as if it were not there: notifications/test_webhooks.py has one's own.
 MISSING = dict.fromkeys(READ, 404)
 ADMINISTER = dict.fromkeys(("viewer", "forecaster", "curator"), 403) | {"administrator": 200}
 PUBLIC = "public"
