@@ -4,7 +4,8 @@ All that a call reads lies in one buffer of 8-byte words, so that the sampler ca
 without Python and without its lock. The loops have no branches and call nothing, so that they
 compile to vector instructions; exponentials and logarithms are polynomials for that reason, right
 to about one unit in the last place. Sums are taken in a fixed order: the same machine and versions
-give the same bits. Importing this module imports Numba, which takes a second.
+give the same bits. Importing this module imports Numba, which takes a second; the first import of
+an installation also compiles for seven CPU seconds, and later ones load what that one kept.
 """
 
 import math
@@ -89,11 +90,23 @@ def packed(**parts: Any) -> IntArray:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+def _has_cache() -> bool:
+    """Return whether Numba finds a folder for compiled code: its own or the user's, to write in."""
+    try:
+        numba.njit(lambda: None, cache=True)
+    except RuntimeError:  # a read-only installation, and a user without a home
+        return False
+    return True
+
+
+_CACHE = _has_cache()
+
+
 def _compiled(*, fast: bool = False, inline: bool = False) -> Callable[[_Function], _Function]:
     # Reordering a sum is allowed where that is all it does: it is what makes a vector of it.
     flags = {"contract", "reassoc", "nsz"} if fast else {"contract"}
     compiler: Callable[[_Function], _Function] = numba.njit(
-        nogil=True, error_model="numpy", fastmath=flags, forceinline=inline
+        nogil=True, cache=_CACHE, error_model="numpy", fastmath=flags, forceinline=inline
     )
     return compiler
 
@@ -474,7 +487,9 @@ _DOUBLES = types.CPointer(types.double)
 
 
 @numba.cfunc(  # type: ignore[untyped-decorator]
-    types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), nopython=True
+    types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr),
+    nopython=True,
+    cache=_CACHE,
 )
 def called_by_address(size: int, point: Any, gradient: Any, value: Any, buffer: Any) -> int:
     """Do as ``log_density`` for a caller that has addresses only; 0 unless a figure is none."""
@@ -489,7 +504,9 @@ def called_by_address(size: int, point: Any, gradient: Any, value: Any, buffer: 
 
 
 @numba.cfunc(  # type: ignore[untyped-decorator]
-    types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), nopython=True
+    types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr),
+    nopython=True,
+    cache=_CACHE,
 )
 def nothing_by_address(_: int, __: int, ___: Any, ____: Any, _____: Any) -> int:
     """Derive nothing from a point."""
