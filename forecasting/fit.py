@@ -132,8 +132,6 @@ def fit(
             tune=length * tune,
             target_accept=accept,
             maxdepth=depth,
-            # Gradients would set the steps of t_w far too short.
-            use_grad_based_mass_matrix=False,
         )
         tell("checking")
         diagnostics = _diagnose(density, sample) | {"attempt": attempt}
@@ -176,7 +174,7 @@ def _sample(
         warnings.simplefilter("ignore", FutureWarning)
         import nutpie  # noqa: PLC0415 - takes seconds
 
-        from forecasting.native import NativeModel  # noqa: PLC0415 - imports nutpie
+        from forecasting.native import BY_DRAWS, NativeModel  # noqa: PLC0415 - imports nutpie
 
     seeds = np.random.SeedSequence(seed).generate_state(chains, np.uint64)
     finished = [0] * chains
@@ -197,6 +195,7 @@ def _sample(
             progress_bar=False,
             return_raw_trace=True,
             store_unconstrained=True,
+            **BY_DRAWS,
             **settings,
         )
         ((statistics,),) = trace.get_arrow_trace()[1:]

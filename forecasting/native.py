@@ -1,9 +1,11 @@
 """The density as a model of nutpie's that is called by address. Importing it takes seconds."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import nutpie
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
@@ -11,6 +13,14 @@ from forecasting import kernel
 from forecasting.density import Density
 
 TELL_MS = 500
+
+# Gradients would set the steps of t_w far too short.
+BY_DRAWS: Final[dict[str, Any]] = (
+    {"adaptation": "draw_diag"}
+    if "adaptation" in inspect.signature(nutpie.sample).parameters
+    else {"use_grad_based_mass_matrix": False}  # nutpie before 0.16.9, on Python 3.11
+)
+"""The option of ``nutpie.sample`` that adapts the mass matrix to the variances of draws alone."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,15 @@ class NativeModel(CompiledModel):  # type: ignore[misc]
         )
 
     def _make_sampler(
-        self, settings: Any, init_mean: Any, cores: int, progress: Any, store: Any
+        self, settings: Any, init_mean: Any, cores: int, progress: Any, *others: Any
     ) -> Any:
+        # The sampler takes the same further arguments as this method: the store and, since nutpie
+        # 0.16.9, a callback and its rate before it.
         if self.drawn is not None:
             template = "{{ total_finished_draws }} {{ total_draws }}"
             progress = _lib.ProgressType.template_callback(TELL_MS, template, cores, self._tell)
         return _lib.PySampler.from_pymc(
-            settings, cores, self._make_model(init_mean), progress, store
+            settings, cores, self._make_model(init_mean), progress, *others
         )
 
     def _tell(self, said: str) -> None:

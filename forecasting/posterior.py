@@ -391,7 +391,10 @@ class Posterior:
         return buffer.getvalue()
 
     def to_inference_data(self) -> Any:
-        """Return what ``to_netcdf`` writes as ArviZ ``InferenceData``; this imports ArviZ."""
+        """Return what ``to_netcdf`` writes as ArviZ reads it; this imports ArviZ.
+
+        That is an xarray ``DataTree``, or ``InferenceData`` before ArviZ 1 (on Python 3.11).
+        """
         with warnings.catch_warnings():
             # ArviZ announces its own refactoring on every import.
             warnings.simplefilter("ignore", FutureWarning)
@@ -401,8 +404,10 @@ class Posterior:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "posterior.nc"
             path.write_bytes(self.to_netcdf())
-            with library.rc_context({"data.load": "eager"}):
-                return library.from_netcdf(str(path))
+            on_disk = library.from_netcdf(str(path))
+            loaded = on_disk.load()
+            on_disk.close()
+            return loaded
 
     def with_metadata(self, **metadata: Any) -> "Posterior":
         """Return the same draws with entries of the metadata added or replaced."""
