@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def test_what_is_no_backup_is_refused(credence, lived_in, tmp_path, monkeypatch)
     good, cut, other = tmp_path / "good.db", tmp_path / "cut.db", tmp_path / "other.db"
     told(credence("backup", good))
     cut.write_bytes(good.read_bytes()[:-8192])
-    sqlite3.connect(other).executescript("CREATE TABLE mine (id INTEGER)")
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("CREATE TABLE mine (id INTEGER)")
     monkeypatch.setenv("CREDENCE_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
     for file in (cut, other, tmp_path / "none.db", tmp_path):
         refused = credence("restore", file)
