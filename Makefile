@@ -92,9 +92,9 @@ model-checks: $(VENV)/test.stamp ## Check the model by simulation-based calibrat
 
 lock: $(VENV)/test.stamp ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 --universal --group build -o requirements.lock
+		--python-version 3.11 --universal --extra worker --group build -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 --universal --group build --group dev \
+		--python-version 3.11 --universal --extra worker --group build --group dev \
 		-c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --group pyproject.toml:metaculus --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 --universal -o requirements-metaculus.lock

@@ -20,6 +20,7 @@ from forecasting.learned import Crowd
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
+from forecasting.requirements import require_worker
 from forecasting.thinning import representative
 from forecasting.training import TrainingRows
 
@@ -91,9 +92,11 @@ def fit(
         FitRefused: R-hat above 1.01, fewer than 400 effective draws in bulk or tail, divergences,
             or a sampler that failed, after the second try.
         ValueError: fewer than two chains or no draws.
+        WorkerNotInstalled: the extra ``worker`` is not installed.
     """
     if chains < 2 or draws < 1 or tune < 1:  # noqa: PLR2004 - one chain cannot disagree
         raise ValueError(f"{chains} chains of {tune} + {draws}: at least 2 of 1 + 1 are needed")
+    require_worker()
     tell = progress or (lambda _: None)
     rows = TrainingRows.of(panel)
     made_of = {

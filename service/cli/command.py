@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting import requirements
 from forecasting.tables import Dialect, PanelError
 from questions.documents import DocumentError
 from questions.load import SetError
@@ -23,7 +24,15 @@ from service.settings import Settings, SettingsError
 
 Result = TypeVar("Result")
 
-EXPECTED: Final = (Problem, SetError, DocumentError, PanelError, SettingsError, OSError)
+EXPECTED: Final = (
+    Problem,
+    SetError,
+    DocumentError,
+    PanelError,
+    SettingsError,
+    requirements.WorkerNotInstalled,
+    OSError,
+)
 
 
 def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,6 +85,12 @@ def _first_line(error: Exception) -> str:
     unmigrated = re.search(r"no such table|relation .* does not exist", str(origin))
     hint = "; has `credence init` run?" if unmigrated else ""
     return f"{said[0] if said else type(origin).__name__}{hint}"
+
+
+def require_worker() -> None:
+    """End with a sentence unless the extra `worker` is installed."""
+    with sentences():
+        requirements.require_worker()
 
 
 def with_database(

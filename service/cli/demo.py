@@ -11,8 +11,7 @@ from typing import Final
 import click
 
 from service.accounts import accounts, tokens
-from service.background.worker import Sampler, fit_once
-from service.cli.command import with_database
+from service.cli.command import require_worker, with_database
 from service.cli.group import echo
 from service.cli.installation import run_server
 from service.database.engine import Database
@@ -44,6 +43,7 @@ def demo(*, port: int, folder: Path | None, serving: bool) -> None:
     Your own database is not touched. The people and most outcomes are simulated and labelled so;
     one set of forecasts and two fits of the model are real.
     """
+    require_worker()
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="credence-")))
         place.mkdir(parents=True, exist_ok=True)
@@ -90,6 +90,7 @@ def _fill(folder: Path, password: str) -> str:
 
 
 def _populate(password: str, started: float) -> str:
+    from service.background.worker import Sampler, fit_once  # noqa: PLC0415  # the extra `worker`
 
     def report(step: str) -> None:
         echo(f"{time.monotonic() - started:5.1f} s  {step}")

@@ -9,7 +9,13 @@ import numpy as np
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
 from forecasting.tables import Dialect
-from service.cli.command import reads_tables, require_folder_of, sentences, with_database
+from service.cli.command import (
+    reads_tables,
+    require_folder_of,
+    require_worker,
+    sentences,
+    with_database,
+)
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
 from service.fits import batch
@@ -19,6 +25,7 @@ from service.settings import Settings
 @click.command(epilog="Example: credence fit")
 def fit() -> None:
     """Fit the model to everything resolved by now; exits 1 when the fit is refused or fails."""
+    require_worker()
     from service.background.worker import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
 
     async def work(database: Database, settings: Settings) -> Any:

@@ -19,7 +19,7 @@ import click
 from litestar import Litestar
 
 from service.accounts import accounts, invitations, tokens
-from service.cli.command import sentences, with_database
+from service.cli.command import require_worker, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
 from service.models import Role
@@ -96,6 +96,11 @@ def run_server(
     import uvicorn  # noqa: PLC0415  # only the server needs it
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
+    if worker:
+        try:
+            require_worker()
+        except Sentence as error:
+            raise Sentence(f"{error.message}, or serve without a worker: --no-worker") from error
     with sentences():
         settings = Settings.from_environment()
     if not with_database(lambda database, _: database.schema_is_current()):
@@ -250,6 +255,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def worker(*, until_stdin_closes: bool) -> None:
     """Run the background jobs (refits) until stopped."""
+    require_worker()
     from service.background.worker import run_worker  # noqa: PLC0415  # the job engine is slow to import
 
     stop = threading.Event()

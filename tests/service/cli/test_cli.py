@@ -533,3 +533,27 @@ def test_a_wrong_use_is_refused_in_one_sentence(wrong: list[str]) -> None:
 def test_what_would_steer_a_terminal_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     echo("ann \x1b[2J\u202e\x07 is here")
     assert capsys.readouterr().out == "ann \\x1b[2J\\u202e\\x07 is here\n"
+
+
+@pytest.mark.parametrize("command", ["fit", "worker", "serve", "demo", "backtest", "aggregate"])
+def test_what_fits_asks_for_the_extra_that_installs_it(
+    credence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("forecasting.requirements.find_spec", lambda _: None)
+    done = credence("init")
+    assert done.exit_code == 0, "only what fits needs the extra"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "forecasts.csv").write_text(FORECASTS, encoding="utf-8")
+    resolved = QUESTIONS.replace('sleet?",', 'sleet?",1').replace("Rain?,", "Rain?,0")
+    (folder / "questions.csv").write_text(resolved, encoding="utf-8")
+    arguments = {
+        "backtest": ("backtest", folder, "--folds", 2, "--kind", "folds"),
+        "aggregate": ("aggregate", folder, "-o", tmp_path / "out.csv"),
+    }.get(command, (command,))
+    done = credence(*arguments)
+    assert done.exit_code == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("credence: fits and the worker need numba, nutpie, pymc; ")
+    assert "pip install 'credence-forecasts[worker]'" in last
+    assert ("--no-worker" in last) == (command == "serve")
