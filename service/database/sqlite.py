@@ -97,7 +97,15 @@ async def connect(file: File) -> "Connection":
     """Open a file, with a thread that dies with the process."""
     connection = Connection(file.connect, BATCH)
     connection._thread.daemon = True  # noqa: SLF001  # SQLAlchemy does the same to the driver's own
-    await connection
+    opening = asyncio.ensure_future(connection)
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A request that ends meanwhile has no use for the file, which the thread goes on to open.
+        opening.add_done_callback(
+            lambda done: done.cancelled() or done.exception() or connection.stop()
+        )
+        raise
     connection.install_progress_handler()
     return connection
 

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.cli import main
 from service.database.engine import Database
-from service.database.sqlite import BATCH, LONGEST_HERE
+from service.database.sqlite import BATCH, LONGEST_HERE, File, connect
 
 COUNT = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT {}"
 
@@ -194,3 +196,30 @@ def test_an_error_is_the_databases_own(on_file) -> None:
         on_file(twice)
     with pytest.raises(OperationalError, match="no such table: t"):
         on_file(lambda session: session.execute(text("SELECT * FROM t")))
+
+
+def test_a_file_that_nobody_waits_for_any_more_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, given_up, opened, threads = threading.Event(), threading.Event(), [], []
+
+    def opens(file: File) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        begun.set()
+        assert given_up.wait(10)
+        opened.append(sqlite3.connect(file.path, check_same_thread=False))
+        return opened[0]
+
+    async def work() -> None:
+        waiting = asyncio.create_task(connect(File(str(tmp_path / "a.db"))))
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        given_up.set()
+        await asyncio.to_thread(threads[0].join, 10)
+
+    monkeypatch.setattr(File, "connect", opens)
+    asyncio.run(work())
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
