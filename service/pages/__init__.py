@@ -1,4 +1,4 @@
-"""The pages: the nouns as people see them in a browser; templates and static files beside them."""
+"""Server-rendered pages, one module per resource, with templates and static files."""
 
 from service.pages.errors import show as show_error
 from service.pages.rendering import template_config

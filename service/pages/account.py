@@ -1,4 +1,4 @@
-"""One's own account: tokens for programs, browsers that are signed in, the password."""
+"""The reader's own account: API tokens, active sessions and password."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -23,18 +23,18 @@ from service.web.dependencies import AppRequest, CurrentActor, ReadSession, Writ
 
 LISTED: Final = 100
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until revoked"}
-SAID: Final = {
-    "revoked": "The token opens nothing any more.",
-    "ended": "That browser is signed out.",
-    "shown": "Everybody sees now what the model makes of your forecasts.",
-    "kept": "Only you and curators see what the model makes of your forecasts.",
-    "password": "The password is changed, and every other browser is signed out.",
+CONFIRMATIONS: Final = {
+    "revoked": "The token has been revoked.",
+    "ended": "That browser has been signed out.",
+    "shown": "Everyone can now see how the model weighs your forecasts.",
+    "kept": "Only you and curators can now see how the model weighs your forecasts.",
+    "password": "Your password has been changed, and every other browser has been signed out.",
 }
 RowId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
 
 class Account(Controller):
-    """What one's own account is opened with."""
+    """Credentials and visibility of the reader's own account."""
 
     path = "/account"
 
@@ -47,10 +47,10 @@ class Account(Controller):
         aggregator: AggregatorDep,
         done: FromQuery[str] = "",
     ) -> Template:
-        """One's record, tokens, browsers and password."""
+        """Show the reader's record, tokens, sessions and password."""
         require_someone(actor)
         record = await forecasters.get(reading, aggregator, actor, actor.id)
-        shown = await _shown(reading, actor) | {"record": record, "told": SAID.get(done)}
+        shown = await _shown(reading, actor) | {"record": record, "told": CONFIRMATIONS.get(done)}
         return page(request, actor, "account.html", form=Form(), secret=None, **shown)
 
     @post("/tokens", status_code=200)
@@ -61,7 +61,7 @@ class Account(Controller):
         writing: WriteSession,
         aggregator: AggregatorDep,
     ) -> Template:
-        """Make a token, and show its secret this once."""
+        """Create a token and show its secret once."""
         require_someone(actor)
         form = await read_form(request)
         secret, status = None, 200
@@ -79,7 +79,7 @@ class Account(Controller):
 
     @post("/tokens/{token_id:int}/revocation", status_code=303)
     async def revoke(self, actor: CurrentActor, writing: WriteSession, token_id: RowId) -> Redirect:
-        """End a token."""
+        """Revoke a token."""
         require_someone(actor)
         await tokens.revoke(writing, actor, actor.id, token_id)
         return confirmed("/account", "revoked")
@@ -95,7 +95,7 @@ class Account(Controller):
     async def show(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Redirect:
-        """Let everybody see one's record, or only curators and oneself."""
+        """Make the reader's record public, or restrict it to the reader and curators."""
         require_someone(actor)
         shown = bool((await read_form(request)).text("shown"))
         await forecasters.show(writing, actor, actor.id, shown=shown)
@@ -105,7 +105,7 @@ class Account(Controller):
     async def change_password(
         self, request: AppRequest, actor: CurrentActor, aggregator: AggregatorDep
     ) -> Redirect | Template:
-        """Change the password: every browser is signed out, and this one in again."""
+        """Change the password, end every session and start a new one for this browser."""
         require_someone(actor)
         form = await read_form(request)
         state = request.app.state
@@ -143,12 +143,12 @@ class Account(Controller):
 
 
 async def issue(writing: AsyncSession, actor: Actor, account_id: int, form: Form) -> str:
-    """Make the token that a form asks for, and give its secret."""
+    """Create the token described by a form and return its secret."""
     if not form.text("label").strip():
-        raise Invalid("say what the token is for", field="label")
+        raise Invalid("enter what the token is for", field="label")
     days = form.text("lifetime")
     if days not in LIFETIMES or form.text("scope") not in set(TokenScope):
-        raise Invalid("choose one of what is offered", field="scope")
+        raise Invalid("choose one of the options", field="scope")
     expires_at = now() + timedelta(days=int(days)) if days else None
     scope = TokenScope(form.text("scope"))
     _, secret = await tokens.create(

@@ -1,6 +1,6 @@
-"""Accounts for administrators: who there is, what they may do, and who is invited.
+"""Account administration: accounts, roles and invitations.
 
-The owner of a bot sees its account too, with its tokens alone.
+The owner of a bot may also open its account, but sees only its tokens.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,20 +30,20 @@ from service.web.dependencies import (
 
 LISTED: Final = 30
 INVITATIONS: Final = 10
-SAID: Final = {
-    "created": "The account is made. Nothing opens it yet: invite its owner, or make a token.",
-    "role": "The role is changed.",
-    "deactivated": "The account is shut: its browsers and tokens are out. Its forecasts stay.",
-    "reactivated": "The account is open again. What opened it before stays ended.",
-    "revoked": "The token opens nothing any more.",
-    "withdrawn": "The invitation opens nothing any more.",
+CONFIRMATIONS: Final = {
+    "created": "Account created. It has no credentials yet: invite its owner or create a token.",
+    "role": "The role has been changed.",
+    "deactivated": "Account deactivated: its sessions and tokens have ended. Its forecasts remain.",
+    "reactivated": "Account reactivated. Its earlier sessions and tokens stay revoked.",
+    "revoked": "The token has been revoked.",
+    "withdrawn": "The invitation has been withdrawn.",
 }
 AccountId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 RowId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
 
 class Accounts(Controller):
-    """Who there is."""
+    """Administration of accounts and invitations."""
 
     path = "/accounts"
 
@@ -58,18 +58,24 @@ class Accounts(Controller):
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
         done: FromQuery[str] = "",
     ) -> Template:
-        """Every account, to search; the invitations, and the forms for more of both."""
+        """List accounts and invitations, with search and the forms to add more."""
         actor.require(Role.administrator, "list accounts")
         shown = await _listed(reading, actor, name.strip(), after, imported=imported)
         return page(
-            request, actor, "accounts.html", form=Form(), link=None, told=SAID.get(done), **shown
+            request,
+            actor,
+            "accounts.html",
+            form=Form(),
+            link=None,
+            told=CONFIRMATIONS.get(done),
+            **shown,
         )
 
     @post(status_code=303)
     async def create(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Redirect | Template:
-        """Make an account that nothing opens yet."""
+        """Create an account without credentials."""
         actor.require(Role.administrator, "create an account")
         form = await read_form(request)
         try:
@@ -100,7 +106,7 @@ class Accounts(Controller):
     async def invite(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Template:
-        """Let people register with a role; the link is shown this once."""
+        """Create an invitation to register with a role and show its link once."""
         actor.require(Role.administrator, "invite")
         form = await read_form(request)
         link, status = None, 200
@@ -120,7 +126,7 @@ class Accounts(Controller):
     async def withdraw(
         self, actor: CurrentActor, writing: WriteSession, invitation_id: RowId
     ) -> Redirect:
-        """End an invitation."""
+        """Withdraw an invitation."""
         await invitations.revoke(writing, actor, invitation_id)
         return confirmed("/accounts", "withdrawn")
 
@@ -133,14 +139,14 @@ class Accounts(Controller):
         account_id: AccountId,
         done: FromQuery[str] = "",
     ) -> Template:
-        """An account with everything that may be done to it."""
-        return await _one(request, actor, reading, account_id, Form(), told=SAID.get(done))
+        """Show an account with the actions available on it."""
+        return await _one(request, actor, reading, account_id, Form(), told=CONFIRMATIONS.get(done))
 
     @post("/{account_id:int}/tokens", status_code=200)
     async def issue(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> Template:
-        """Make a token of a bot, and show its secret this once."""
+        """Create a token for a bot and show its secret once."""
         form = await read_form(request)
         secret, status = None, 200
         try:
@@ -155,7 +161,7 @@ class Accounts(Controller):
     async def revoke(
         self, actor: CurrentActor, writing: WriteSession, account_id: AccountId, token_id: RowId
     ) -> Redirect:
-        """End a token of an account."""
+        """Revoke a token of an account."""
         await tokens.revoke(writing, actor, account_id, token_id)
         return confirmed(f"/accounts/{account_id}", "revoked")
 
@@ -163,7 +169,7 @@ class Accounts(Controller):
     async def invite_back(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> Template:
-        """Let an account's owner set its password once; the link is shown this once."""
+        """Create a single-use link to set the account's password and show it once."""
         form, link, status = await read_form(request), None, 200
         form.given["act"] = "invitation"
         try:
@@ -184,9 +190,9 @@ class Accounts(Controller):
         account_id: AccountId,
         act: Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)],
     ) -> Redirect | Template:
-        """Change the role, shut or open the account; or say why not."""
+        """Change the role, deactivate or reactivate the account, or explain why not."""
         if act not in ACTS:
-            raise NotFound(f"there is no way to {act} an account")
+            raise NotFound(f"unknown account action {act!r}")
         form = await read_form(request)
         form.given["act"] = act
         try:
@@ -285,7 +291,7 @@ async def _one(
 
 def _role(form: Form) -> Role:
     if form.text("role") not in set(Role):
-        raise Invalid("choose one of what is offered", field="role")
+        raise Invalid("choose one of the options", field="role")
     return Role(form.text("role"))
 
 
@@ -301,5 +307,5 @@ async def _owner(session: AsyncSession, name: str) -> int | None:
 def _whole(form: Form, name: str) -> int:
     text = form.text(name).strip()
     if not (text.isascii() and text.isdecimal()):
-        raise Invalid("write a whole number", field=name)
+        raise Invalid("enter a whole number", field=name)
     return min(int(text), LARGEST_ID)

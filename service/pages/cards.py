@@ -1,4 +1,4 @@
-"""Questions in a list, each with what the crowd believes of it."""
+"""Question cards: questions in a list, each with its community forecast."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from service.questions.questions import View
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A question in a list; `change` is how far it moved within a week, if that is known."""
+    """A question in a list; `change` is its movement over the past week, if known."""
 
     view: View
     reading: AggregateEstimate
@@ -24,7 +24,7 @@ class Card:
 async def cards(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, views: Sequence[View]
 ) -> list[Card]:
-    """Questions with their present aggregates, as someone may see them."""
+    """Build cards with the current aggregates that the actor may see."""
     readings = await aggregator.current(session, actor, views)
     before = await reminders.week_ago(session, [view.id for view in views], now())
     return [

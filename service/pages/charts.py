@@ -1,4 +1,4 @@
-"""Charts at stable addresses: as SVG, as PNG, and as the specification that a browser draws."""
+"""Charts at stable addresses, as SVG, PNG and Vega-Lite specifications."""
 
 from typing import Any, Final, Literal
 
@@ -29,7 +29,7 @@ HEIGHTS: Final = {
 
 
 def addresses(chart: str) -> list[str]:
-    """Where a chart can be had, one address a form."""
+    """Return the paths of a chart, one per format."""
     return [f"{chart}.{form}" for form in ImageFormat]
 
 
@@ -48,7 +48,7 @@ class Charts(Controller):
         theme: FromQuery[Theme] = "light",
         size: FromQuery[Size] = "wide",
     ) -> Response[bytes]:
-        """How the aggregate of a question moved."""
+        """Chart the history of a question's aggregate."""
         view = await questions.get(reading, question_id, actor=actor)
         chosen = [one for one in pool or [] if one in pooling.POOLS]
         story = await history.tell(reading, actor, view, pools=chosen)
@@ -67,7 +67,7 @@ class Charts(Controller):
         theme: FromQuery[Theme] = "light",
         size: FromQuery[Size] = "wide",
     ) -> Response[bytes]:
-        """How the standing forecasts on a question are spread."""
+        """Chart the distribution of the active forecasts on a question."""
         view = await questions.get(reading, question_id, actor=actor)
         story = await history.tell(reading, actor, view)
         present = (await aggregator.current(reading, actor, [view]))[view.id]
@@ -90,7 +90,7 @@ class Charts(Controller):
         theme: FromQuery[Theme] = "light",
         size: FromQuery[Size] = "wide",
     ) -> Response[bytes]:
-        """What was believed of an implication over time."""
+        """Chart an implication's probability over time."""
         found = await questions.find_set(reading, slug)
         known = await implications.past(
             reading, aggregator, actor, found, implication, as_of=None, points=TREND_POINTS
@@ -105,7 +105,7 @@ class Charts(Controller):
 
 @get(BUNDLE, media_type="text/javascript")
 async def bundle(request: AppRequest) -> Response[bytes]:
-    """The script that draws charts in a browser; its address changes with its version."""
+    """Serve the script that renders charts in a browser; its address contains its version."""
     return Response(
         await request.app.state.drawer.bundle(),
         media_type="text/javascript",
@@ -116,7 +116,7 @@ async def bundle(request: AppRequest) -> Response[bytes]:
 async def drawn(
     request: AppRequest, chart: str, data: dict[str, Any], theme: str, size: str
 ) -> Response[bytes]:
-    """A chart as an answer that a browser asks for again only by its tag."""
+    """Render a chart as a response that browsers revalidate by ETag."""
     form = ImageFormat(request.url.path.rpartition(".")[2])
     drawing = await request.app.state.drawer.draw(
         chart,

@@ -1,4 +1,4 @@
-"""Comments on a question: read beside it, written, answered and taken back there."""
+"""Posting, answering and removing comments on a question's page."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ class Comments(Controller):
         aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Redirect | Template:
-        """Comment on a question, or answer a comment; or show what was wrong beside the text."""
+        """Post a comment or an answer; on failure, show the form with its errors."""
         actor.require(Role.forecaster, "comment")
         form = await read_form(request)
         view = await questions.get(writing, question_id, actor=actor)
@@ -64,7 +64,7 @@ class Comments(Controller):
     async def remove(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession, comment_id: CommentId
     ) -> Redirect:
-        """Take a comment out of sight: one's own, or as a curator with a reason."""
+        """Remove a comment: its author may, and a curator who gives a reason."""
         form = await read_form(request)
         said = await comments.remove(writing, actor, comment_id, reason=form.text("reason"))
         return _to(said, "removed")
@@ -73,11 +73,11 @@ class Comments(Controller):
 def _parent(form: Form) -> int | None:
     text = form.text("parent_id")
     if text and not (text.isascii() and text.isdecimal()):
-        raise Invalid("parent_id must be of a comment on this question", field="parent_id")
+        raise Invalid("parent_id must identify a comment on this question", field="parent_id")
     return min(int(text), LARGEST_ID) if text else None
 
 
 def _to(said: CommentView, done: str) -> Redirect:
-    """Go to a comment on its question's page, which says there what was done."""
+    """Redirect to a comment on its question's page, with the confirmation beside it."""
     comment = said.comment
     return confirmed(f"/questions/{comment.question_id}", done, comment=comment.id)

@@ -1,4 +1,4 @@
-"""What curators do to questions: resolve, take back, close, reopen, revise; and the audit log."""
+"""Curation: resolve, unresolve, close, reopen and revise questions; and the audit log."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -40,25 +40,25 @@ MOST_SETS: Final = 200
 TEXTS: Final = ("title", "background", "criteria", "fine_print", "why")
 SEEN: Final = {
     Visibility.always: "always",
-    Visibility.after_forecast: "once they have forecast it, or it has closed",
-    Visibility.reveal_at: "from a moment on",
+    Visibility.after_forecast: "after they forecast, or after the question closes",
+    Visibility.reveal_at: "from a given date",
 }
 MOMENTS: Final = ("opens_at", "closes_at", "resolves_by")
 ANSWERS: Final = (Outcome.yes, Outcome.no, Outcome.ambiguous, Outcome.annulled)
-SAID: Final = {
-    "resolve": "It is resolved, and everyone who forecast it is scored.",
-    "unresolve": "The resolution is taken back; its scores no longer count.",
-    "close": "It takes no more forecasts.",
-    "reopen": "It takes forecasts again.",
+CONFIRMATIONS: Final = {
+    "resolve": "The question is resolved, and every forecaster on it has been scored.",
+    "unresolve": "The resolution has been withdrawn; its scores no longer count.",
+    "close": "The question is closed to new forecasts.",
+    "reopen": "The question is open for forecasts again.",
     "revise": "The revision is in force.",
-    "visibility": "That is what forecasters see from now on.",
-    "archived": "The set is archived: out of lists and boards, and still at its address.",
-    "unarchived": "The set is in lists and boards again.",
+    "visibility": "The visibility setting has been saved.",
+    "archived": "The set is archived: hidden from lists, but still at its address.",
+    "unarchived": "The set is back in lists and leaderboards.",
 }
 
 
 class Curation(Controller):
-    """What needs a curator."""
+    """The pages and actions of curators."""
 
     path = "/curate"
 
@@ -66,7 +66,7 @@ class Curation(Controller):
     async def desk(
         self, request: AppRequest, actor: CurrentActor, reading: ReadSession
     ) -> Template:
-        """Questions that wait for an answer, drafts, and what was done lately."""
+        """Show questions awaiting resolution, drafts and recent audit entries."""
         actor.require(Role.curator, "curate")
         closed, drafts = [
             await search.page(reading, actor, state=state, order=Order.closes_at, limit=LISTED)
@@ -94,7 +94,7 @@ class Curation(Controller):
         ] = "",
         before: Annotated[str, QueryParameter(max_length=200, pattern=WITHOUT_NUL)] = "",
     ) -> Template:
-        """Who did what to what, when and why."""
+        """Show the audit log."""
         actor.require(Role.curator, "read the audit log")
         found = await questions.find_set(reading, in_set) if in_set else None
         entries = await audit_log.listing(
@@ -123,13 +123,13 @@ class Curation(Controller):
         slug: Slug,
         done: FromQuery[str] = "",
     ) -> Template:
-        """A set's questions, and what forecasters see of the crowd before they have forecast."""
+        """Show a set's questions and its visibility policy."""
         actor.require(Role.curator, "curate")
-        return await _set(request, actor, reading, slug, Form(), told=SAID.get(done))
+        return await _set(request, actor, reading, slug, Form(), told=CONFIRMATIONS.get(done))
 
     @get("/sets/{slug:str}/set.toml", media_type="application/toml")
     async def export(self, actor: CurrentActor, reading: ReadSession, slug: Slug) -> Response[str]:
-        """The set as the file that would load it."""
+        """Export the set as a TOML file that can be loaded again."""
         told = await editing.export(reading, actor, slug)
         headers = {"Content-Disposition": f'attachment; filename="{slug}.toml"'}
         return Response(told, media_type="application/toml", headers=headers)
@@ -138,12 +138,12 @@ class Curation(Controller):
     async def decide(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession, slug: Slug
     ) -> Redirect | Template:
-        """Decide when forecasters see what others believe of a set's questions."""
+        """Set when forecasters may see the community forecast on a set's questions."""
         actor.require(Role.curator, "curate")
         form = await read_form(request)
         try:
             if form.text("visibility") not in set(Visibility):
-                raise Invalid("choose one of what is offered", field="visibility")
+                raise Invalid("choose one of the options", field="visibility")
             async with writing.begin_nested():
                 await editing.decide_visibility(
                     writing,
@@ -162,7 +162,7 @@ class Curation(Controller):
     async def archive(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession, slug: Slug
     ) -> Redirect:
-        """Take a set out of lists and boards, or put it back."""
+        """Archive a set, or restore it to lists and leaderboards."""
         archived = bool((await read_form(request)).text("archived"))
         await editing.archive(writing, actor, slug, archived=archived)
         done = "archived" if archived else "unarchived"
@@ -177,10 +177,10 @@ class Curation(Controller):
         question_id: QuestionId,
         done: FromQuery[str] = "",
     ) -> Template:
-        """A question with everything that may be done to it in its state."""
+        """Show a question with the curation actions available in its state."""
         actor.require(Role.curator, "curate")
         view = await questions.get(reading, question_id, actor=actor)
-        return await _desk_of(request, actor, reading, view, Form(), told=SAID.get(done))
+        return await _desk_of(request, actor, reading, view, Form(), told=CONFIRMATIONS.get(done))
 
     @post("/questions/{question_id:int}/{act:str}", status_code=303)
     async def act(
@@ -192,10 +192,10 @@ class Curation(Controller):
         question_id: QuestionId,
         act: Annotated[str, QueryParameter(pattern=WITHOUT_NUL)],
     ) -> Redirect | Template:
-        """Do one of these to a question, or show what was wrong beside what was typed."""
+        """Perform an action on a question; on failure, show the form with its errors."""
         actor.require(Role.curator, "curate")
         if act not in ACTS:
-            raise NotFound(f"there is no way to {act} a question")
+            raise NotFound(f"unknown question action {act!r}")
         form = await read_form(request)
         form.given["act"] = act
         try:
@@ -215,7 +215,7 @@ async def _resolve(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
 ) -> View:
     if form.text("outcome") not in set(ANSWERS):
-        raise Invalid("choose what came of it", field="outcome")
+        raise Invalid("choose the outcome", field="outcome")
     return await resolutions.resolve(
         session,
         aggregator,
@@ -232,7 +232,7 @@ async def _unresolve(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, question_id: int, form: Form
 ) -> View:
     if not form.text("reason").strip():
-        raise Invalid("say why, for forecasters to read", field="reason")
+        raise Invalid("enter a reason for forecasters to read", field="reason")
     return await resolutions.unresolve(
         session, aggregator, actor, question_id, reason=form.text("reason")
     )
@@ -256,7 +256,7 @@ async def _reopen(
 ) -> View:
     closes_at = _moment(form, "closes_at")
     if closes_at is None:
-        raise Invalid("say until when it takes forecasts", field="closes_at")
+        raise Invalid("enter the new closing time", field="closes_at")
     return await editing.reopen(
         session,
         aggregator,
@@ -362,13 +362,13 @@ async def _desk_of(
 
 
 def _based_on(form: Form) -> int:
-    """The revision that the curator saw; 0, which none is, if the form does not say."""
+    """Return the revision number that the form was based on; 0 if the form omits it."""
     text = form.text("based_on")
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _moment(form: Form, name: str) -> datetime | None:
-    """A moment in UTC from a field for date and time; None where it is empty."""
+    """Parse a date and time field as UTC; None if it is empty."""
     text = form.text(name).strip()
     if not text:
         return None
@@ -376,7 +376,7 @@ def _moment(form: Form, name: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         raise Invalid(
-            "write a date and a time in UTC, such as 2027-01-31T12:00", field=name
+            "enter a date and time in UTC, such as 2027-01-31T12:00", field=name
         ) from None
 
 
@@ -384,4 +384,4 @@ def _place(text: str) -> Place:
     try:
         return msgspec.json.decode(text, type=Place)
     except msgspec.DecodeError:
-        raise Invalid("before must be from a page of the log", field="before") from None
+        raise Invalid("before must be a cursor from a page of the log", field="before") from None

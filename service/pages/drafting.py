@@ -1,4 +1,4 @@
-"""Draft review: from a document to candidates, edited with the lint beside them, and loaded."""
+"""Draft review: generate candidate questions from a document, lint, edit and load them."""
 
 from litestar import Controller, get, post
 from litestar.datastructures import UploadFile
@@ -14,19 +14,19 @@ from service.web.dependencies import AppRequest, CurrentActor
 
 
 class Drafting(Controller):
-    """From a document to a set."""
+    """The draft review workflow."""
 
     path = "/curate/draft"
 
     @get()
     async def ask(self, request: AppRequest, actor: CurrentActor) -> Template:
-        """The form for a document."""
+        """Show the form for a document."""
         actor.require(Role.curator, "draft a set")
         return page(request, actor, "draft.html", form=Form(), examined=None)
 
     @post(status_code=200)
     async def propose(self, request: AppRequest, actor: CurrentActor) -> Template:
-        """The candidates that the document gives, to be edited."""
+        """Generate candidate questions from the document for editing."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
         sent = (await request.form()).get("file")
@@ -46,7 +46,7 @@ class Drafting(Controller):
 
     @post("/check", status_code=200)
     async def check(self, request: AppRequest, actor: CurrentActor) -> Template:
-        """What the lint says of the candidates as they are now."""
+        """Lint the candidates as edited."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
         if request.headers.get("accept", "").startswith("text/x-findings"):
@@ -56,12 +56,12 @@ class Drafting(Controller):
 
     @post("/load", status_code=303)
     async def load(self, request: AppRequest, actor: CurrentActor) -> Redirect | Template:
-        """Bring the reviewed set into the database."""
+        """Load the reviewed set into the database."""
         actor.require(Role.curator, "draft a set")
         form = await read_form(request)
         state = request.app.state
         try:
-            # Examined before the transaction, which others wait for.
+            # Validated before the transaction starts, so that other writers do not wait.
             written = await drafting.require_ready(state.turns, actor, form.text("toml"))
             async with state.database.write() as session:
                 loaded = await questions.load(session, written, by=actor)

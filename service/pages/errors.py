@@ -1,4 +1,4 @@
-"""Errors as pages: what went wrong, in words, and where to go from there."""
+"""Error pages: what went wrong and what to do next."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -18,32 +18,32 @@ from service.web.problems import describe, headers_of
 
 HEADINGS: Final = {
     401: "Sign in first",
-    403: "This is not open to you",
-    404: "There is nothing here",
-    405: "This address takes no such request",
-    409: "Things have changed meanwhile",
-    413: "That is too much at once",
-    422: "Something in it cannot be taken",
+    403: "You do not have access to this page",
+    404: "Page not found",
+    405: "Method not allowed",
+    409: "This has changed in the meantime",
+    413: "The request is too large",
+    422: "The request is invalid",
     429: "Too many attempts",
     503: "The service is busy",
 }
 
 
 class Later(Response[None]):
-    """An answer that has yet to be made: handlers of errors cannot wait for a database."""
+    """A response built on send, since exception handlers cannot await the database."""
 
     def __init__(self, make: Callable[[], Awaitable[Response[Any]]]) -> None:
         super().__init__(None)
         self._make = make
 
     def to_asgi_response(self, app: Any, request: Any, **options: Any) -> ASGIResponse:
-        """What makes the answer once it is awaited."""
+        """Return the ASGI application that builds and sends the response."""
         del app, options
         return _Made(self._make, request)
 
 
 class _Made(ASGIResponse):
-    """An answer that is made when it is sent."""
+    """An ASGI application that builds its response when it is called."""
 
     def __init__(self, make: Callable[[], Awaitable[Response[Any]]], request: AppRequest) -> None:
         super().__init__()
@@ -51,13 +51,13 @@ class _Made(ASGIResponse):
         self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Make the answer, and send it."""
+        """Build the response and send it."""
         made = (await self._make()).to_asgi_response(app=None, request=self._request)
         await made(scope, receive, send)
 
 
 def show(request: AppRequest, error: Exception) -> Response[None]:
-    """Answer an error with a page; whoever must sign in does so first, and loses nothing."""
+    """Show an error page, or the sign-in form with the submitted fields carried over."""
     return Later(lambda: _answer(request, error))
 
 
@@ -74,14 +74,14 @@ async def _answer(request: AppRequest, error: Exception) -> Response[Any]:
         "error.html",
         status=problem.status,
         problem=problem,
-        heading=HEADINGS.get(problem.status, "That did not work"),
+        heading=HEADINGS.get(problem.status, "Something went wrong"),
     )
     answer.headers.update(headers_of(error, problem.status))
     return answer
 
 
 async def _ask_to_sign_in(request: AppRequest, error: Unauthenticated) -> Template:
-    """The form to sign in, which carries what was typed into the form that was sent."""
+    """Show the sign-in form, which carries the fields of the submitted form."""
     answer = page(
         request,
         VISITOR,

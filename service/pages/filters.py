@@ -1,4 +1,4 @@
-"""How pages put numbers and times into words and marks: the filters of the templates."""
+"""Template filters: format numbers, times and intervals as text and SVG coordinates."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -39,7 +39,7 @@ UNITS: Final = (
 
 
 def said(bound: Interval | AggregateEstimate) -> str:
-    """A probability with its interval, for those who do not see the drawing."""
+    """Describe a probability and its interval as a text alternative."""
     if bound.lower is None:
         return percent(bound.probability)
     return (
@@ -48,12 +48,12 @@ def said(bound: Interval | AggregateEstimate) -> str:
 
 
 def place(share: float) -> str:
-    """A share of a drawing's width, as SVG takes it."""
+    """Format a fraction of a drawing's width as an SVG percentage."""
     return f"{100 * share:.2f}%"
 
 
 def line(points: Sequence[Point], end: str = "probability") -> str:
-    """A trend as SVG takes points, on a field of 100 by 100: time to the right, chance upwards."""
+    """Format a trend as SVG points on a 100 by 100 field: time in x, probability in y."""
     first, last = points[0].at, points[-1].at
     length = (last - first) / timedelta(seconds=1) or 1.0
     return " ".join(
@@ -64,23 +64,23 @@ def line(points: Sequence[Point], end: str = "probability") -> str:
 
 
 def outline(points: Sequence[Point]) -> str:
-    """The band of a trend as SVG's points: along its lower ends, and back along its upper ones."""
+    """Format the interval of a trend as an SVG polygon: lower bounds, then upper reversed."""
     back = " ".join(reversed(line(points, "upper").split()))
     return f"{line(points, 'lower')} {back}"
 
 
 def moment(at: datetime) -> str:
-    """A moment in UTC to the minute."""
+    """Format a time in UTC to the minute."""
     return f"{at.day} {at:%b %Y, %H:%M}"
 
 
 def day(at: date) -> str:
-    """A day."""
+    """Format a date."""
     return f"{at.day} {at:%b %Y}"
 
 
 def away(at: datetime) -> str:
-    """How far a moment is from now, such as `in 3 days` or `2 hours ago`."""
+    """Format a time relative to now, such as `in 3 days` or `2 hours ago`."""
     apart = at - now()
     ahead = apart > timedelta()
     for unit, name in UNITS:
@@ -91,28 +91,28 @@ def away(at: datetime) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things, such as `1 question` or `2,000 questions`."""
+    """Format a count with its noun, such as `1 question` or `2,000 questions`."""
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def words(name: str) -> str:
-    """A name of the program's in plain words."""
+    """Turn an identifier into plain words."""
     return str(name).replace("_", " ").replace("-", " ")
 
 
 def sentence(text: str) -> str:
-    """A text with a capital at its start and a full stop at its end."""
+    """Capitalize a text and end it with a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def web(address: str) -> str:
-    """An address if it is one of the web, else nothing."""
+    """Return a URL if its scheme is HTTP or HTTPS, else an empty string."""
     return address if address.startswith(("https://", "http://")) else ""
 
 
 def trend_said(points: Sequence[Point]) -> str:
-    """An implication's trend in words."""
+    """Describe an implication's trend as a text alternative."""
     if not points:
         return ""
     first, last = points[0], points[-1]
@@ -126,7 +126,7 @@ def trend_said(points: Sequence[Point]) -> str:
 
 
 def forest_said(lines: Sequence[ImplicationSummary]) -> str:
-    """A set's implications, for those who do not see them drawn."""
+    """Describe a set's implications as a text alternative."""
     read = [line for line in lines if line.point.reading]
     likely = sum(line.point.reading.probability > 0.5 for line in read if line.point.reading)  # noqa: PLR2004  # even
     return (
@@ -136,15 +136,15 @@ def forest_said(lines: Sequence[ImplicationSummary]) -> str:
 
 
 def score(value: float, kind: str) -> str:
-    """A score with the decimals that tell forecasters apart."""
+    """Format a score with enough decimals to distinguish forecasters."""
     shown = f"{value:.3f}" if kind in LOWER_IS_BETTER else f"{value:.1f}"
     return shown.replace("-", "\N{MINUS SIGN}")
 
 
 def place_said(standing: LeaderboardEntry | FrozenEntry, among: int) -> str:
-    """A rank and its interval as one statement, such as `1st to 12th of 384` with a dash.
+    """Format a rank and its interval together, such as `1st to 12th of 384` with a dash.
 
-    The intervals of leaderboards frozen earlier may not hold the rank: they are named apart.
+    Intervals of older frozen leaderboards may exclude the rank; they are stated separately.
     """
     rank, lower, upper = standing.rank, standing.rank_lower, standing.rank_upper
     if lower is None or upper is None or lower == rank == upper:
@@ -156,19 +156,19 @@ def place_said(standing: LeaderboardEntry | FrozenEntry, among: int) -> str:
 
 
 def browser(agent: str) -> str:
-    """What a browser calls itself, in short, such as `Firefox on Linux`."""
+    """Shorten a User-Agent header, for example to `Firefox on Linux`."""
     name = next((name for mark, name in BROWSERS.items() if mark in agent), "a browser")
     system = next((name for mark, name in SYSTEMS.items() if mark in agent), "")
     return f"{name} on {system}" if system else name
 
 
 def query(asked: dict[str, Any], **more: Any) -> str:
-    """What was asked for as the query of an address, and more; empty values are left out."""
+    """Encode filters and further values as a query string, omitting empty values."""
     return urlencode({name: value for name, value in (asked | more).items() if value})
 
 
 def shortened(value: object) -> str:
-    """A value of the log, cut where it goes on and on."""
+    """Truncate a long value of the audit log."""
     text = "nothing" if value is None or value == "" else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 

@@ -1,4 +1,4 @@
-"""A forecaster's page: what they did, how they scored, and what the model makes of them."""
+"""A forecaster's profile: forecasts, scores and the model's estimates."""
 
 from typing import Annotated, Final
 
@@ -35,7 +35,7 @@ async def profile(
     forecaster_id: ForecasterId,
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
-    """A forecaster."""
+    """Show a forecaster's profile."""
     record = await forecasters.get(reading, aggregator, actor, forecaster_id)
     places = {}
     for kind in KINDS:
@@ -66,7 +66,7 @@ async def profile(
 async def _movements(
     session: AsyncSession, actor: Actor, forecaster_id: int, before: int | None
 ) -> list[tuple[Movement, View]]:
-    """Someone's forecasts with what each did to the crowd, the newest first, and one more."""
+    """Return a page of forecasts with their effect on the aggregate, newest first, plus one."""
     found = await forecasters.movements(
         session, actor, forecaster_id, before=before, limit=LISTED + 1
     )

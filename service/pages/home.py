@@ -1,4 +1,4 @@
-"""The home page: documents at a glance, and the questions that deserve attention."""
+"""The home page: documents at a glance, and the questions that need attention."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ MOST_SETS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A document and where its implications stand."""
+    """A document with a summary of its implications."""
 
     set: QuestionSet
     questions: int
@@ -37,7 +37,7 @@ class Board:
 async def home(
     request: AppRequest, actor: CurrentActor, reading: ReadSession, aggregator: AggregatorDep
 ) -> Template:
-    """Documents, and questions that close soon, moved, or wait for one's forecast."""
+    """Show documents, and questions that close soon, moved or await the reader's forecast."""
     at = now()
     boards = []
     for found, asked in await questions.sets(reading, after=0, limit=MOST_SETS):

@@ -1,4 +1,4 @@
-"""The leaderboard, now or frozen, and calibration: whose word counts for how much."""
+"""The live and frozen leaderboards, and calibration."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -29,8 +29,8 @@ LISTED: Final = 50
 AT_A_GLANCE: Final = 10
 MOST_SETS: Final = 200
 SCORES: Final = {
-    "peer": "peer: against the others on the same questions, higher is better, 0 is even",
-    "baseline": "baseline: against a guess of 50%, higher is better, 100 is perfect",
+    "peer": "peer: compared with others on the same questions, higher is better, 0 is average",
+    "baseline": "baseline: compared with a guess of 50%, higher is better, 100 is perfect",
     "brier": "Brier: mean squared error, lower is better, 0 is perfect, 1 worst",
     "log": "log: surprise in nats, lower is better, 0 is perfect",
 }
@@ -40,7 +40,7 @@ InSet = Annotated[str, QueryParameter(name="set", max_length=100, pattern=WITHOU
 
 
 class Leaderboards(Controller):
-    """Who forecast best, and whose probabilities mean what they say."""
+    """Leaderboards and calibration."""
 
     @get("/leaderboard")
     async def ranked(
@@ -57,7 +57,7 @@ class Leaderboards(Controller):
         imported: FromQuery[bool | None] = None,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:
-        """Everyone who was scored, best first."""
+        """Show every scored entrant, best first."""
         criteria = Criteria(
             kind=score,
             scope=ScoreFilter(set_slug=in_set or None, tag=tag or None),
@@ -99,7 +99,7 @@ class Leaderboards(Controller):
         leaderboard_id: Annotated[int, PathParameter(ge=1, le=LARGEST_ID)],
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:
-        """A leaderboard that was frozen for good."""
+        """Show a frozen leaderboard."""
         found, by = await leaderboards.get(reading, leaderboard_id)
         rows = await leaderboards.entries(reading, leaderboard_id, after=after, limit=LISTED + 1)
         shown = rows[:LISTED]
@@ -127,7 +127,7 @@ class Leaderboards(Controller):
         in_set: InSet = "",
         horizon: FromQuery[int] = 0,
     ) -> Template:
-        """How often what was said came true."""
+        """Show how often events forecast at each probability occurred."""
         measured = await calibration.measure(
             reading, of, ScoreFilter(set_slug=in_set or None), horizon_days=horizon
         )
@@ -161,7 +161,7 @@ class Leaderboards(Controller):
         theme: FromQuery[Theme] = "light",
         size: FromQuery[Size] = "wide",
     ) -> Response[bytes]:
-        """The reliability diagram."""
+        """Render the reliability diagram."""
         del actor
         measured = await calibration.measure(
             reading, of, ScoreFilter(set_slug=in_set or None), horizon_days=horizon
@@ -170,40 +170,50 @@ class Leaderboards(Controller):
 
 
 def calibration_said(measured: Calibration) -> str:
-    """The reliability diagram in words."""
-    told = measured.reliability
-    if told is None:
+    """Describe the reliability diagram in words."""
+    reliability = measured.reliability
+    if reliability is None:
         return ""
-    low, high = told.slope_interval
+    low, high = reliability.slope_interval
     if high < 1:
-        bold = "Probabilities were too bold: nearer to even odds would have been better"
+        bold = "Forecasts were overconfident: probabilities closer to 50% would have scored better"
     elif low > 1:
-        bold = "Probabilities were too timid: farther from even odds would have been better"
+        bold = (
+            "Forecasts were underconfident: probabilities further from 50% would have scored better"
+        )
     else:
-        bold = "Nothing shows that probabilities were too bold or too timid"
-    least, most = told.intercept_interval
+        bold = "There is no evidence of overconfidence or underconfidence"
+    least, most = reliability.intercept_interval
     if most < 0:
-        readily = " Yes was said too readily."
+        readily = " Forecasts leaned too far towards Yes."
     else:
-        readily = " Yes was said too seldom." if least > 0 else ""
+        readily = " Forecasts leaned too far towards No." if least > 0 else ""
     return (
-        f"Over {count(measured.questions, 'question')} the mean distance between what was said "
-        f"and what came true is {percent(told.expected_calibration_error)}. {bold} "
-        f"(slope {told.slope:.2f}, {stated_percent(told.level)} interval {low:.2f} to {high:.2f}; "
-        f"1 is right).{readily}"
+        f"Over {count(measured.questions, 'question')} the mean distance between forecast "
+        "probabilities and observed frequencies is "
+        f"{percent(reliability.expected_calibration_error)}. {bold} "
+        f"(slope {reliability.slope:.2f}, {stated_percent(reliability.level)} interval "
+        f"{low:.2f} to {high:.2f}; "
+        f"1 is ideal).{readily}"
     )
 
 
 def reliability_data(measured: Calibration) -> dict[str, Any]:
-    """What the reliability diagram shows; Invalid while there is too little to show."""
-    told = measured.reliability
-    if told is None:
+    """Return the data of the reliability diagram; raises Invalid if there is too little."""
+    reliability = measured.reliability
+    if reliability is None:
         raise Invalid(
             f"{count(measured.questions, 'question')} resolved; a calibration needs "
             f"{calibration.ENOUGH}"
         )
     names = ("forecast", "frequency", "forecasts", "lower", "upper")
-    columns = (told.probability, told.frequency, told.count, told.lower, told.upper)
+    columns = (
+        reliability.probability,
+        reliability.frequency,
+        reliability.count,
+        reliability.lower,
+        reliability.upper,
+    )
     rows = [
         dict(zip(names, row, strict=True))
         for row in zip(*(column.tolist() for column in columns), strict=True)
@@ -212,25 +222,25 @@ def reliability_data(measured: Calibration) -> dict[str, Any]:
 
 
 def _flats(rows: list[dict[str, float]]) -> list[dict[str, float]]:
-    """The flats of a reliability curve, each at the mean of what was said there."""
+    """Return the flat segments of a reliability curve, each at its mean forecast."""
     flats = []
-    for frequency, found in groupby(rows, key=lambda row: row["frequency"]):
-        held = list(found)
-        count = sum(row["forecasts"] for row in held)
-        mean = sum(row["forecast"] * row["forecasts"] for row in held) / count
+    for frequency, members in groupby(rows, key=lambda row: row["frequency"]):
+        segment = list(members)
+        count = sum(row["forecasts"] for row in segment)
+        mean = sum(row["forecast"] * row["forecasts"] for row in segment) / count
         flats.append({"forecast": mean, "frequency": frequency, "forecasts": count})
     return flats
 
 
 def _mine(actor: Actor, board: Sequence[Place], shown: Sequence[Place]) -> Place | None:
-    """The reader's own row, to be pinned where it is not among the first rows shown."""
+    """Return the reader's own row for pinning, unless it is among the first rows shown."""
     mine = next((one for one in board if actor.id and one.account_id == actor.id), None)
     near = mine and any(one.account_id == mine.account_id for one in shown[:AT_A_GLANCE])
     return None if near else mine
 
 
 def _scale(standings: Sequence[LeaderboardEntry | FrozenEntry]) -> tuple[float, float]:
-    """The ends of an axis that shows 0 and every score and interval, with some room."""
+    """Return axis limits that include 0 and every score and interval, with a margin."""
     drawn = [
         value
         for one in standings

@@ -1,4 +1,4 @@
-"""All questions, to search, filter and order."""
+"""The list of all questions, with search, filters and sorting."""
 
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ ORDERS: Final = {
     Order.closes_at: "closing first",
     Order.moved: "moved most",
     Order.latest_opens_at: "newest",
-    Order.id: "as loaded",
+    Order.id: "load order",
 }
 
 Text = Annotated[str, QueryParameter(max_length=200, pattern=WITHOUT_NUL)]
@@ -45,7 +45,7 @@ async def listing(
     sort: Text = "",
     after: After = 0,
 ) -> Template:
-    """Questions, a page at a time. A state or an order that there is not counts as none."""
+    """List questions, paginated; an unknown state or order is ignored."""
     state = State(in_state) if in_state in set(State) else None
     order = Order(sort) if sort in set(ORDERS) else Order.closes_at
     views = await search.page(

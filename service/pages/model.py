@@ -1,4 +1,4 @@
-"""The model's health: what it learned, from what, and whether to trust it."""
+"""Model health: parameters, diagnostics and predictive performance of the fits."""
 
 import math
 from collections.abc import Callable
@@ -32,10 +32,10 @@ LISTED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the model: what it is called, means and says, and how it is drawn.
+    """A model parameter with its name, its interpretation and its drawing.
 
-    `says` puts a value into words; `scale` and `mark` are of the drawing: its ends, and where
-    nothing would be learned (None: nowhere).
+    `says` describes a value in words; `scale` holds the axis limits, and `mark` the value that
+    stands for no effect (None: no such value).
     """
 
     symbol: str
@@ -48,40 +48,42 @@ class Parameter:
 PARAMETERS: Final = (
     Parameter(
         "t_w",
-        "how much skills differ",
+        "spread of forecaster skill",
         lambda value: (
-            "someone a standard deviation better than usual counts "
-            f"{math.exp(value):.1f} times as much as one of usual skill"
+            "a forecaster one standard deviation better than average counts "
+            f"{math.exp(value):.1f} times as much as one of average skill"
         ),
         (0, 3),
     ),
     Parameter(
         "rho",
-        "how fast forecasts go stale",
-        lambda value: f"the oldest of ten forecasts counts {10**-value:.2f} times the newest",
+        "decay of older forecasts",
+        lambda value: (
+            f"the oldest of ten forecasts counts {10**-value:.2f} times as much as the newest"
+        ),
         (0, 3),
     ),
     Parameter(
         "k0",
-        "pull to even odds",
-        lambda value: f"even odds pull as much as {value:.1f} forecasts of usual skill",
+        "shrinkage towards 50%",
+        lambda value: f"50% counts as much as {value:.1f} forecasts of average skill",
         (0, 8),
     ),
     Parameter(
         "v0",
-        "what one forecast leaves open",
+        "uncertainty after one forecast",
         lambda value: (
-            f"where one forecast alone says 50%, {percent(expit(-math.sqrt(value)))} to "
-            f"{percent(expit(math.sqrt(value)))} are within a standard deviation"
+            f"with a single forecast of 50%, {percent(expit(-math.sqrt(value)))} to "
+            f"{percent(expit(math.sqrt(value)))} lies within one standard deviation"
         ),
         (0, 4),
     ),
     Parameter(
         "g0",
-        "boldness, as the log of the slope",
+        "extremization, as the log of the slope",
         lambda value: (
-            f"log-odds are stretched {math.exp(value):.2f} times: what the crowd calls 70% is "
-            f"answered as {percent(expit(math.exp(value) * logit(0.7)))}"
+            f"log-odds are multiplied by {math.exp(value):.2f}: a pooled 70% becomes "
+            f"{percent(expit(math.exp(value) * logit(0.7)))}"
         ),
         (-1, 2),
         0,
@@ -90,8 +92,8 @@ PARAMETERS: Final = (
         "a0",
         "shift, in nats",
         lambda value: (
-            f"yes comes {'more' if value > 0 else 'less'} often than is said: even odds are "
-            f"answered as {percent(expit(value))}"
+            f"Yes occurs {'more' if value > 0 else 'less'} often than forecast: a pooled 50% "
+            f"becomes {percent(expit(value))}"
         ),
         (-2, 2),
         0,
@@ -101,7 +103,7 @@ PARAMETERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A parameter's median with the ends of its interval, and those of its prior."""
+    """A parameter's posterior median and interval, with its prior interval."""
 
     parameter: Parameter
     lower: float
@@ -111,15 +113,15 @@ class Learned:
 
     @property
     def words(self) -> str:
-        """What the median says."""
+        """The median in words."""
         return self.parameter.says(self.middle)
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """How many questions would come to yes if what was published were right, and how many did.
+    """The number of questions expected to resolve Yes under the published aggregates, and observed.
 
-    The ends are of the central interval of a sum of independent answers, by its normal
+    The bounds form the central interval of a sum of independent outcomes, by its normal
     approximation.
     """
 
@@ -138,7 +140,7 @@ async def model_health(
     aggregator: AggregatorDep,
     before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
 ) -> Template:
-    """The fit in force, what it learned in words, and those before it."""
+    """Show the current fit, its parameters in words and earlier fits."""
     judged = await health.model_health(reading, aggregator, reread=True)
     belief = await aggregator.belief(reading)
     rows = await fits.listing(reading, before=before, limit=LISTED + 1)
@@ -153,7 +155,9 @@ async def model_health(
         fits=rows[:LISTED],
         following=rows[LISTED - 1].id if rows[LISTED:] else None,
         measured=measured,
-        predicted=_predicted(told, aggregator.level) if (told := measured.reliability) else None,
+        predicted=_predicted(reliability, aggregator.level)
+        if (reliability := measured.reliability)
+        else None,
         needed=calibration.ENOUGH,
         told_of=calibration_said(measured),
     )
@@ -170,20 +174,22 @@ def _learned(posterior: Posterior, level: float) -> list[Learned]:
     return found
 
 
-def _predicted(told: Reliability, level: float) -> Predicted:
-    said, count = told.probability, told.count
-    expected = float((said * count).sum())
-    spread = math.sqrt(float((said * (1 - said) * count).sum()))
+def _predicted(reliability: Reliability, level: float) -> Predicted:
+    forecast, count = reliability.probability, reliability.count
+    expected = float((forecast * count).sum())
+    spread = math.sqrt(float((forecast * (1 - forecast) * count).sum()))
     away = NormalDist().inv_cdf((1 + level) / 2) * spread
-    came = round(told.base_rate * told.n)
-    return Predicted(told.n, max(expected - away, 0), expected, min(expected + away, told.n), came)
+    came = round(reliability.base_rate * reliability.n)
+    return Predicted(
+        reliability.n, max(expected - away, 0), expected, min(expected + away, reliability.n), came
+    )
 
 
 def expit(value: float) -> float:
-    """The probability of log-odds."""
+    """Convert log-odds to a probability."""
     return 1 / (1 + math.exp(-value))
 
 
 def logit(chance: float) -> float:
-    """The log-odds of a probability."""
+    """Convert a probability to log-odds."""
     return math.log(chance / (1 - chance))

@@ -1,4 +1,4 @@
-"""A question's page, forecasting on it, and its charts."""
+"""A question's page, its card and the forms to forecast on it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -48,14 +48,14 @@ CAUSES: Final = {
     Cause.fit: "the model learned from new resolutions",
     Cause.revision: "the question was revised",
     Cause.resolution: "the question was resolved",
-    Cause.unresolution: "its resolution was taken back",
+    Cause.unresolution: "its resolution was withdrawn",
     Cause.imported: "imported forecasts",
 }
-SAID: Final = {
-    "forecast": "Your forecast stands, and what the crowd says includes it.",
-    "withdrawn": "Your forecast stands no more; what you said before stays on record.",
-    "commented": "Your comment is here for others to read.",
-    "removed": "The comment is removed.",
+CONFIRMATIONS: Final = {
+    "forecast": "Your forecast is saved, and the community forecast includes it.",
+    "withdrawn": "Your forecast is withdrawn; your earlier forecasts stay on record.",
+    "commented": "Your comment is posted.",
+    "removed": "The comment has been removed.",
 }
 
 STANDING_TIMES: Final = {
@@ -70,7 +70,7 @@ Pools = Annotated[list[str] | None, QueryParameter(name="pool")]
 
 
 class Questions(Controller):
-    """A question."""
+    """Pages and forms of one question."""
 
     path = "/questions/{question_id:int}"
 
@@ -88,10 +88,10 @@ class Questions(Controller):
         done: FromQuery[str] = "",
         comment: FromQuery[int | None] = None,
     ) -> Template:
-        """What is asked, what the crowd believes and why, and the form to say what one thinks.
+        """Show the question, the community forecast, its history and the form to forecast.
 
-        With `probability` it also shows what that would do to the crowd, without any script; what
-        was `done` to a `comment` is told beside it.
+        With `probability`, preview its effect on the aggregate without any script; a confirmation
+        about a `comment` (`done`) appears beside that comment.
         """
         view = await questions.get(reading, question_id, actor=actor)
         form = Form(ByField(rationale=rationale))
@@ -111,7 +111,7 @@ class Questions(Controller):
             form,
             pools=[one for one in pool or [] if one in pooling.POOLS],
             preview=preview if preview and preview.hidden is None else None,
-            told=SAID.get(done),
+            told=CONFIRMATIONS.get(done),
             comment=comment,
         )
 
@@ -124,7 +124,7 @@ class Questions(Controller):
         aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Template:
-        """The question in brief, which other sites may embed where everyone may read."""
+        """Show the question as a card, which other sites may embed if reading is public."""
         view = await questions.get(reading, question_id, actor=actor)
         readings = await aggregator.current(reading, actor, [view])
         story = await history.tell(reading, actor, view)
@@ -151,11 +151,11 @@ class Questions(Controller):
         question_id: QuestionId,
         probability: FromQuery[str],
     ) -> Template | Response[None]:
-        """What a forecast would do to the crowd, as a piece of the page; nothing is stored."""
+        """Render the effect of a forecast on the aggregate as a fragment; stores nothing."""
         actor.require(Role.forecaster, "forecast")
         view = await questions.get(reading, question_id, actor=actor)
         if view.state(now()) is not State.open:
-            raise Conflict("forecasts are taken while a question is open")
+            raise Conflict("only open questions accept forecasts")
         preview = await aggregator.if_said(reading, actor, view, chance(probability))
         if preview.hidden:
             return Response(None, status_code=204)
@@ -172,7 +172,7 @@ class Questions(Controller):
         submissions: SubmissionsDep,
         question_id: QuestionId,
     ) -> Redirect | Template:
-        """Store a forecast; sent twice under the form's key, it is stored once."""
+        """Store a forecast, once per idempotency key of the form."""
         form = await read_form(request)
         try:
             draft = Draft(
@@ -204,7 +204,7 @@ class Questions(Controller):
         aggregator: AggregatorDep,
         question_id: QuestionId,
     ) -> Redirect:
-        """End one's standing forecast."""
+        """Withdraw the reader's active forecast."""
         view, row, _ = await forecasts.withdraw(writing, actor, question_id)
         await aggregator.publish_one(
             writing, actor, view, cause=Cause.withdrawal, at=row.created_at
@@ -227,14 +227,14 @@ async def question_page(
     comment: int | None = None,
     commenting: Form | None = None,
 ) -> Template:
-    """A question's page.
+    """Render a question's page.
 
     Args:
-        form: what is said in the form to forecast.
-        pools: the classic pools beside the aggregate.
-        preview: what the forecast in the form would do.
-        told: what was done: to a `comment`, if it is of one.
-        commenting: a comment that cannot be taken.
+        form: the forecast form as submitted.
+        pools: the classic pools to show beside the aggregate.
+        preview: the aggregate with the forecast in the form.
+        told: the confirmation to show, beside `comment` if that is given.
+        commenting: a rejected comment form.
     """
     at = now()
     state = view.state(at)
@@ -295,14 +295,14 @@ async def question_page(
 
 
 def _expiry(days: str) -> datetime | None:
-    """When a forecast ends that stands so many days; None: with the question."""
+    """Return when a forecast expires after so many days; None: when the question closes."""
     if days not in STANDING_TIMES:
-        raise Invalid("choose one of what is offered", field="expires_at")
+        raise Invalid("choose one of the options", field="expires_at")
     return now() + timedelta(days=int(days)) if days else None
 
 
 async def _mine(session: AsyncSession, actor: Actor, view: View) -> Forecast | None:
-    """One's own forecast that stands."""
+    """Return the reader's active forecast."""
     found = await forecasts.stands(session, [view.id], account_id=actor.id)
     standing = forecasts.standing_at(found[view.id], view, now())
     if not standing:
@@ -312,7 +312,7 @@ async def _mine(session: AsyncSession, actor: Actor, view: View) -> Forecast | N
 
 
 def _newest_rationales(entries: Sequence[Entry]) -> list[Entry]:
-    """The newest rationale of each forecaster, from forecasts that come the newest first."""
+    """Return the newest rationale of each forecaster, given forecasts newest first."""
     newest: dict[int, Entry] = {}
     for one in entries:
         if one.forecast.rationale.strip():
@@ -321,22 +321,22 @@ def _newest_rationales(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def history_said(story: QuestionHistory, reading: AggregateEstimate) -> str:
-    """The history chart in words."""
+    """Describe the history chart in words."""
     if not story.points or reading.probability is None:
         return "Your own forecasts over time." if story.mine else ""
     first = story.points[0]
     probabilities = [one.probability for one in story.points]
     return (
-        f"The crowd began at {percent(first.probability)} on {day(first.at)} and is at "
-        f"{percent(reading.probability)}, between {percent(reading.lower)} and "
-        f"{percent(reading.upper)}; it has been from {percent(min(probabilities))} to "
+        f"The community forecast started at {percent(first.probability)} on {day(first.at)} and "
+        f"is {percent(reading.probability)}, between {percent(reading.lower)} and "
+        f"{percent(reading.upper)}; it has ranged from {percent(min(probabilities))} to "
         f"{percent(max(probabilities))}. The band is the interval"
         f"{', the dots are your forecasts' if story.mine else ''}."
     )
 
 
 def spread_said(story: QuestionHistory) -> str:
-    """The histogram in words."""
+    """Describe the histogram in words."""
     if story.extremes is None:
         return ""
     least, most = (stated_percent(one) for one in story.extremes)
@@ -352,7 +352,7 @@ def spread_said(story: QuestionHistory) -> str:
 def history_data(
     view: View, story: QuestionHistory, reading: AggregateEstimate, level: float
 ) -> dict[str, Any]:
-    """What the history chart shows: the story, drawn on to the present."""
+    """Return the data of the history chart, extended to the present."""
     ends = min(view.ends_at, reading.as_of) if view.ends_at else reading.as_of
     points = [msgspec.to_builtins(one) for one in story.points if one.at < ends]
     if points:

@@ -1,4 +1,4 @@
-"""What one earned on a resolved question, term by term."""
+"""The reader's score breakdown on a resolved question, term by term."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.scoring import scores
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A time in which one's forecast stood, and what it added to the scores."""
+    """A period during which a forecast was active, and its contribution to the scores."""
 
     starts_at: datetime | None
     ends_at: datetime | None
@@ -25,7 +25,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One's terms, and what they come to; Brier is the average, lower better, 0 best."""
+    """The terms of a score and their totals; Brier is the average, lower is better, 0 best."""
 
     terms: list[Term]
     brier: float
@@ -35,32 +35,32 @@ class Receipt:
 
 
 async def receipt(session: AsyncSession, actor: Actor, view: View) -> Receipt | None:
-    """The receipt of a resolved question; None for someone who earned nothing on it."""
+    """Return the score breakdown of a resolved question; None for an actor without scores."""
     if not actor.id or view.outcome is None:
         return None
-    told, own = await scores.breakdown(session, view, actor.id)
-    covered = float(told.share[own].sum())
+    breakdown, own = await scores.breakdown(session, view, actor.id)
+    covered = float(breakdown.share[own].sum())
     if not covered:
         return None
     return Receipt(
         terms=[
             Term(
-                starts_at=_moment(float(told.start[one])),
-                ends_at=_moment(float(told.end[one])),
-                probability=float(told.probability[one]),
-                share=float(told.share[one]),
-                baseline=float(told.baseline[one]),
-                peer=float(told.peer[one]),
+                starts_at=_moment(float(breakdown.start[term])),
+                ends_at=_moment(float(breakdown.end[term])),
+                probability=float(breakdown.probability[term]),
+                share=float(breakdown.share[term]),
+                baseline=float(breakdown.baseline[term]),
+                peer=float(breakdown.peer[term]),
             )
-            for one in own
+            for term in own
         ],
-        brier=float(told.brier[own].sum()) / covered,
-        baseline=float(told.baseline[own].sum()),
-        peer=float(told.peer[own].sum()),
+        brier=float(breakdown.brier[own].sum()) / covered,
+        baseline=float(breakdown.baseline[own].sum()),
+        peer=float(breakdown.peer[own].sum()),
         coverage=covered,
     )
 
 
 def _moment(seconds: float) -> datetime | None:
-    """A moment from seconds since 1970; None where a question has no window (nan)."""
+    """Convert a Unix timestamp to a time; None if a question has no window (nan)."""
     return None if math.isnan(seconds) else datetime.fromtimestamp(seconds, UTC)

@@ -1,4 +1,4 @@
-"""Questions that close soon and wait for someone's forecast."""
+"""Reminders: questions that close soon and await the reader's forecast."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +23,7 @@ CHOICES: Final = {24: "a day", 48: "two days", 168: "a week"}
 HEADINGS: Final = {
     ReminderReason.expired: "Your forecast has expired",
     ReminderReason.withdrawn: "You withdrew your forecast",
-    ReminderReason.never: "Not forecast by you yet",
+    ReminderReason.never: "You have not forecast yet",
 }
 
 
@@ -42,7 +42,7 @@ class Reminders(Controller):
         hours: Annotated[int, QueryParameter(ge=1, le=8760)] = 48,
         after: Annotated[int, QueryParameter(ge=0, le=LARGEST_ID)] = 0,
     ) -> Template:
-        """Open questions that close within so many hours, on which nothing of one's own stands."""
+        """List open questions closing within so many hours without an active forecast."""
         require_someone(actor)
         at = now()
         found = await reminders.closing(
@@ -63,9 +63,11 @@ class Reminders(Controller):
 
 
 def _grouped(found: Sequence[Reminder], shown: Sequence[Card]) -> dict[str, list[Card]]:
-    """The cards by why they wait, under their headings."""
-    of = {
-        lack: [card for one, card in zip(found, shown, strict=True) if one.why is lack]
-        for lack in HEADINGS
+    """Group the cards by reminder reason, under their headings."""
+    groups = {
+        reason: [
+            card for reminder, card in zip(found, shown, strict=True) if reminder.why is reason
+        ]
+        for reason in HEADINGS
     }
-    return {HEADINGS[lack]: held for lack, held in of.items() if held}
+    return {HEADINGS[reason]: group for reason, group in groups.items() if group}

@@ -1,4 +1,4 @@
-"""Rendering: one environment of templates, and what every page shows around its own part."""
+"""Template rendering: the environment and the context shared by every page."""
 
 import hashlib
 from functools import cache
@@ -27,7 +27,7 @@ BUNDLE: Final = f"/charts/vega-{bundle_version()}.js"
 
 
 def template_config() -> TemplateConfig[JinjaTemplateEngine]:
-    """The templates: every value is escaped, and a name that is not given is an error."""
+    """Configure the templates: values are escaped, and an undefined name is an error."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -45,9 +45,9 @@ def template_config() -> TemplateConfig[JinjaTemplateEngine]:
 def page(
     request: AppRequest, actor: Actor, template: str, *, status: int = 200, **shown: Any
 ) -> Template:
-    """A page for someone; `trust` and `told` may be among what is shown.
+    """Render a page for an actor; `shown` may include `trust` and `told`.
 
-    What was done is `told` at the top, unless `told_in` names the part of the page that tells it.
+    The confirmation `told` appears at the top unless `told_in` names the part that shows it.
     """
     around = {
         "actor": actor,
@@ -63,10 +63,10 @@ def page(
 
 
 class Page(Template):
-    """A template whose texts in Markdown are rendered elsewhere before it is sent."""
+    """A template whose Markdown texts are rendered by worker processes before sending."""
 
     def to_asgi_response(self, *told: Any, **more: Any) -> Any:
-        """Render the template, with marks for its texts; they are filled in as it is sent."""
+        """Render the template with placeholders for Markdown, filled in when it is sent."""
         with marking() as marks:
             answer = super().to_asgi_response(*told, **more)
         renderer: MarkdownRenderer = more["request"].app.state.renderer
@@ -85,12 +85,12 @@ async def _fill(answer: ASGIResponse, renderer: MarkdownRenderer, marks: dict[st
 
 
 def confirmed(path: str, done: str, **more: Any) -> Redirect:
-    """Go on to a page that says what was done, with that in view and in focus."""
+    """Redirect to a page that shows a confirmation, in view and focused."""
     return Redirect(f"{path}?{urlencode({'done': done} | more)}#done", status_code=303)
 
 
 def navigation(actor: Actor) -> list[tuple[str, str]]:
-    """Where one can go from everywhere."""
+    """Return the entries of the main navigation."""
     places = [
         ("/", "Home"),
         ("/questions", "Questions"),
@@ -107,6 +107,6 @@ def navigation(actor: Actor) -> list[tuple[str, str]]:
 
 @cache
 def static(name: str) -> str:
-    """The address of a static file, which changes with what is in it."""
+    """Return the URL of a static file, versioned by its content."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
     return f"/static/{name}?v={digest[:12]}"

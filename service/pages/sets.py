@@ -22,7 +22,9 @@ from service.web.etags import EntityTags
 TREND_POINTS: Final = 24
 SMALL_TREND_POINTS: Final = 14
 
-SAID: Final = {"loaded": "The set is loaded, and its questions are open to forecasters."}
+CONFIRMATIONS: Final = {
+    "loaded": "The set has been loaded, and forecasters can now see its questions."
+}
 Slug = Annotated[str, PathParameter(max_length=100, pattern=WITHOUT_NUL)]
 
 
@@ -41,7 +43,7 @@ class Sets(Controller):
         slug: Slug,
         done: FromQuery[str] = "",
     ) -> Template:
-        """What a document implies, and what is believed of it."""
+        """Show a document's implications and their probabilities."""
         found = await questions.find_set(reading, slug)
         lines = await implications.board(reading, aggregator, actor, found)
         return page(
@@ -58,18 +60,18 @@ class Sets(Controller):
             hidden=sum(line.point.hidden for line in lines),
             questions=await questions.count(reading, found.id),
             trust=await health.model_health(reading, aggregator),
-            told=SAID.get(done),
+            told=CONFIRMATIONS.get(done),
         )
 
     @get("/feed.atom", middleware=[EntityTags()])
     async def feed(
         self, request: AppRequest, actor: CurrentActor, reading: ReadSession, slug: Slug
     ) -> Response[str]:
-        """What happened to a document's questions, for feed readers."""
+        """Return the Atom feed of events on a document's questions."""
         del actor
         site = security.site(request)
-        told = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
-        return Response(told, media_type=feeds.MEDIA_TYPE)
+        feed = await feeds.of_set(reading, slug, site=site, address=f"{site}{request.url.path}")
+        return Response(feed, media_type=feeds.MEDIA_TYPE)
 
     @get("/implications/{implication:str}")
     async def implication(
@@ -81,7 +83,7 @@ class Sets(Controller):
         slug: Slug,
         implication: Slug,
     ) -> Template:
-        """What was believed of an implication since it was first asked about."""
+        """Show an implication's probability since its first forecast."""
         found = await questions.find_set(reading, slug)
         lines = await implications.board(reading, aggregator, actor, found)
         line = next((one for one in lines if one.implication.slug == implication), None)

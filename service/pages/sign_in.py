@@ -1,4 +1,4 @@
-"""Signing in by a password, an invitation or an API token; signing out; and joining."""
+"""Sign-in by password, invitation or API token, sign-out and registration."""
 
 from functools import partial
 from typing import Annotated, Final
@@ -29,24 +29,24 @@ LABELS: Final = {
     "based_on": "",
     "parent_id": "",
 }
-"""What fields are called when they are shown on their own; those without a name are hidden."""
+"""Labels of resumed fields; fields without a label are hidden."""
 
 Next = Annotated[str, QueryParameter(name="next", max_length=2000, pattern=WITHOUT_NUL)]
 Code = Annotated[str, QueryParameter(max_length=2000, pattern=WITHOUT_NUL)]
 
 
 class SignIn(Controller):
-    """What someone may ask for who has not signed in."""
+    """Pages for visitors without a session."""
 
     @get("/sign-in")
     async def ask(self, request: AppRequest, following: Next = "/") -> Template:
-        """The form for a name and its password, an invitation or a token."""
+        """Show the sign-in form for a password, an invitation or a token."""
         form = Form(ByField(next=_local(following)))
         return _asking(request, form)
 
     @post("/sign-in", status_code=303)
     async def sign_in(self, request: AppRequest) -> Redirect | Template:
-        """Begin a session and go where one was about to go, or take an invitation up."""
+        """Start a session and return to the requested page, or accept an invitation."""
         form = await read_form(request)
         if invitation := invitations.CODE.search(form.text("password")):
             form.given["invitation"] = invitation[0]
@@ -70,12 +70,12 @@ class SignIn(Controller):
 
     @get("/join")
     async def join(self, request: AppRequest, invitation: Code = "") -> Template:
-        """The form for those who have an invitation, or may come without one; it uses up none."""
+        """Show the registration form, without using up the invitation."""
         return await _joining(request, Form(ByField(invitation=invitation.strip())))
 
     @post("/join", status_code=303)
     async def register(self, request: AppRequest) -> Redirect | Template:
-        """Make an account, or set the password of the one that the invitation is for."""
+        """Create an account, or set the password of the invited one."""
         form = await read_form(request)
         state = request.app.state
         invitation = form.text("invitation").strip()
@@ -101,17 +101,15 @@ class SignIn(Controller):
 
 
 async def _signed_in(request: AppRequest, form: Form) -> str:
-    """The secret of a session for a name and its password, or for an API token."""
+    """Start a session from a name and password or an API token and return its secret."""
     state = request.app.state
     name, given = form.text("name"), form.text("password")
     token = tokens.SECRET.search(given)
     cut_off = given.strip().startswith((tokens.PREFIX, invitations.PREFIX))
     if not token and not name:
         if cut_off:
-            raise Invalid(
-                "this is not the whole of it; copy it again, to its end", field="password"
-            )
-        raise Invalid("with a password, write the name of your account too", field="name")
+            raise Invalid("the code is incomplete; copy all of it", field="password")
+        raise Invalid("enter the name of your account with the password", field="name")
     begin = (
         partial(sessions.sign_in_by_token, token=token[0])
         if token
@@ -140,7 +138,7 @@ def _asking(request: AppRequest, form: Form, status: int = 200) -> Template:
 
 
 async def _joining(request: AppRequest, form: Form, status: int = 200) -> Template:
-    """The page of an invitation as it stands: what it lets one do, or that it does so no more."""
+    """Show what an invitation permits, or that it is no longer valid."""
     state = request.app.state
     invited: Invited | None = None
     ended = False
@@ -165,7 +163,7 @@ async def _joining(request: AppRequest, form: Form, status: int = 200) -> Templa
 
 
 async def _resumed(request: AppRequest, secret: str, form: Form) -> Template:
-    """What somebody typed before they had to sign in, to be looked at and sent."""
+    """Show the form that was submitted before sign-in, for review and resubmission."""
     async with request.app.state.database.read() as session:
         actor = await sessions.authenticate(session, secret)
     typed = {name.removeprefix(CARRIED): text for name, text in carried_on(form).items()}
@@ -189,11 +187,11 @@ def _presented(request: AppRequest) -> str | None:
 
 
 def _entered(request: AppRequest, secret: str | None, path: str) -> Redirect:
-    """Go on, with the session's cookie or without one."""
+    """Redirect, with the session cookie if there is one."""
     cookie = sessions.cookie(secret, secure=security.is_secure(request))
     return Redirect(path, status_code=303, cookies=[cookie])
 
 
 def _local(path: str) -> str:
-    """A path of this site; the home page for anything else, lest a link lead elsewhere."""
+    """Return a path on this site, or the home page for anything else (no open redirects)."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

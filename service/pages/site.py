@@ -1,4 +1,4 @@
-"""The site: every page, its static files, and who is let in."""
+"""The router of all pages and static files."""
 
 from litestar import Router
 from litestar.di import Provide
@@ -28,7 +28,7 @@ from service.pages.rendering import STATIC
 
 
 def site(visitor: Provide) -> Router:
-    """The pages, for those whom `visitor` lets in."""
+    """Return the router of the pages; `visitor` provides the actor or denies access."""
     return Router(
         path="/",
         route_handlers=[

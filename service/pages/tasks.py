@@ -1,4 +1,4 @@
-"""What workers were asked to do: one's own exports, and for administrators everything."""
+"""Background tasks: the reader's exports, and every task for administrators."""
 
 from typing import Annotated, Final
 
@@ -20,16 +20,16 @@ from service.web.downloads import Download
 
 LISTED: Final = 25
 FORMATS: Final = {Format.csv: "CSV", Format.excel: "CSV for Excel", Format.parquet: "Parquet"}
-SAID: Final = {
-    "asked": "A worker takes it up within seconds; load this page again to see how far it is.",
-    "removed": "The file is removed.",
+CONFIRMATIONS: Final = {
+    "asked": "A worker will start within seconds; reload this page to see its progress.",
+    "removed": "The file has been removed.",
 }
 TaskId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 Before = Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)]
 
 
 class Tasks(Controller):
-    """What workers were asked to do."""
+    """Background tasks and their files."""
 
     path = "/tasks"
 
@@ -42,21 +42,23 @@ class Tasks(Controller):
         before: Before = None,
         done: FromQuery[str] = "",
     ) -> Template:
-        """The tasks, the newest first, and the form for an export."""
-        return await self._shown(request, actor, reading, Form(), before, told=SAID.get(done))
+        """List tasks, newest first, with the form for an export."""
+        return await self._shown(
+            request, actor, reading, Form(), before, told=CONFIRMATIONS.get(done)
+        )
 
     @post("/exports", status_code=303)
     async def export(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Redirect | Template:
-        """Have one's own data written to a file."""
+        """Request an export of the reader's own data."""
         require_someone(actor)
         form = await read_form(request)
         try:
             async with writing.begin_nested():
                 what, how = form.text("what"), form.text("format")
                 if what not in set(PersonalExport) or how not in set(Format):
-                    raise Invalid("choose one of what is offered", field="what")
+                    raise Invalid("choose one of the options", field="what")
                 wanted = Export(what=PersonalExport(what), form=Format(how), account_id=actor.id)
                 await tasks.ask_for_export(writing, actor, wanted)
         except Problem as problem:
@@ -66,7 +68,7 @@ class Tasks(Controller):
 
     @post("/scores", status_code=303)
     async def rebuild_scores(self, actor: CurrentActor, writing: WriteSession) -> Redirect:
-        """Have the scores rebuilt."""
+        """Request a rebuild of the scores."""
         require_someone(actor)
         await tasks.ask_for_scores(writing, actor)
         return confirmed("/tasks", "asked")
@@ -75,14 +77,14 @@ class Tasks(Controller):
     async def file(
         self, request: AppRequest, actor: CurrentActor, reading: ReadSession, task_id: TaskId
     ) -> Download:
-        """What an export wrote."""
+        """Download the file of an export."""
         require_someone(actor)
         task = await tasks.finished(reading, actor, task_id)
         return tasks.download(request.app.state.database, task)
 
     @post("/{task_id:int}/removal", status_code=303)
     async def remove(self, actor: CurrentActor, writing: WriteSession, task_id: TaskId) -> Redirect:
-        """Remove what an export wrote."""
+        """Remove the file of an export."""
         require_someone(actor)
         await tasks.remove(writing, actor, task_id)
         return confirmed("/tasks", "removed")

@@ -1,4 +1,4 @@
-"""Who looks at a page: someone who signed in, or a visitor who may only read."""
+"""The actor behind a page request: a signed-in account or a read-only visitor."""
 
 import logging
 from typing import Final
@@ -15,17 +15,17 @@ from service.web.dependencies import AppRequest
 log = logging.getLogger(__name__)
 
 VISITOR: Final = Actor(0, "visitor", Role.viewer, bot=False)
-"""Someone without an account. No row has the id 0, so nothing is theirs."""
+"""A reader without an account. No row has the id 0, so a visitor owns nothing."""
 
 
 def require_someone(actor: Actor) -> None:
-    """Send a visitor to sign in."""
+    """Raise Unauthenticated for a visitor, which leads to the sign-in form."""
     if not actor.id:
         raise Unauthenticated("sign in first")
 
 
 async def signed_in(request: AppRequest) -> Actor:
-    """Who has signed in with this browser; raises Unauthenticated if nobody has."""
+    """Return the account signed in with this browser; raises Unauthenticated without one."""
     secret = sessions.presented(request.cookies, secure=security.is_secure(request))
     if not secret:
         raise Unauthenticated("sign in first")
@@ -34,11 +34,11 @@ async def signed_in(request: AppRequest) -> Actor:
 
 
 async def anybody(request: AppRequest) -> Actor:
-    """Who has signed in with this browser, else a visitor; also while no database answers."""
+    """Return the signed-in account, or a visitor, also if the database is unavailable."""
     try:
         return await signed_in(request)
     except Unauthenticated:
         return VISITOR
     except (SQLAlchemyError, OSError) as error:
-        log.warning("an error page is shown without its reader's name: %s", error)
+        log.warning("showing an error page without the reader's name: %s", error)
         return VISITOR

@@ -1,4 +1,4 @@
-"""One's own webhooks: addresses that are told of events, and what each was told."""
+"""The reader's webhooks: endpoints, their events and deliveries."""
 
 from typing import Annotated, Any, Final
 
@@ -25,20 +25,20 @@ MEANINGS: Final = {
     Event.closing_soon: "a question closes within a day",
     Event.closed: "a question has closed",
     Event.resolved: "a question is resolved",
-    Event.unresolved: "a resolution is taken back",
-    Event.moved: "the crowd has moved",
+    Event.unresolved: "a resolution is withdrawn",
+    Event.moved: "the community forecast has moved",
 }
-SAID: Final = {
-    "removed": "The address is told nothing any more.",
-    "enabled": "The address is told again of what happens from now on.",
-    "redelivered": "It is sent again as soon as the worker looks.",
+CONFIRMATIONS: Final = {
+    "removed": "The webhook has been removed.",
+    "enabled": "The webhook is enabled again for new events.",
+    "redelivered": "The worker will resend the delivery shortly.",
 }
 WebhookId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 DeliveryId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID)]
 
 
 class Webhooks(Controller):
-    """Addresses that are told of events."""
+    """Webhook endpoints and deliveries."""
 
     path = "/account/webhooks"
 
@@ -50,19 +50,25 @@ class Webhooks(Controller):
         reading: ReadSession,
         done: FromQuery[str] = "",
     ) -> Template:
-        """One's webhooks, and the form for another."""
+        """List the reader's webhooks, with the form to register another."""
         require_someone(actor)
         form = Form(ByField({Event.resolved: "yes", "moved_by": "5"}))
         shown = await _shown(reading, actor)
         return page(
-            request, actor, "webhooks.html", form=form, made=None, told=SAID.get(done), **shown
+            request,
+            actor,
+            "webhooks.html",
+            form=form,
+            made=None,
+            told=CONFIRMATIONS.get(done),
+            **shown,
         )
 
     @post(status_code=200)
     async def register(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Template:
-        """Tell an address from now on, and show its secret this once."""
+        """Register a webhook and show its signing secret once."""
         require_someone(actor)
         form = await read_form(request)
         made, status = None, 200
@@ -93,7 +99,7 @@ class Webhooks(Controller):
         before: Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID)] = None,
         done: FromQuery[str] = "",
     ) -> Template:
-        """What an address was told, with every attempt."""
+        """Show a webhook's deliveries with every attempt."""
         require_someone(actor)
         rows = await webhooks.deliveries(
             reading, actor, webhook_id, before=before, limit=LISTED + 1
@@ -106,14 +112,14 @@ class Webhooks(Controller):
             deliveries=rows[:LISTED],
             following=rows[LISTED - 1][0].id if rows[LISTED:] else None,
             meanings=MEANINGS,
-            told=SAID.get(done),
+            told=CONFIRMATIONS.get(done),
         )
 
     @post("/{webhook_id:int}/removal", status_code=303)
     async def remove(
         self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
     ) -> Redirect:
-        """Tell an address no more."""
+        """Remove a webhook."""
         require_someone(actor)
         await webhooks.remove(writing, actor, webhook_id)
         return confirmed("/account/webhooks", "removed")
@@ -122,7 +128,7 @@ class Webhooks(Controller):
     async def enable(
         self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
     ) -> Redirect:
-        """Tell an address again that was disabled."""
+        """Enable a disabled webhook again."""
         require_someone(actor)
         await webhooks.enable(writing, actor, webhook_id)
         return confirmed(f"/account/webhooks/{webhook_id}", "enabled")

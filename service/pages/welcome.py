@@ -19,13 +19,13 @@ LIFETIME: Final = timedelta(days=90)
 
 
 class Welcome(Controller):
-    """What somebody sees who has just joined, and may open again."""
+    """The welcome page after registration."""
 
     path = "/welcome"
 
     @get()
     async def one(self, request: AppRequest, actor: CurrentActor) -> Template:
-        """What one may do here, and the button that makes a token."""
+        """Show what the reader may do, and the button to create a token."""
         require_someone(actor)
         return page(request, actor, "welcome.html", secret=None, site=security.site(request))
 
@@ -33,7 +33,7 @@ class Welcome(Controller):
     async def issue(
         self, request: AppRequest, actor: CurrentActor, writing: WriteSession
     ) -> Template:
-        """Make a token that reads and forecasts, and show its secret this once."""
+        """Create a token that may read and forecast, and show its secret once."""
         require_someone(actor)
         scope = TokenScope.forecast if actor.may(Role.forecaster) else TokenScope.read
         held = actor.credential.expires_at if actor.credential else None

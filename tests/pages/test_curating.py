@@ -16,9 +16,9 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
     if page.get_by_role("heading", name="Take the resolution back").count():
         _take_back(page)
     page.get_by_label("yes", exact=True).check()
-    page.get_by_label("Where it can be read").fill("https://example.org/report")
+    page.get_by_label("Evidence (URL)").fill("https://example.org/report")
     page.get_by_role("button", name="Resolve and score").click()
-    expect(page.get_by_role("status")).to_contain_text("It is resolved")
+    expect(page.get_by_role("status")).to_contain_text("question is resolved")
     check(page, "curated")
     page.goto(f"/questions/{number}")
     expect(page.get_by_role("heading", name="Resolved: yes")).to_be_visible()
@@ -26,13 +26,13 @@ def test_a_curator_resolves_takes_back_closes_and_reopens(visit, check, width: i
     _take_back(page)
     page.locator("#close-reason").fill("The vote was brought forward.")
     page.get_by_role("button", name="Close now").click()
-    expect(page.get_by_role("status")).to_contain_text("no more forecasts")
+    expect(page.get_by_role("status")).to_contain_text("closed to new forecasts")
     page.get_by_label("Until (UTC)").fill(
         f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT12:00}"
     )
     page.locator("form[action*='/reopen'] textarea").fill("It was put off again.")
     page.get_by_role("button", name="Reopen").click()
-    expect(page.get_by_role("status")).to_contain_text("takes forecasts again")
+    expect(page.get_by_role("status")).to_contain_text("open for forecasts again")
     page.goto("/curate/audit")
     expect(page.get_by_text("It was put off again.").first).to_be_visible()
     check(page, "audit")
@@ -46,7 +46,7 @@ def test_a_curator_needs_no_mouse(visit, tab_to) -> None:
     page.keyboard.type("https://example.org/report")
     tab_to(page, "button")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("It is resolved")
+    expect(page.get_by_role("status")).to_contain_text("question is resolved")
 
 
 def test_a_curator_drafts_a_set_while_the_lint_looks_on(visit, check) -> None:
@@ -71,21 +71,21 @@ def test_a_curator_drafts_a_set_while_the_lint_looks_on(visit, check) -> None:
 @pytest.mark.parametrize("path", ["/curate", "/curate/audit", "/curate/draft"])
 def test_those_who_may_not_are_told_so(visit, check, path: str) -> None:
     page: Page = visit(path, as_="Vera Viewer")
-    expect(page.get_by_role("heading", name="This is not open to you")).to_be_visible()
+    expect(page.get_by_role("heading", name="You do not have access to this page")).to_be_visible()
     check(page, "forbidden")
 
 
 def _take_back(page: Page) -> None:
     page.get_by_label("Why (forecasters read it)").fill("The report was wrong.")
     page.get_by_role("button", name=re.compile("Take back")).click()
-    expect(page.get_by_role("status")).to_contain_text("taken back")
+    expect(page.get_by_role("status")).to_contain_text("has been withdrawn")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_curator_hides_the_crowd_of_a_set_and_shows_it_again(visit, check, width: int) -> None:
     page: Page = visit("/sets/port-aldery", as_="Ines Curator", width=width)
     page.get_by_role("link", name="curate", exact=True).click()
-    _decide(page, "once they have forecast it, or it has closed")
+    _decide(page, "after they forecast, or after the question closes")
     check(page, "curated-set")
     other: Page = visit("/questions/3", as_="Vera Viewer", width=width)
     expect(other.locator(".crowd .hidden-note")).to_contain_text("once you have forecast it")
@@ -155,7 +155,7 @@ def test_an_administrator_makes_a_bot_and_shuts_it(visit, check, width: int) -> 
     expect(page.locator("#owner-problem")).to_contain_text("Nobody Known")
     page.get_by_label("Whose bot (optional)").fill("Dara Singh (simulated)")
     page.get_by_role("button", name="Make it").click()
-    expect(page.get_by_role("status")).to_contain_text("The account is made")
+    expect(page.get_by_role("status")).to_contain_text("Account created")
     page.get_by_text("Make a token", exact=True).click()
     page.get_by_label("What it is for").fill("nightly")
     page.get_by_role("button", name="Make it").click()
@@ -164,12 +164,12 @@ def test_an_administrator_makes_a_bot_and_shuts_it(visit, check, width: int) -> 
     page.get_by_label("What they may do").first.select_option("administrator")
     page.get_by_role("button", name="Change").click()
     expect(page.get_by_text("a bot may not be more than its owner").first).to_be_visible()
-    page.get_by_text("Shut the account").click()
-    page.get_by_role("button", name="Shut it").click()
-    expect(page.get_by_role("status")).to_contain_text("The account is shut")
+    page.get_by_text("Deactivate the account").click()
+    page.get_by_role("button", name="Deactivate").click()
+    expect(page.get_by_role("status")).to_contain_text("Account deactivated")
     expect(page.locator("td", has_text="revoked")).to_be_visible()
-    page.get_by_role("button", name="Open it again").click()
-    expect(page.get_by_role("status")).to_contain_text("open again")
+    page.get_by_role("button", name="Reactivate").click()
+    expect(page.get_by_role("status")).to_contain_text("reactivated")
     page.goto("/accounts")
     page.get_by_label("Name", exact=True).first.fill("ROBOT")
     page.get_by_role("button", name="Find").click()
@@ -186,7 +186,7 @@ def test_the_last_administrator_stays_one(visit) -> None:
 
 
 def _decide(page: Page, seen: str) -> None:
-    page.get_by_label("They see what others believe").select_option(label=seen)
+    page.get_by_label("They see the community forecast").select_option(label=seen)
     page.get_by_label("Why (forecasters read it)").fill("To be fair.")
     page.get_by_role("button", name="Decide").click()
-    expect(page.get_by_role("status")).to_contain_text("what forecasters see from now on")
+    expect(page.get_by_role("status")).to_contain_text("visibility setting has been saved")

@@ -62,7 +62,7 @@ def test_the_first_administrator_comes_in_by_the_printed_link_and_gets_a_token(
         context = browser.new_context(viewport={"width": 390, "height": 844})
         page: Page = context.new_page()
         page.goto(site)
-        expect(page.get_by_text("how probable events are")).to_be_visible()
+        expect(page.get_by_text("for the probabilities of events")).to_be_visible()
         check(page, "first-sign-in")
         page.goto(link)
         page.reload()
@@ -80,7 +80,7 @@ def test_the_first_administrator_comes_in_by_the_printed_link_and_gets_a_token(
         assert asked.json()["name"] == "Ada Okafor"
         page.get_by_role("button", name="Sign out").click()
         page.goto(link)
-        expect(page.get_by_role("heading", name="opens nothing any more")).to_be_visible()
+        expect(page.get_by_role("heading", name="no longer valid")).to_be_visible()
         check(page, "first-used")
         page.get_by_role("link", name="sign in", exact=True).click()
         page.get_by_label("Name").fill("Ada Okafor")

@@ -25,7 +25,7 @@ def withdraw(page: Page) -> None:
 
 
 def comment(page: Page) -> None:
-    page.get_by_label("Say something (Markdown)").fill("I saw it.")
+    page.get_by_label("Your comment (Markdown)").fill("I saw it.")
     page.get_by_role("button", name="Comment", exact=True).click()
 
 
@@ -37,11 +37,11 @@ def make_a_token(page: Page) -> None:
 
 def register_a_webhook(page: Page) -> None:
     page.get_by_role("textbox", name="Address").fill("https://hooks.example/new")
-    page.get_by_role("button", name="Tell it").click()
+    page.get_by_role("button", name="Register").click()
 
 
 def export(page: Page) -> None:
-    page.get_by_role("button", name="Write it").click()
+    page.get_by_role("button", name="Export").click()
 
 
 def curate(page: Page) -> None:
@@ -62,15 +62,15 @@ def resolve(page: Page) -> None:
 
 
 FORMS: dict[str, tuple[str, str, Callable[[Page], None], str]] = {
-    "forecast": (QUESTION, "Bruno Keller", forecast, "Your forecast stands"),
-    "refused": (QUESTION, "Bruno Keller", forecast_wrongly, "write a number from 0 to 100"),
-    "withdrawal": (QUESTION, "Bruno Keller", withdraw, "stands no more"),
-    "comment": (QUESTION, "Bruno Keller", comment, "Your comment is here"),
+    "forecast": (QUESTION, "Bruno Keller", forecast, "Your forecast is saved"),
+    "refused": (QUESTION, "Bruno Keller", forecast_wrongly, "enter a number from 0 to 100"),
+    "withdrawal": (QUESTION, "Bruno Keller", withdraw, "Your forecast is withdrawn"),
+    "comment": (QUESTION, "Bruno Keller", comment, "Your comment is posted"),
     "token": ("/account", "Bruno Keller", make_a_token, "shown this once"),
-    "webhook": ("/account/webhooks", "Bruno Keller", register_a_webhook, "is told from now on"),
-    "export": ("/tasks", "Bruno Keller", export, "takes it up"),
-    "closing": (OPEN, "Ines Curator", close_early, "no more forecasts"),
-    "resolution": (OPEN, "Ines Curator", resolve, "It is resolved"),
+    "webhook": ("/account/webhooks", "Bruno Keller", register_a_webhook, "now receives events"),
+    "export": ("/tasks", "Bruno Keller", export, "will start within seconds"),
+    "closing": (OPEN, "Ines Curator", close_early, "closed to new forecasts"),
+    "resolution": (OPEN, "Ines Curator", resolve, "question is resolved"),
 }
 
 
@@ -116,7 +116,8 @@ def test_a_forecast_of_an_ended_session_is_sent_after_signing_in(
     page: Page = visit(QUESTION, as_="Elif Demir", width=width, script=script)
     name = page.locator(".who .name").inner_text()
     page.context.clear_cookies()
-    page.get_by_label("Why (optional, others can read it)").fill("First.\n\nThen <b>this</b>.")
+    rationale = page.get_by_label("Rationale (optional, others can read it)")
+    rationale.fill("First.\n\nThen <b>this</b>.")
     forecast(page)
     expect(page.locator("#done")).to_contain_text("Your session has ended")
     expect(page.locator("#done")).to_be_focused()
@@ -128,5 +129,5 @@ def test_a_forecast_of_an_ended_session_is_sent_after_signing_in(
     expect(page.get_by_label("Why")).to_have_value("First.\n\nThen <b>this</b>.")
     check(page, "session-resumed")
     page.get_by_role("button", name="Send it").click()
-    expect(page.locator("#done")).to_contain_text("Your forecast stands")
+    expect(page.locator("#done")).to_contain_text("Your forecast is saved")
     expect(page.locator(".rationales li").first).to_contain_text("Then <b>this</b>.")

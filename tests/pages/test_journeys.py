@@ -26,17 +26,18 @@ def test_a_forecaster_looks_ahead_submits_changes_and_withdraws(
         expect(number).to_have_value("90")
     else:
         expect(page.locator("#odds")).to_have_text("odds of 9 to 1 on")
-    expect(page.locator(".preview")).to_contain_text("With it the crowd would say")
-    page.get_by_label("Why (optional, others can read it)").fill("<b>Because</b> *I say so*.")
+    preview = page.locator(".preview")
+    expect(preview).to_contain_text("With your forecast, the community forecast would be")
+    page.get_by_label("Rationale (optional, others can read it)").fill("<b>Because</b> *I say so*.")
     page.get_by_label("How long it stands").select_option("a week")
     page.locator("form.forecast button.main").click()
-    expect(page.get_by_role("status")).to_contain_text("Your forecast stands")
+    expect(page.get_by_role("status")).to_contain_text("Your forecast is saved")
     expect(page.get_by_role("heading", name="Your forecast: 90%")).to_be_visible()
     expect(page.locator(".yours")).to_contain_text("expires in 7 days")
     expect(page.locator(".rationales li").first).to_contain_text("<b>Because</b> I say so.")
     check(page, f"forecast-{'live' if script else 'plain'}")
     page.get_by_role("button", name="Withdraw my forecast").click()
-    expect(page.get_by_role("status")).to_contain_text("stands no more")
+    expect(page.get_by_role("status")).to_contain_text("Your forecast is withdrawn")
     expect(page.get_by_role("heading", name="Your forecast", exact=True)).to_be_visible()
 
 
@@ -64,13 +65,13 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(visit, 
     page: Page = visit(QUESTION, as_="Chen Li")
     number = page.get_by_label("Probability of yes, in per cent")
     number.fill("150")
-    page.get_by_label("Why (optional, others can read it)").fill("It will.")
+    page.get_by_label("Rationale (optional, others can read it)").fill("It will.")
     page.locator("form.forecast button.main").click()
-    expect(page.locator("#probability-problem")).to_have_text("write a number from 0 to 100")
+    expect(page.locator("#probability-problem")).to_have_text("enter a number from 0 to 100")
     number = page.get_by_label("Probability of yes, in per cent")
     expect(number).to_have_value("150")
     expect(number).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_label("Why (optional, others can read it)")).to_have_value("It will.")
+    expect(page.get_by_label("Rationale (optional, others can read it)")).to_have_value("It will.")
     check(page, "refused")
 
 
@@ -91,7 +92,7 @@ def test_a_forecast_needs_no_mouse(visit) -> None:
     expect(number).to_have_value(re.compile("39|40"))
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Your forecast stands")
+    expect(page.get_by_role("status")).to_contain_text("Your forecast is saved")
 
 
 def test_a_form_sent_twice_is_stored_once(visit) -> None:
@@ -109,7 +110,7 @@ def test_a_form_sent_twice_is_stored_once(visit) -> None:
 def test_a_comment_is_written_answered_and_taken_back(visit, check, width: int) -> None:
     page: Page = visit("/questions/1", as_="Bruno Keller", width=width)
     words = f"At {width} pixels, *{width}*."
-    page.get_by_label("Say something (Markdown)").fill(words)
+    page.get_by_label("Your comment (Markdown)").fill(words)
     page.get_by_role("button", name="Comment", exact=True).click()
     mine = page.locator(".comments > li").first
     expect(mine.locator("em")).to_have_text(str(width))
@@ -132,7 +133,7 @@ def test_a_token_is_made_shown_once_and_revoked(visit, check, width: int) -> Non
     page.goto("/account")
     expect(page.locator(".secret")).to_have_count(0)
     page.get_by_role("button", name=f"Revoke nightly {width}").click()
-    expect(page.get_by_role("status")).to_contain_text("opens nothing any more")
+    expect(page.get_by_role("status")).to_contain_text("has been revoked")
 
 
 def test_a_wrong_password_and_a_closed_session_say_so_and_lead_on(visit) -> None:
@@ -160,11 +161,11 @@ def test_one_shows_ones_record_and_hides_it_again(visit, check, width: int) -> N
     expect(other.get_by_text("Only they and curators see this")).to_be_visible()
     expect(other.locator(".moves li")).to_have_count(0)
     page.goto("/account")
-    page.get_by_role("button", name="Show it to everybody").click()
-    expect(page.get_by_role("status")).to_contain_text("Everybody sees now")
+    page.get_by_role("button", name="Show it to everyone").click()
+    expect(page.get_by_role("status")).to_contain_text("Everyone can now see")
     other.reload()
     expect(other.locator(".moves li").first).to_contain_text("said")
-    page.get_by_role("button", name="Keep it to me and curators").click()
+    page.get_by_role("button", name="Show it only to me and curators").click()
     expect(page.get_by_role("status")).to_contain_text("Only you and curators")
 
 
@@ -173,34 +174,34 @@ def test_a_webhook_is_registered_and_removed(visit, check, width: int, script: b
     page: Page = visit("/account/webhooks", as_="Elif Demir", width=width, script=script)
     address = page.get_by_label("Address", exact=True)
     address.fill("https://user:word@hooks.example/")
-    page.get_by_label("the crowd has moved").check()
+    page.get_by_label("the community forecast has moved").check()
     page.get_by_label("Moved by more than").fill("7,5")
-    page.get_by_role("button", name="Tell it").click()
+    page.get_by_role("button", name="Register").click()
     expect(page.locator("#url-problem")).to_contain_text("must not contain a user name")
     expect(address).to_have_value("https://user:word@hooks.example/")
     check(page, "webhook-refused")
     address.fill("https://hooks.example/elif")
-    page.get_by_role("button", name="Tell it").click()
+    page.get_by_role("button", name="Register").click()
     expect(page.locator(".secret")).to_have_text(re.compile("^whsec_"))
     check(page, "webhooks")
     page.get_by_role("link", name="https://hooks.example/elif").click()
     expect(page.get_by_text("by more than 7.5 points")).to_be_visible()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_role("status")).to_contain_text("told nothing any more")
+    expect(page.get_by_role("status")).to_contain_text("has been removed")
 
 
 def test_what_a_webhook_was_told_can_be_sent_again(visit, check, width: int) -> None:
     page: Page = visit("/account/webhooks", as_="Chen Li", width=width)
     page.get_by_role("link", name="https://hooks.example/credence").click()
     expect(page.locator(".rows .meta", has_text="· 503").first).to_be_visible()
-    page.locator(".rows li").last.get_by_text("What it said").click()
+    page.locator(".rows li").last.get_by_text("Payload").click()
     expect(page.locator(".rows li").last).to_contain_text("question.resolved")
     check(page, "webhook")
     which = {1280: "· 200", 390: "· 503"}[width]
     told = page.locator(".rows li", has=page.locator(".meta", has_text=which))
     told.first.get_by_role("button", name="Send again").click()
-    expect(page.get_by_role("status")).to_contain_text("sent again")
+    expect(page.get_by_role("status")).to_contain_text("will resend")
 
 
 def test_an_administrator_sees_what_everybody_asked_for(visit, check, width: int) -> None:
@@ -214,8 +215,8 @@ def test_an_export_is_asked_for_and_what_closes_soon_is_read(visit, check, width
     page: Page = visit("/account", as_="Elif Demir", width=width)
     page.get_by_role("link", name="Exports").click()
     page.get_by_label("What", exact=True).select_option("scores")
-    page.get_by_role("button", name="Write it").click()
-    expect(page.get_by_role("status")).to_contain_text("takes it up")
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("status")).to_contain_text("will start within seconds")
     expect(page.get_by_role("cell", name="scores, csv").first).to_be_visible()
     check(page, "tasks")
     page.goto("/account/reminders")

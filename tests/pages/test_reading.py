@@ -50,7 +50,7 @@ def test_a_visitor_needs_no_mouse(visit, tab_to) -> None:
     expect(page.get_by_role("heading", name="The document at a glance")).to_be_visible()
     tab_to(page, ".watched a")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="How it is resolved")).to_be_visible()
+    expect(page.get_by_role("heading", name="Resolution criteria")).to_be_visible()
     tab_to(page, "summary")
     page.keyboard.press("Enter")
     expect(page.locator("details[open]")).to_have_count(1)
@@ -86,7 +86,7 @@ def test_charts_are_pictures_without_scripts_and_live_with_them(visit) -> None:
     still: Page = visit(QUESTION, script=False)
     picture = still.locator("#history ~ figure img")
     assert picture.evaluate("async (img) => { await img.decode(); return img.naturalWidth }") == 720
-    assert "The crowd began at" in (picture.get_attribute("alt") or "")
+    assert "The community forecast started at" in (picture.get_attribute("alt") or "")
     live: Page = visit(QUESTION)
     expect(live.locator("#history ~ figure .live svg")).to_be_visible()
     live.get_by_label("geometric mean odds").check()

@@ -73,7 +73,7 @@ def test_the_first_link_is_shown_any_number_of_times_and_used_once(browser, firs
     assert "/accounts#invitations" in welcome
     for again in (browser("GET", f"/join?invitation={secret}"), join(browser, secret, name="eve")):
         assert again.status_code in {410, 422}
-        assert "opens nothing any more" in again.text
+        assert "no longer valid" in again.text
         assert "credence account invite --for NAME" in again.text
     assert first() is None, "the next start prints no link"
 
@@ -199,9 +199,9 @@ def test_a_session_of_a_token_allows_what_the_token_does_and_ends_with_it(
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ({"password": "crd_cut_off"}, "not the whole of it"),
-        ({"password": "cri_cut_off"}, "not the whole of it"),
-        ({"password": PASSWORD}, "write the name of your account too"),
+        ({"password": "crd_cut_off"}, "the code is incomplete"),
+        ({"password": "cri_cut_off"}, "the code is incomplete"),
+        ({"password": PASSWORD}, "enter the name of your account with the password"),
         ({"name": "ann", "password": PASSWORD}, "the name or the password is wrong"),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_visitor_who_must_sign_in_reads_what_this_is_and_how_to_get_in(browser
     assert sent.status_code == 303
     page = browser("GET", sent.headers["location"])
     assert page.status_code == 200
-    assert "how probable events are" in page.text
+    assert "for the probabilities of events" in page.text
     assert "invitation or API token" in page.text
 
 

@@ -254,7 +254,7 @@ def test_a_damaged_posterior_is_told(
         assert "credence_fit_unreadable 1.0" in shown
         for path in ("/model", "/", f"/questions/{rain}"):
             assert told in client.get(path).text, path
-        assert "not to be trusted" in client.get("/model").text
+        assert "unreliable" in client.get("/model").text
         replace_stored(whole)
         assert client.get("/readyz").json()["warning"] is None
         assert "credence_fit_unreadable 0.0" in client.get("/metrics").text

@@ -246,7 +246,7 @@ def test_a_zero_is_kept_without_its_sign(account, question) -> None:
 def test_an_error_of_the_pages_is_a_page_and_one_of_the_api_is_not(opened, client) -> None:
     page = opened("GET", "/nowhere", "viewer")
     assert page.status_code == 404
-    assert "<h1>There is nothing here</h1>" in page.text
+    assert "<h1>Page not found</h1>" in page.text
     assert client.get("/api/v1/nowhere").headers["content-type"] == "application/problem+json"
 
 
@@ -278,7 +278,7 @@ def test_an_account_is_for_administrators_and_a_bots_for_its_owner(
     assert opened("GET", path, "administrator").status_code == 200
     mine = opened("GET", path, "forecaster")
     assert mine.status_code == 200
-    assert "Shut the account" not in mine.text
+    assert "Deactivate the account" not in mine.text
     token = {"label": "nightly", "scope": "forecast", "lifetime": "30"}
     assert opened("POST", f"{path}/tokens", "viewer", data=token).status_code == 403
     assert "crd_" in opened("POST", f"{path}/tokens", "forecaster", data=token).text
@@ -317,16 +317,16 @@ def test_an_export_is_asked_for_seen_had_and_removed(
     opened, account, question, on_database
 ) -> None:
     account("ann").forecast(question("rain", closes_at=now() + timedelta(hours=5)), 0.3)
-    assert "Closes within two days" in opened("GET", "/", "forecaster").text
-    assert "Not forecast by you yet" in opened("GET", "/account/reminders", "forecaster").text
+    assert "Closing within two days" in opened("GET", "/", "forecaster").text
+    assert "You have not forecast yet" in opened("GET", "/account/reminders", "forecaster").text
     wrong = opened("POST", "/tasks/exports", "forecaster", data={"what": "x", "format": "csv"})
     assert wrong.status_code == 422
-    assert "choose one of what is offered" in wrong.text
+    assert "choose one of the options" in wrong.text
     asked = {"what": "forecasts", "format": "csv"}
     assert opened("POST", "/tasks/exports", "forecaster", data=asked).status_code == 303
     shown = opened("GET", "/tasks", "forecaster").text
     assert "queued" in shown
-    assert "No worker runs now" in shown
+    assert "No worker is running" in shown
     on_database(lambda database: tasks.run(database, 1, kept=timedelta(hours=1)))
     assert "/tasks/1/file" in opened("GET", "/tasks", "forecaster").text
     file = opened("GET", "/tasks/1/file", "forecaster")

@@ -95,7 +95,7 @@ def test_a_form_gives_back_exactly_what_was_stored(probability: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "yes", "nan", "inf", "-1", "100.0001", "1e999999999999"])
 def test_what_is_no_percentage_is_refused(text: str) -> None:
-    with pytest.raises(Invalid, match="write a number from 0 to 100"):
+    with pytest.raises(Invalid, match="enter a number from 0 to 100"):
         chance(text)
 
 
