@@ -345,7 +345,7 @@ def test_pages_say_whom_they_leave_out(survey, opened) -> None:
     page = opened("GET", "/leaderboard?score=brier", "viewer").text
     assert "3 imported forecasters are not shown." in page
     assert "survey:x" not in page
-    found = re.search(r'not shown\. <a href="([^"]+)"', page)
+    found = re.search(r'not shown\.\s<a href="([^"]+)"', page)
     assert found
     shown = opened("GET", f"/leaderboard{unescape(found[1])}", "viewer").text
     assert "3 imported forecasters are shown too." in shown
