@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.calibration import reliability
 from forecasting.dependence import cluster
+from forecasting.files import replacing
 from forecasting.fit import FitRefused, fit
 from forecasting.learned import LEARNED, Crowd, Learned
 from forecasting.live import aggregate
@@ -98,7 +98,10 @@ class Backtest:
         Raises:
             OSError: a file that cannot be written.
         """
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
+        with (
+            replacing(path) as (unfinished,),
+            unfinished.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(Row.__slots__)
             for row in self.rows():

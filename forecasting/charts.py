@@ -14,6 +14,7 @@ import vl_convert
 from scipy import stats
 
 from forecasting.backtest import MODEL, Row
+from forecasting.files import replacing
 
 KINDS: Final = (".svg", ".png")
 _BETTER, _WORSE, _LEVEL = "#0f5f7d", "#a1343c", "#8a9097"
@@ -108,7 +109,8 @@ def write(chart: Any, path: str | os.PathLike[str]) -> None:
     if target.suffix.lower() not in KINDS:
         raise ValueError(f"{target}: a chart's file ends in {' or '.join(KINDS)}")
     spec = chart.configure(font=_FONT, background="white").to_dict()
-    if target.suffix.lower() == ".svg":
-        target.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-    else:
-        target.write_bytes(vl_convert.vegalite_to_png(spec, scale=_SCALE))
+    with replacing(target) as (file,):
+        if target.suffix.lower() == ".svg":
+            file.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+        else:
+            file.write_bytes(vl_convert.vegalite_to_png(spec, scale=_SCALE))

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,6 +21,7 @@ import numpy as np
 
 from forecasting import tables
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.files import replacing
 from forecasting.spreadsheets import guarded, unguarded
 from forecasting.tables import EPOCH, Dialect, PanelError, Row
 
@@ -284,17 +284,12 @@ class Panel:
         if (root / "forecasts.csv.gz").exists():
             raise PanelError(f"{root / 'forecasts.csv.gz'} exists: write to another folder")
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=".writing-") as temporary:
-            written = (
-                ("forecasts.csv", self._forecast_rows()),
-                ("questions.csv", self._question_rows()),
-            )
-            for name, rows in written:
-                path = Path(temporary) / name
+        with replacing(root / "forecasts.csv", root / "questions.csv") as files:
+            for path, rows in zip(
+                files, (self._forecast_rows(), self._question_rows()), strict=True
+            ):
                 with path.open("w", encoding="utf-8", newline="") as file:
                     csv.writer(file, lineterminator="\n").writerows(rows)
-            for name, _ in written:
-                (Path(temporary) / name).replace(root / name)
 
     def _forecast_rows(self) -> Iterator[Sequence[str]]:
         taken_back = bool(np.isfinite(self.until).any())

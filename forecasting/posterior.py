@@ -4,7 +4,6 @@ A posterior is a few hundred draws of every parameter. It is all that a live agg
 it is made either by a fit or, before anything has resolved, from the priors alone.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import io
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.files import replacing
 from forecasting.thinning import representative
 
 FORMAT = 3
@@ -330,17 +330,9 @@ class Posterior:
         return posterior
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to a file, which appears whole or not at all."""
-        target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.to_bytes())
-            Path(name).replace(target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+        """Write to a file, which appears completely or not at all."""
+        with replacing(path) as (file,):
+            file.write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Posterior":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from forecasting.files import replacing
 from questions import confined, lint
 from questions.documents import DocumentError, read_document
 from questions.draft import draft
@@ -16,7 +17,6 @@ from service.cli.group import echo
 from service.curation import editing
 from service.database.engine import Database
 from service.exceptions import Conflict
-from service.fits import batch
 from service.questions import questions
 from service.settings import Settings, SettingsError
 
@@ -137,7 +137,8 @@ def draft_questions(document: Path, *, output: Path | None) -> None:
         if output is None:
             click.echo(toml, nl=False)
         else:
-            batch.write_whole(output, toml)
+            with replacing(output) as (file,):
+                file.write_text(toml, encoding="utf-8", newline="")
             echo(f"{output}: {toml.count('[[implications]]')} implications", err=True)
 
 

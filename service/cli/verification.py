@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from forecasting.files import replacing
 from service.cli.command import require_folder_of, sentences, with_database
 from service.cli.group import Sentence, echo
 from service.database.engine import Database
@@ -81,8 +82,8 @@ def verify(
     compared = _alike(with_database(compare)) if derived else ""
     heads = _heads(found)
     if output is not None:
-        with sentences():
-            output.write_bytes(heads)
+        with sentences(), replacing(output) as (file,):
+            file.write_bytes(heads)
     facts = sum(one.head.position for one in found)
     echo(
         f"{facts} facts on {sum(one.head.position > 0 for one in found)} questions are whole; "

@@ -5,11 +5,9 @@ SQLite and PostgreSQL alike; so an installation also moves from the one to the o
 """
 
 import asyncio
-import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +15,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.database import sqlite
+from forecasting.files import replacing
 from service.database.engine import Database
 from service.exceptions import Conflict, Invalid
 from service.models import Base
@@ -35,14 +33,13 @@ async def write(database: Database, file: Path) -> int:
     """
     if not await database.schema_is_current():
         raise Conflict("the database has another schema version; run `credence init`")
-    with _beside(file) as unfinished:
+    _require_new(file)
+    with replacing(file, private=True) as (unfinished,):
         if database.sqlite:
             await asyncio.to_thread(_copy_file, Path(str(database.url.database)), unfinished)
         else:
             await _copy_rows_out(database, unfinished)
-        rows = await asyncio.to_thread(_sound, unfinished)
-        unfinished.replace(file)
-    return rows
+        return await asyncio.to_thread(_sound, unfinished)
 
 
 async def restore(database: Database, file: Path) -> int:
@@ -71,20 +68,9 @@ async def restore(database: Database, file: Path) -> int:
             await source.close()
 
 
-@contextmanager
-def _beside(file: Path) -> Iterator[Path]:
-    """A file in the same folder, private to its owner, that is gone afterwards."""
+def _require_new(file: Path) -> None:
     if file.exists():
         raise Conflict(f"{file} exists already; a backup overwrites nothing")
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.resolve().parent)
-    os.close(handle)
-    unfinished = Path(name)
-    unfinished.chmod(sqlite.OWNER_ONLY)
-    try:
-        yield unfinished
-    finally:
-        for left in unfinished.parent.glob(f"{unfinished.name}*"):
-            left.unlink()
 
 
 def _copy_file(source: Path, target: Path) -> None:

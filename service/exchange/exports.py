@@ -7,7 +7,6 @@ import hmac
 import io
 import math
 import secrets
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +18,9 @@ from typing import IO, Any, Final, Protocol
 from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting.files import replacing
 from forecasting.spreadsheets import guarded
 from service.database.engine import Database
-from service.database.sqlite import OWNER_ONLY
 from service.exceptions import Conflict
 from service.models import (
     Account,
@@ -338,16 +337,13 @@ async def write_folder(
     async with database.read() as session:
         tables = await of_set(session, slug, pseudonymous=pseudonymous)
         _prepare(folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-            files = {table.name: Path(temporary) / f"{table.name}.csv" for table in tables}
-            count = dict.fromkeys(files, 0)
-            for table in tables:
-                with files[table.name].open("wb") as file:
+        targets = [folder / f"{table.name}.csv" for table in tables]
+        count = {table.name: 0 for table in tables}
+        with replacing(*targets, private=True) as files:
+            for table, path in zip(tables, files, strict=True):
+                with path.open("wb") as file:
                     async for rows in _write(table, Format.csv, file):
                         count[table.name] += rows
-            for path in files.values():
-                path.chmod(OWNER_ONLY)
-                path.replace(folder / path.name)
     return count
 
 

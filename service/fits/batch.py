@@ -3,8 +3,6 @@
 import csv
 import io
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecasting import live, pooling
+from forecasting.files import replacing
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
 from forecasting.spreadsheets import guarded
@@ -76,18 +75,5 @@ def write(path: Path, rows: Sequence[Row]) -> None:
         row._replace(question_id=guarded(row.question_id), method=guarded(row.method))
         for row in rows
     )
-    write_whole(path, text.getvalue())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all; on an error the file that was there stays."""
-    path = path.resolve()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as (file,):
+        file.write_text(text.getvalue(), encoding="utf-8", newline="")
