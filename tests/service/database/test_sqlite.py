@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
@@ -223,3 +224,21 @@ def test_a_file_that_nobody_waits_for_any_more_is_closed(
     asyncio.run(work())
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].execute("SELECT 1")
+
+
+def test_the_driver_still_has_the_private_parts_that_are_used(tmp_path: Path) -> None:
+    """What docs/decisions/0011-private-parts-of-aiosqlite.md says the service relies on."""
+
+    async def look() -> None:
+        connection = aiosqlite.connect(tmp_path / "any.db")
+        assert isinstance(connection._thread, threading.Thread)
+        await connection
+        try:
+            assert isinstance(connection._conn, sqlite3.Connection)
+            answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            connection._tx.put_nowait((answered, lambda: 7))
+            assert await answered == 7
+        finally:
+            await connection.close()
+
+    asyncio.run(look())
