@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import time_machine
 from sqlalchemy import select, update
-from standardwebhooks.webhooks import Webhook as Receiver
+from standardwebhooks.webhooks import Webhook as Standard
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from service.database.engine import Database
@@ -215,7 +215,7 @@ def test_a_delivery_is_signed_so_that_its_receiver_can_know(
         question(opens_at=START + DAY, created_at=START - DAY)
     work(START + DAY + SECOND)
     headers, body = receiver.told[0]
-    known = Receiver(hook["secret"])
+    known = Standard(hook["secret"])
     with time_machine.travel(START + DAY + SECOND, tick=False):
         assert known.verify(body, dict(headers)) == json.loads(body)
         with pytest.raises(WebhookVerificationError):
