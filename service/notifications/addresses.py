@@ -1,8 +1,8 @@
-"""Addresses that webhooks may be delivered to: the rules for URLs, and for what hosts resolve to.
+"""Addresses that webhooks may be delivered to: rules for URLs and for resolved hosts.
 
-A delivery connects only to global unicast addresses outside the special-purpose blocks of IANA, and
-to the private networks that a setting names. `check_url` applies that to what can be known at
-registration; `resolve_allowed_address` applies it to what a name resolves to at each connection.
+A delivery connects only to global unicast addresses outside IANA's special-purpose blocks, and to
+the private networks that a setting names. `check_url` validates the URL at registration;
+`resolve_allowed_address` checks the addresses a name resolves to at each connection.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 LARGEST_PORT: Final = 65_535
 PORTS: Final = {"http": 80, "https": 443}
 
-# https://www.iana.org/assignments/ipv4-address-space and ipv6-address-space: what is assigned as
+# https://www.iana.org/assignments/ipv4-address-space and ipv6-address-space: blocks assigned as
 # global unicast. IPv4 from 224.0.0.0 on is multicast and reserved.
 UNICAST: Final = (ip_network("0.0.0.0/1"), ip_network("128.0.0.0/2"), ip_network("192.0.0.0/3"),
                   ip_network("2000::/3"))  # fmt: skip
 
-# https://www.iana.org/assignments/iana-ipv4-special-registry (2025-10-09). Blocks within another
-# one of the list are left out.
+# https://www.iana.org/assignments/iana-ipv4-special-registry (2025-10-09). Blocks contained in
+# another listed block are omitted.
 SPECIAL_IPV4: Final = (
     "0.0.0.0/8",  # this network
     "10.0.0.0/8",  # private use
@@ -70,7 +70,7 @@ SPECIAL_IPV6: Final = (
 
 SPECIAL: Final = tuple(ip_network(block) for block in (*SPECIAL_IPV4, *SPECIAL_IPV6))
 TRANSLATED: Final = ip_network("64:ff9b::/96")
-"""Carries an IPv4 address, to which a translator passes packets on; that one decides."""
+"""Embeds an IPv4 address to which a translator forwards packets; that address decides."""
 
 LOOPBACK: Final = IPv4Address("127.0.0.1")
 LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -79,7 +79,7 @@ LONGEST_HOST: Final = 253
 
 
 class BlockedAddress(Exception):  # noqa: N818  # a decision, not an error
-    """A host that resolves to nothing, or to an address that no delivery may go to."""
+    """A host that does not resolve, or resolves to an address that deliveries must not reach."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -97,7 +97,7 @@ def is_allowed(address: IPv4Address | IPv6Address, private: Sequence[Network]) -
 
 
 def check_url(url: str, private: Sequence[Network] = ()) -> "httpx.URL":
-    """Parse the URL of a webhook; raises Invalid for one that no delivery could go to.
+    """Parse the URL of a webhook; raises Invalid if deliveries could never reach it.
 
     A name is not resolved here; `resolve_allowed_address` does so at each delivery.
     """
@@ -124,7 +124,7 @@ def check_url(url: str, private: Sequence[Network] = ()) -> "httpx.URL":
 
 
 def _literals(host: str) -> Sequence[IPv4Address | IPv6Address]:
-    """The addresses that a host states itself; none for a name that has to be resolved."""
+    """The address literal in a host, if it is one; empty for a name that must be resolved."""
     host = host.removesuffix(".")
     if ":" in host:
         try:
@@ -134,7 +134,7 @@ def _literals(host: str) -> Sequence[IPv4Address | IPv6Address]:
             pass
         raise _invalid(f"has the host {host!r}, which is not an IPv6 address without a zone")
     labels = host.split(".")
-    # What ends in a number is an IPv4 address to every resolver, in one of several notations.
+    # Resolvers read a host that ends in a number as IPv4, in one of several notations.
     if NUMBER.fullmatch(labels[-1]):
         try:
             return [IPv4Address(host)]
@@ -152,15 +152,15 @@ def _invalid(what: str) -> Invalid:
 
 
 async def resolve_allowed_address(url: "httpx.URL", private: Sequence[Network]) -> str:
-    """The address to connect to; raises BlockedAddress unless every one of the host is allowed."""
+    """The address to connect to; raises BlockedAddress unless all resolved ones are allowed."""
     port = url.port or PORTS[url.scheme]
     loop = asyncio.get_running_loop()
     host = url.raw_host.decode("ascii")
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         raise BlockedAddress(f"{host!r} resolves to no address") from None
-    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolved]
     for address in addresses:
         if not is_allowed(address, private):
             raise BlockedAddress(f"{host!r} resolves to {address}")

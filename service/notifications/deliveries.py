@@ -1,11 +1,11 @@
-"""Deliveries: telling a webhook's address what its row says, signed, guarded and retried.
+"""Deliveries: signed HTTP requests to webhook addresses, with address checks and retries.
 
-The workers deliver account by account, at most one run of an account at a time. A run takes the
-deliveries of each of the account's webhooks in turn, several webhooks at once, for a bounded time.
-So neither many deliveries nor slow receivers of one account delay those of another.
+Workers deliver account by account, with at most one run per account at a time. A run processes each
+webhook's deliveries in sequence, and several webhooks in parallel, for a bounded time. An account
+with many deliveries or slow receivers therefore does not delay other accounts.
 
-The signature is that of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 under the
-secret's bytes over `ID.TIMESTAMP.BODY`, in Base64, after `v1,`.
+Signatures follow Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 of
+`ID.TIMESTAMP.BODY` with the secret's bytes as the key, in Base64, prefixed with `v1,`.
 """
 
 import asyncio
@@ -37,19 +37,19 @@ log = logging.getLogger(__name__)
 PAUSES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800, 7_200, 21_600, 43_200)
 )
-"""How long to wait after each attempt that failed; after the last one a delivery is given up."""
+"""Delay after each failed attempt; a delivery is abandoned after the last one."""
 
 PATIENCE_SECONDS: Final = 15.0
 RUN_SECONDS: Final = 20.0
-"""No delivery of a run begins later; what is left waits for the account's next run."""
+"""A run starts no delivery after this; the rest wait for the account's next run."""
 BATCH: Final = 50
-"""How many deliveries of one webhook a run takes at most."""
+"""Maximum number of deliveries per webhook and run."""
 
 
 async def due(session: AsyncSession, at: datetime) -> Sequence[int]:
-    """The accounts that have deliveries to try now, those that have waited longest first.
+    """Accounts with deliveries that are due, longest waiting first.
 
-    Deliveries of webhooks that are removed or disabled are given up.
+    Deliveries of removed or disabled webhooks are abandoned.
     """
     stopped = (
         select(Webhook.id)
@@ -86,9 +86,10 @@ async def run(
     private: Sequence[Network] = (),
     clock: Callable[[], datetime] = now,
 ) -> None:
-    """Try the deliveries of an account that are due: one after the other for each webhook.
+    """Attempt an account's due deliveries, in sequence for each webhook.
 
-    Its webhooks do not wait for each other. What cannot begin within `RUN_SECONDS` is left.
+    Webhooks are processed in parallel. Deliveries that cannot start within `RUN_SECONDS` are left
+    for the next run.
     """
     async with database.read() as session:
         waiting = await _due_by_webhook(session, account_id, clock())
@@ -102,7 +103,7 @@ async def run(
             try:
                 await attempt(database, delivery_id, at=clock(), private=private)
             except Exception:
-                log.exception("what came of delivery %d could not be recorded", delivery_id)
+                log.exception("the outcome of delivery %d could not be recorded", delivery_id)
 
     await asyncio.gather(*(work_off(ids) for ids in waiting))
 
@@ -110,11 +111,11 @@ async def run(
 async def _due_by_webhook(
     session: AsyncSession, account_id: int, at: datetime
 ) -> list[Sequence[int]]:
-    """The deliveries to try now of each webhook, those that have waited longest first."""
+    """The due deliveries of each webhook, longest waiting first."""
     webhook_ids = await session.scalars(
         select(Webhook.id).where(Webhook.account_id == account_id).order_by(Webhook.id)
     )
-    found = [
+    results = [
         await session.scalars(
             select(WebhookDelivery.id)
             .where(WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.due_at <= at)
@@ -123,24 +124,24 @@ async def _due_by_webhook(
         )
         for webhook_id in webhook_ids
     ]
-    return [ids for rows in found if (ids := rows.all())]
+    return [ids for rows in results if (ids := rows.all())]
 
 
 async def attempt(
     database: Database, delivery_id: int, *, at: datetime, private: Sequence[Network] = ()
 ) -> None:
-    """Try one delivery, and record what came of it; any exception of it is a failed attempt.
+    """Attempt one delivery and record the outcome; any exception counts as a failed attempt.
 
-    It arrives at least once: a process that dies between sending and recording sends again, under
-    the same `webhook-id`. After `FAILURES_BEFORE_REST` failures without a success, or when the
-    address says that it is gone, the webhook is disabled.
+    Deliveries arrive at least once: after a crash between sending and recording, the delivery is
+    sent again with the same `webhook-id`. The webhook is disabled after `FAILURES_BEFORE_REST`
+    consecutive failures, or when the address answers 410 Gone.
     """
     try:
         async with database.read() as session:
-            found = await _read(session, delivery_id, at)
-        if found is None:
+            due_delivery = await _read(session, delivery_id, at)
+        if due_delivery is None:
             return
-        status, error = await send(*found, at=at, private=private)
+        status, error = await send(*due_delivery, at=at, private=private)
     except Exception:
         log.exception("delivery %d could not be made", delivery_id)
         status, error = None, "the delivery could not be made"
@@ -152,7 +153,7 @@ async def attempt(
 async def _read(
     session: AsyncSession, delivery_id: int, at: datetime
 ) -> tuple[Webhook, WebhookDelivery] | None:
-    """A delivery that is due still, and its webhook."""
+    """A delivery, if it is still due, and its webhook."""
     row = (
         await session.execute(
             select(Webhook, WebhookDelivery)
@@ -192,12 +193,12 @@ async def _record(
 async def send(
     webhook: Webhook, row: WebhookDelivery, *, at: datetime, private: Sequence[Network] = ()
 ) -> tuple[int | None, str]:
-    """Post a delivery; the status that was answered, or None and why there was none.
+    """Post a delivery; returns the response status, or None and the reason for no response.
 
-    Redirects are not followed, proxies of the environment not used, and the answer's body is not
-    read. The address that the name stands for is looked up once, checked, and connected to. The
-    reason is one sentence for the webhook's owner, which tells nothing of addresses and names
-    within the network; the log has the details.
+    Redirects are not followed, environment proxies are ignored, and the response body is not read.
+    The host name is resolved once, and the connection goes to the checked address. The reason is a
+    sentence for the webhook's owner that reveals no internal addresses or names; the log has the
+    details.
     """
     try:
         url = check_url(webhook.url, private)
@@ -220,18 +221,18 @@ async def send(
                     content=body,
                     headers=headers,
                     extensions={"sni_hostname": url.raw_host.decode("ascii")},
-                ) as answer,
+                ) as response,
             ):
-                return answer.status_code, ""
+                return response.status_code, ""
     except Invalid:
         return None, "the webhook's URL is not one that deliveries may go to"
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is this delivery's alone
+    except Exception as error:  # noqa: BLE001  # any failure concerns this delivery only
         log.info("delivery %d: %s: %s", row.id, type(error).__name__, error)
         return None, _reason(error)
 
 
 def _reason(error: Exception) -> str:
-    """Why nothing was answered, in one sentence that names neither addresses nor hosts."""
+    """Why there was no response, in one sentence without addresses or host names."""
     match error:
         case TimeoutError() | httpx.TimeoutException():
             return f"no answer within {PATIENCE_SECONDS:g} s"
@@ -256,12 +257,12 @@ def _caused_by_tls(error: BaseException | None) -> bool:
 
 
 def signed(secret: str, delivery_id: int, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers by which a receiver knows that a body is ours, and when it was sent."""
+    """Headers that let a receiver verify the origin of a body and when it was sent."""
     name, moment = f"delivery-{delivery_id}", str(int(at.timestamp()))
     key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    mark = hmac.new(key, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
+    signature = hmac.new(key, f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
     return {
         "webhook-id": name,
         "webhook-timestamp": moment,
-        "webhook-signature": f"v1,{base64.b64encode(mark).decode()}",
+        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
     }

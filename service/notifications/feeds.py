@@ -1,7 +1,7 @@
-"""Feeds: what happened to a set's questions, in Atom (RFC 4287), for whoever reads along.
+"""Atom feeds (RFC 4287) of the events of a set's questions.
 
-Every entry is derived from the facts as they were known at its moment, so that later facts add
-entries and never change one. Nothing is told that could be hidden: no forecast and no aggregate.
+Every entry is derived from the facts known at its time, so later facts add entries and never change
+existing ones. Feeds contain no forecasts or aggregates, since these may be hidden.
 """
 
 import re
@@ -35,20 +35,20 @@ TITLES: Final = {
 }
 Fact: TypeAlias = QuestionRevision | Resolution
 FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write."""
+"""Characters that XML 1.0 cannot represent."""
 
 
 async def of_set(session: AsyncSession, slug: str, *, site: str, address: str) -> str:
-    """The newest `MOST` things that happened to a set's questions, as an Atom document.
+    """The newest `MOST` events of a set's questions, as an Atom document.
 
     Args:
         session: any transaction.
-        slug: the set's.
-        site: where the pages are, without a slash at the end.
-        address: where this feed itself is read.
+        slug: the set's slug.
+        site: base URL of the pages, without a trailing slash.
+        address: URL of this feed.
 
     Raises:
-        NotFound: a set that is not there.
+        NotFound: unknown set.
     """
     found = await questions.find_set(session, slug)
     entries = await newest(session, found, now(), MOST)
@@ -67,23 +67,23 @@ async def of_set(session: AsyncSession, slug: str, *, site: str, address: str) -
         _add(entry, "category", term=one.event)
         where = f"{site}/questions/{one.view.id}"
         _add(entry, "link", rel="alternate", type="text/html", href=where)
-        _add(entry, "summary", _said(one))
+        _add(entry, "summary", _summary(one))
     document = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     return bytes(document).decode()
 
 
 async def newest(
-    session: AsyncSession, found: QuestionSet, at: datetime, most: int
+    session: AsyncSession, question_set: QuestionSet, at: datetime, most: int
 ) -> list[Happening]:
-    """What became last of a set's questions until a moment, the newest first, drafts left out.
+    """The latest events of a set's questions up to a time, newest first, without drafts.
 
-    Only questions to which something may have happened lately are read, ever more until none of
-    those left out can have a newer entry, or there are thousands of them.
+    Reads only the questions with the most recent possible events, and more of them until no omitted
+    question can have a newer entry, up to a few thousand questions.
     """
     limit = 2 * most
     while True:
-        touched = await _touched(session, found, at, limit)
-        happened = await _happenings(session, found, [one for one, _ in touched], at)
+        touched = await _touched(session, question_set, at, limit)
+        happened = await _happenings(session, question_set, [one for one, _ in touched], at)
         happened.sort(key=lambda one: (one.at, one.view.id, one.key), reverse=True)
         happened = happened[:most]
         complete = len(happened) == most and happened[-1].at >= touched[-1][1]
@@ -93,9 +93,9 @@ async def newest(
 
 
 async def _touched(
-    session: AsyncSession, found: QuestionSet, at: datetime, limit: int
+    session: AsyncSession, question_set: QuestionSet, at: datetime, limit: int
 ) -> list[tuple[int, datetime]]:
-    """Questions with the latest moment by which something may have happened, the newest first."""
+    """Questions with the time of their latest possible event, newest first."""
     revision, closes = QuestionRevision, QuestionRevision.closes_at
     moments = union_all(
         select(revision.question_id, revision.created_at.label("moment")).where(
@@ -109,7 +109,7 @@ async def _touched(
     rows = await session.execute(
         select(Question.id, latest)
         .join(moments, moments.columns.question_id == Question.id)
-        .where(Question.set_id == found.id)
+        .where(Question.set_id == question_set.id)
         .group_by(Question.id)
         .order_by(latest.desc(), Question.id.desc())
         .limit(limit)
@@ -117,7 +117,7 @@ async def _touched(
     soon = await session.execute(
         select(revision.question_id, closes)
         .join(Question, Question.id == revision.question_id)
-        .where(Question.set_id == found.id, closes > at, closes <= at + SOON)
+        .where(Question.set_id == question_set.id, closes > at, closes <= at + SOON)
         .order_by(closes.desc(), revision.question_id.desc())
         .limit(limit)
     )
@@ -130,10 +130,10 @@ async def _touched(
 
 
 async def _happenings(
-    session: AsyncSession, found: QuestionSet, ids: Sequence[int], at: datetime
+    session: AsyncSession, question_set: QuestionSet, ids: Sequence[int], at: datetime
 ) -> list[Happening]:
-    asked = await session.scalars(select(Question).where(Question.id.in_(ids)))
-    lives: dict[int, tuple[Question, list[Fact]]] = {one.id: (one, []) for one in asked}
+    rows = await session.scalars(select(Question).where(Question.id.in_(ids)))
+    lives: dict[int, tuple[Question, list[Fact]]] = {one.id: (one, []) for one in rows}
     revisions = await session.scalars(
         select(QuestionRevision)
         .where(QuestionRevision.question_id.in_(ids), QuestionRevision.created_at <= at)
@@ -150,48 +150,48 @@ async def _happenings(
     return [
         happening
         for question, facts in lives.values()
-        for happening in _life(question, found.slug, facts, at)
+        for happening in _life(question, question_set.slug, facts, at)
     ]
 
 
 def _life(
     question: Question, slug: str, facts: Sequence[Fact], at: datetime
 ) -> Iterable[Happening]:
-    """What became of a question, from one fact about it to the next."""
+    """The events of a question, from one fact to the next."""
     revision: QuestionRevision | None = None
     resolution: Resolution | None = None
-    was, told = State.draft, set[str]()
+    was, seen_keys = State.draft, set[str]()
     learned = [
         (moment, list(made)) for moment, made in groupby(facts, lambda fact: fact.created_at)
     ]
     ends = [moment for moment, _ in learned[1:]]
     for (since, made), until in zip(learned, chain(ends, [None]), strict=True):
-        judged = [fact for fact in made if isinstance(fact, Resolution)]
-        revised = [fact for fact in made if isinstance(fact, QuestionRevision)]
-        revision = revised[-1] if revised else revision
-        resolution = judged[-1] if judged else resolution
+        new_resolutions = [fact for fact in made if isinstance(fact, Resolution)]
+        new_revisions = [fact for fact in made if isinstance(fact, QuestionRevision)]
+        revision = new_revisions[-1] if new_revisions else revision
+        resolution = new_resolutions[-1] if new_resolutions else resolution
         if revision is None:
             continue
         view = View(question, revision, slug, None, resolution, None)
         if revision.draft:
             was = State.draft
             continue
-        for one in judged:
+        for one in new_resolutions:
             event = Event.unresolved if one.outcome == Outcome.unresolved else Event.resolved
             yield Happening(event, f"{event}:{one.id}", one.created_at, view, one)
-        for moment in _turns(revision, since, until, at):
+        for moment in _transition_times(revision, since, until, at):
             for event in _entered(was, view, moment):
                 key = _key(event, view, moment)
-                if key not in told:
-                    told.add(key)
+                if key not in seen_keys:
+                    seen_keys.add(key)
                     yield Happening(event, key, moment, view)
             was = view.state(moment)
 
 
-def _turns(
+def _transition_times(
     revision: QuestionRevision, since: datetime, until: datetime | None, at: datetime
 ) -> list[datetime]:
-    """When a question's state may change while a revision holds: from `since`, before `until`."""
+    """Times in [since, until) at which a question's state may change under a revision."""
     closes = revision.closes_at
     times = [revision.opens_at, *([closes - SOON, closes] if closes else [])]
     within = {one for one in times if since < one <= at and (until is None or one < until)}
@@ -214,28 +214,29 @@ def _key(event: Event, view: View, moment: datetime) -> str:
     return f"{event}:{view.id}:{which}"
 
 
-def _name(found: QuestionSet, key: str) -> str:
-    """An identifier that no other service's set of the same name has."""
-    return uuid5(NAMESPACE_URL, f"{found.slug} {found.created_at.isoformat()} {key}").urn
+def _name(question_set: QuestionSet, key: str) -> str:
+    """An identifier that stays unique across services with sets of the same name."""
+    return uuid5(
+        NAMESPACE_URL, f"{question_set.slug} {question_set.created_at.isoformat()} {key}"
+    ).urn
 
 
-def _said(one: Happening) -> str:
+def _summary(one: Happening) -> str:
     closes = one.view.revision.closes_at
-    until = f" {_moment(closes)}" if closes else ""
+    until = f" {_format_time(closes)}" if closes else ""
     if one.event is Event.opened:
         return f"Forecasts are taken until{until}." if closes else "Forecasts are taken."
     if one.event in {Event.closing_soon, Event.closed}:
         verb = "closes" if one.event is Event.closing_soon else "closed"
         return f"The question {verb} on{until}."
     if one.event is Event.resolved and one.resolution is not None:
-        settled = (
-            f"It resolved {one.resolution.outcome}, settled {_moment(one.resolution.occurred_at)}."
-        )
+        settled_at = _format_time(one.resolution.occurred_at)
+        settled = f"It resolved {one.resolution.outcome}, settled {settled_at}."
         return f"{settled} {one.resolution.note}".strip()
     return "The question has no resolution any more."
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at:%d %B %Y, %H:%M} UTC"
 
 

@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries, as the API takes and gives them."""
+"""JSON bodies of webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from service.web.schemas import StoredText
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):
-    """An address to tell of events; `moved_by` is in probability, between 0 and 1."""
+    """A webhook to register; `moved_by` is a difference of probabilities, between 0 and 1."""
 
     url: StoredText
     events: list[Event]
@@ -21,7 +21,7 @@ class NewWebhook(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WebhookOut(msgspec.Struct):
-    """A webhook; `failures` counts attempts since the last that succeeded."""
+    """A webhook; `failures` counts failed attempts since the last success."""
 
     id: int
     url: str
@@ -39,7 +39,7 @@ class WebhookOut(msgspec.Struct):
 
 
 class WebhookMade(WebhookOut):
-    """A webhook with the secret that signs its deliveries, which is shown this once."""
+    """A new webhook with its signing secret, which is shown only once."""
 
     secret: str
 
@@ -50,7 +50,7 @@ class WebhookMade(WebhookOut):
 
 
 class AttemptOut(msgspec.Struct):
-    """A try to deliver: the status that was answered, or why there was none."""
+    """A delivery attempt: the response status, or why there was no response."""
 
     at: datetime
     status: int | None
@@ -58,7 +58,7 @@ class AttemptOut(msgspec.Struct):
 
 
 class DeliveryOut(msgspec.Struct):
-    """Something that a webhook was told; `due_at` is null once it arrived or was given up."""
+    """A webhook delivery; `due_at` is null once it arrived or was abandoned."""
 
     id: int
     event: str

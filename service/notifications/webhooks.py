@@ -1,9 +1,9 @@
-"""Webhooks: who wants to be told of what, and the deliveries that the facts ask for.
+"""Webhooks: subscriptions to events, and the deliveries derived from the facts.
 
-Nobody tells a webhook's owner in the transaction that makes a fact. The worker compares every few
-seconds what was known at its last look with what is known now, and appends a delivery for each
-difference under a key that names the fact. A look may be repeated, or lost with the process: the
-next one finds the same facts, and the same keys.
+Transactions that record facts do not create deliveries. Every few seconds the worker compares the
+facts known at its last poll with those known now, and appends a delivery for each difference under
+a key that names the fact. A poll may be repeated, or lost with its process: the next one finds the
+same facts and the same keys.
 """
 
 import base64
@@ -45,18 +45,18 @@ from service.text.validation import LONGEST_URL, check_line
 
 log = logging.getLogger(__name__)
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what every secret starts with, not a secret
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # a prefix of all secrets, not a secret
 MOST: Final = 10
 SOON: Final = timedelta(hours=24)
 OVERLAP: Final = timedelta(minutes=5)
-"""A look goes back so far behind the last one: a slow transaction may have brought older facts."""
+"""Each poll reaches back this far before the last one: slow transactions may commit older facts."""
 LONGEST_UNMOVED: Final = timedelta(minutes=1)
 FAILURES_BEFORE_REST: Final = 30
-"""After so many failures without a success a webhook is disabled."""
+"""A webhook is disabled after this many consecutive failures."""
 
 
 class Event(StrEnum):
-    """What a webhook can be told of."""
+    """Events that a webhook can subscribe to."""
 
     opened = "question.opened"
     closing_soon = "question.closing_soon"
@@ -68,7 +68,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened to a question; `key` names the fact, whoever looks and when."""
+    """An event of a question; `key` identifies the fact regardless of when it is observed."""
 
     event: Event
     key: str
@@ -87,18 +87,18 @@ async def register(
     moved_by: float = 0.05,
     private: Sequence[Network] = (),
 ) -> Webhook:
-    """Tell an address of events from now on; its secret is shown by its `secret`, once.
+    """Register a webhook for future events; its `secret` is to be shown once.
 
     Args:
         url: http or https, without credentials; see `addresses.check_url`.
         events: at least one.
         set_slug: only of this set's questions.
-        moved_by: an aggregate has moved once it is farther than this, in probability, from where
-            it was last told.
+        moved_by: an aggregate has moved once its probability differs by more than this from the
+            last delivered value; between 0 and 1.
 
     Raises:
-        Invalid: what cannot be told.
-        Conflict: the account has `MOST` webhooks already.
+        Invalid: a URL, event list or threshold that is not allowed.
+        Conflict: the account already has `MOST` webhooks.
     """
     actor.require(Role.forecaster, "register a webhook")
     url = check_line(url, "url", longest=LONGEST_URL)
@@ -108,14 +108,14 @@ async def register(
     if not 0 < moved_by < 1:
         raise Invalid("moved_by must be between 0 and 1", field="moved_by")
     set_id = None if set_slug is None else (await questions.find_set(session, set_slug)).id
-    # Locked, so that two requests at once cannot both register the last one allowed.
+    # Locked so that concurrent requests cannot exceed the limit.
     await session.execute(
         select(Account.id).where(Account.id == actor.id).with_for_update(key_share=True)
     )
-    held = await session.scalar(
+    existing = await session.scalar(
         select(func.count()).where(Webhook.account_id == actor.id, Webhook.removed_at.is_(None))
     )
-    if (held or 0) >= MOST:
+    if (existing or 0) >= MOST:
         raise Conflict(f"you have {MOST} webhooks, which is the most; remove one first")
     at = now()
     row = Webhook(
@@ -137,7 +137,7 @@ async def register(
 
 
 async def get(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
-    """One's own webhook; NotFound names the id, also of another's."""
+    """A webhook of the actor; NotFound for unknown ids and for those of other accounts."""
     row = await session.get(Webhook, webhook_id)
     if row is None or row.account_id != actor.id or row.removed_at is not None:
         raise NotFound(f"you have no webhook {webhook_id}")
@@ -147,7 +147,7 @@ async def get(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
 async def listing(
     session: AsyncSession, actor: Actor, *, after: int, limit: int
 ) -> Sequence[Webhook]:
-    """One's own webhooks after an id."""
+    """The actor's webhooks after an id."""
     rows = await session.scalars(
         select(Webhook)
         .where(Webhook.account_id == actor.id, Webhook.removed_at.is_(None), Webhook.id > after)
@@ -158,13 +158,13 @@ async def listing(
 
 
 async def remove(session: AsyncSession, actor: Actor, webhook_id: int) -> None:
-    """Tell an address no more; what is on its way is given up."""
+    """Remove a webhook; its pending deliveries are abandoned."""
     row = await get(session, actor, webhook_id)
     row.removed_at = now()
 
 
 async def enable(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhook:
-    """Tell an address again that was disabled for failing; what happened meanwhile is not told."""
+    """Enable a webhook that was disabled for failing; events in between are not delivered."""
     row = await get(session, actor, webhook_id)
     if row.disabled_at is not None:
         row.disabled_at, row.failures, row.looked_at = None, 0, now()
@@ -174,7 +174,7 @@ async def enable(session: AsyncSession, actor: Actor, webhook_id: int) -> Webhoo
 async def deliveries(
     session: AsyncSession, actor: Actor, webhook_id: int, *, before: int | None, limit: int
 ) -> list[tuple[WebhookDelivery, list[WebhookAttempt]]]:
-    """What one's own webhook was told, the newest first, with every attempt."""
+    """The deliveries of an actor's webhook, newest first, with all attempts."""
     await get(session, actor, webhook_id)
     query = select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id)
     if before is not None:
@@ -193,7 +193,7 @@ async def deliveries(
 async def redeliver(
     session: AsyncSession, actor: Actor, webhook_id: int, delivery_id: int
 ) -> tuple[WebhookDelivery, list[WebhookAttempt]]:
-    """Deliver once more, as soon as the worker looks; NotFound names the id."""
+    """Deliver again at the worker's next poll; NotFound for an unknown webhook or delivery."""
     webhook = await get(session, actor, webhook_id)
     row = await session.get(WebhookDelivery, delivery_id)
     if row is None or row.webhook_id != webhook_id:
@@ -210,7 +210,7 @@ async def redeliver(
 
 
 async def active(session: AsyncSession) -> list[tuple[Webhook, Account]]:
-    """Every webhook that is to be told, with its owner."""
+    """Every active webhook, with its owner."""
     rows = await session.execute(
         select(Webhook, Account)
         .join(Account, Account.id == Webhook.account_id)
@@ -225,29 +225,29 @@ async def active(session: AsyncSession) -> list[tuple[Webhook, Account]]:
 
 
 async def note(session: AsyncSession, at: datetime) -> int:
-    """Append the deliveries that the facts since the last look ask for; how many.
+    """Append the deliveries due for facts since the last poll; returns their number.
 
-    Where there is nothing to tell, the moment of the look is recorded once a minute only, so that
-    looking costs no write. An exception for one webhook counts as a failure of that webhook alone,
-    and is tried again at the next look; so often, and it is disabled.
+    Without new deliveries, the time of the poll is recorded only once a minute, to save writes. An
+    exception for one webhook counts as a failure of that webhook alone and is retried at the next
+    poll; after `FAILURES_BEFORE_REST` failures the webhook is disabled.
     """
-    told = await active(session)
-    if not told:
+    subscribed = await active(session)
+    if not subscribed:
         return 0
-    since = min((one.looked_at for one, _ in told if readable(one)), default=at) - OVERLAP
+    since = min((one.looked_at for one, _ in subscribed if readable(one)), default=at) - OVERLAP
     happened = await _happened(session, since, at)
     moved = await _published_since(session, since, at)
     count = 0
-    for webhook, owner in told:
+    for webhook, owner in subscribed:
         try:
             async with session.begin_nested():
                 noted = await _note_one(session, webhook, actor_of(owner), happened, moved, at)
-        except (OperationalError, InterfaceError):  # the database's fault, not the webhook's
+        except (OperationalError, InterfaceError):  # a database failure, not the webhook's
             raise
-        except IntegrityError:  # another worker has noted the same events meanwhile
+        except IntegrityError:  # another worker recorded the same events
             continue
         except Exception:
-            log.exception("the events of webhook %d could not be noted", webhook.id)
+            log.exception("the events of webhook %d could not be recorded", webhook.id)
             record_failure(webhook, at)
             continue
         count += noted
@@ -258,7 +258,7 @@ async def note(session: AsyncSession, at: datetime) -> int:
 
 
 def record_failure(webhook: Webhook, at: datetime) -> None:
-    """Count a failure, and disable a webhook that has had too many in a row."""
+    """Count a failure, and disable a webhook after too many in a row."""
     webhook.failures += 1
     if webhook.failures >= FAILURES_BEFORE_REST:
         webhook.disabled_at = at
@@ -283,21 +283,21 @@ async def _note_one(
 async def _append(
     session: AsyncSession, webhook: Webhook, happened: Iterable[Happening], at: datetime
 ) -> int:
-    wanted = {
+    missing = {
         one.key: one
         for one in happened
         if one.at > webhook.created_at
         and webhook.set_id in {None, one.view.question.set_id}
         and not one.view.revision.draft
     }
-    held = await session.scalars(
+    existing = await session.scalars(
         select(WebhookDelivery.key).where(
-            WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.key.in_(wanted)
+            WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.key.in_(missing)
         )
     )
-    for key in held:
-        del wanted[key]
-    values = await _aggregates(session, wanted.values())
+    for key in existing:
+        del missing[key]
+    values = await _aggregates(session, missing.values())
     session.add_all(
         WebhookDelivery(
             webhook_id=webhook.id,
@@ -309,16 +309,16 @@ async def _append(
             due_at=at,
             created_at=at,
         )
-        for key, one in wanted.items()
+        for key, one in missing.items()
     )
-    return len(wanted)
+    return len(missing)
 
 
 async def _happened(session: AsyncSession, since: datetime, at: datetime) -> list[Happening]:
-    """What became of questions between two moments, as they were known at each.
+    """Events of questions between two times, as known at each.
 
-    A state that came and went between them is not told; every resolution is, but for those of a
-    question that came with it.
+    States that began and ended in between are omitted. Every resolution is included, except those
+    of questions that were created already resolved.
     """
     revision = QuestionRevision
     touched = union(
@@ -341,35 +341,37 @@ async def _happened(session: AsyncSession, since: datetime, at: datetime) -> lis
     after = await questions.views(
         session, questions.views_query(at).where(Question.id.in_(ids)).order_by(Question.id)
     )
-    made = await session.scalars(
+    resolutions = await session.scalars(
         select(Resolution)
         .where(Resolution.created_at.between(since, at), Resolution.question_id.in_(before))
         .order_by(Resolution.id)
     )
     views = {view.id: view for view in after if _readable(view)}
-    found: list[Happening] = []
+    events: list[Happening] = []
     for view in views.values():
         try:
-            found += _differences(before.get(view.id), view, since, at)
+            events += _differences(before.get(view.id), view, since, at)
         except Exception:
-            log.exception("what happened to question %d cannot be told", view.id)
-    return found + [
-        _judged(views[row.question_id], row)
-        for row in made
+            log.exception("the events of question %d cannot be derived", view.id)
+    return events + [
+        _resolution_event(views[row.question_id], row)
+        for row in resolutions
         if row.question_id in views and readable(row)
     ]
 
 
 def _readable(view: View) -> bool:
-    """Whether a question can be told of; what is in its rows is no fault of any webhook."""
+    """Whether the rows of a question can be decoded; failures count against no webhook."""
     parts = (view.question, view.revision, view.resolution, view.policy)
     if readable(*(part for part in parts if part is not None)):
         return True
-    log.warning("question %d holds a value that cannot be decoded; nobody is told of it", view.id)
+    log.warning(
+        "question %d holds a value that cannot be decoded; its events are not delivered", view.id
+    )
     return False
 
 
-def _judged(view: View, row: Resolution) -> Happening:
+def _resolution_event(view: View, row: Resolution) -> Happening:
     event = Event.unresolved if row.outcome == Outcome.unresolved else Event.resolved
     return Happening(event, f"{event}:{row.id}", row.created_at, view, row)
 
@@ -399,7 +401,7 @@ def _differences(
 async def _published_since(
     session: AsyncSession, since: datetime, at: datetime
 ) -> list[tuple[View, Aggregate]]:
-    """The latest aggregate of every question that had one published between two moments."""
+    """The latest aggregate of each question with one published between two times."""
     latest = (
         select(func.max(Aggregate.id))
         .where(Aggregate.created_at.between(since, at))
@@ -420,7 +422,7 @@ async def _moved(
     published: Sequence[tuple[View, Aggregate]],
     at: datetime,
 ) -> list[Happening]:
-    """Aggregates that are far from where the webhook last knew them, and that its owner may see."""
+    """Aggregates visible to the owner that moved far from the value last known to the webhook."""
     hidden = await visibility.hidden(session, owner, [view for view, _ in published], at)
     seen = {view.id: (view, row) for view, row in published if view.id not in hidden}
     known = await _last_known(session, webhook, list(seen))
@@ -434,9 +436,9 @@ async def _moved(
 async def _last_known(
     session: AsyncSession, webhook: Webhook, ids: Sequence[int]
 ) -> dict[int, float]:
-    """What the webhook was last told of each question, or could have read when it was made.
+    """The last delivered probability of each question, else the one at the webhook's creation.
 
-    For a question younger than the webhook that is the first aggregate ever published.
+    For a question newer than the webhook, the first published aggregate.
     """
     earliest = select(func.min(Aggregate.id)).where(Aggregate.question_id.in_(ids))
     earlier = select(func.max(Aggregate.id)).where(
@@ -448,30 +450,30 @@ async def _last_known(
             select(Aggregate).where(Aggregate.id.in_(chosen.group_by(Aggregate.question_id)))
         )
         known |= {row.question_id: row.probability for row in rows}
-    told = select(func.max(WebhookDelivery.id)).where(
+    delivered = select(func.max(WebhookDelivery.id)).where(
         WebhookDelivery.webhook_id == webhook.id,
         WebhookDelivery.event == Event.moved,
         WebhookDelivery.question_id.in_(ids),
     )
-    rows_told = await session.scalars(
+    deliveries = await session.scalars(
         select(WebhookDelivery).where(
-            WebhookDelivery.id.in_(told.group_by(WebhookDelivery.question_id))
+            WebhookDelivery.id.in_(delivered.group_by(WebhookDelivery.question_id))
         )
     )
-    known |= {row.question_id: row.payload["aggregate"]["probability"] for row in rows_told}
+    known |= {row.question_id: row.payload["aggregate"]["probability"] for row in deliveries}
     return known
 
 
 async def _aggregates(session: AsyncSession, happened: Iterable[Happening]) -> dict[int, Aggregate]:
-    """The published aggregates that movements tell of, by question."""
+    """The published aggregates behind `moved` events, by question."""
     ids = [int(one.key.rpartition(":")[2]) for one in happened if one.event is Event.moved]
     rows = await session.scalars(select(Aggregate).where(Aggregate.id.in_(ids)))
     return {row.question_id: row for row in rows}
 
 
 def _payload(one: Happening, moved: Aggregate | None, at: datetime) -> dict[str, Any]:
-    view, held = one.view, one.resolution
-    said: dict[str, Any] = {
+    view, resolution = one.view, one.resolution
+    payload: dict[str, Any] = {
         "type": one.event,
         "timestamp": one.at,
         "question": {
@@ -484,10 +486,13 @@ def _payload(one: Happening, moved: Aggregate | None, at: datetime) -> dict[str,
             "closes_at": view.revision.closes_at,
         },
     }
-    if one.event is Event.resolved and held is not None:
-        said["resolution"] = {"outcome": held.outcome, "occurred_at": held.occurred_at}
+    if one.event is Event.resolved and resolution is not None:
+        payload["resolution"] = {
+            "outcome": resolution.outcome,
+            "occurred_at": resolution.occurred_at,
+        }
     if one.event is Event.moved and moved is not None:
         names = ("probability", "lower", "upper", "level", "forecasters")
-        said["aggregate"] = {name: getattr(moved, name) for name in names}
-    plain: dict[str, Any] = msgspec.to_builtins(said)
+        payload["aggregate"] = {name: getattr(moved, name) for name in names}
+    plain: dict[str, Any] = msgspec.to_builtins(payload)
     return plain

@@ -20,10 +20,11 @@ class Feeds(Controller):
     async def feed(
         self, request: AppRequest, actor: CurrentActor, reading: ReadSession, slug: Slug
     ) -> Response[str]:
-        """What happened to the set's questions as an Atom feed, the newest 100 entries first.
+        """Events of the set's questions as an Atom feed, the newest 100 entries first.
 
-        Questions that opened, close within 24 hours, closed, were resolved, or whose resolution
-        was taken back. Readers that keep cookies find the same at `/sets/{slug}/feed.atom`.
+        Covers questions that opened, close within 24 hours, closed or were resolved, and
+        resolutions that were taken back. Clients with a session cookie find the same feed at
+        `/sets/{slug}/feed.atom`.
         """
         del actor
         site = security.site(request)

@@ -1,4 +1,4 @@
-"""Webhooks: one's own, and what they were told."""
+"""Webhooks of the actor and their deliveries."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ DeliveryId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the 
 
 
 class Webhooks(Controller):
-    """Addresses that are told of events."""
+    """Webhooks."""
 
     path = "/webhooks"
     tags = ("Webhooks",)
@@ -37,7 +37,7 @@ class Webhooks(Controller):
         writing: WriteSession,
         data: JSONBody[SkipValidation[NewWebhook]],
     ) -> WebhookMade:
-        """Tell an address of events from now on; the answer shows its secret, this once."""
+        """Send future events to an address; the response shows its secret once."""
         data = await decode_body(request, NewWebhook)
         row = await webhooks.register(
             writing,
@@ -58,7 +58,7 @@ class Webhooks(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[WebhookOut]:
-        """My webhooks, the first first."""
+        """My webhooks, oldest first."""
         rows = await webhooks.listing(
             reading, actor, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
@@ -68,21 +68,21 @@ class Webhooks(Controller):
     async def one(
         self, actor: CurrentActor, reading: ReadSession, webhook_id: WebhookId
     ) -> WebhookOut:
-        """A webhook, and whether it was disabled for failing."""
+        """A webhook, and whether it was disabled after failures."""
         return WebhookOut.of(await webhooks.get(reading, actor, webhook_id))
 
     @delete("/{webhook_id:int}", summary="Remove a webhook of mine", status_code=204)
     async def remove(
         self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
     ) -> None:
-        """Tell its address no more."""
+        """Stop deliveries to its address."""
         await webhooks.remove(writing, actor, webhook_id)
 
     @post("/{webhook_id:int}/enabling", summary="Enable a webhook of mine", status_code=200)
     async def enable(
         self, actor: CurrentActor, writing: WriteSession, webhook_id: WebhookId
     ) -> WebhookOut:
-        """Tell its address again after it was disabled; what happened meanwhile is not told."""
+        """Resume deliveries to a disabled webhook; events in between are not delivered."""
         return WebhookOut.of(await webhooks.enable(writing, actor, webhook_id))
 
     @get("/{webhook_id:int}/deliveries", summary="List a webhook's deliveries")
@@ -94,7 +94,7 @@ class Webhooks(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[DeliveryOut]:
-        """What it was told, the newest first, with every attempt."""
+        """Its deliveries, newest first, with all attempts."""
         rows = await webhooks.deliveries(
             reading, actor, webhook_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -102,7 +102,7 @@ class Webhooks(Controller):
 
     @post(
         "/{webhook_id:int}/deliveries/{delivery_id:int}/redelivery",
-        summary="Deliver once more",
+        summary="Deliver again",
         status_code=202,
     )
     async def redeliver(
@@ -112,5 +112,5 @@ class Webhooks(Controller):
         webhook_id: WebhookId,
         delivery_id: DeliveryId,
     ) -> DeliveryOut:
-        """Send a delivery again, under the same id, as soon as the worker looks."""
+        """Send a delivery again under the same id at the worker's next poll."""
         return DeliveryOut.of(*await webhooks.redeliver(writing, actor, webhook_id, delivery_id))
