@@ -1,6 +1,6 @@
-"""From a document to a set in the browser: drafted, examined as it is edited, and loaded.
+"""Drafting a set from a document in the browser: propose, validate while editing, load.
 
-Documents and sets are read in processes of their own (`questions.confined`).
+Documents and sets are parsed in separate processes (`questions.confined`).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 class DraftingQueue:
-    """Takes work of accounts in turn: one piece of an account at a time, a few in all."""
+    """Runs work for accounts: one job per account at a time, and a few in total."""
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
@@ -41,7 +41,7 @@ class DraftingQueue:
         self._waiting: Counter[int] = Counter()
 
     async def run(self, actor: Actor, work: Callable[[], Result]) -> Result:
-        """Do work in a thread; Conflict if much of the same account waits already."""
+        """Run work in a thread; Conflict if the account already has too many waiting jobs."""
         if self._waiting[actor.id] >= MOST_WAITING:
             raise Conflict("several of your documents are still being read; wait for them")
         self._waiting[actor.id] += 1
@@ -55,14 +55,14 @@ class DraftingQueue:
 
 
 async def propose(turns: DraftingQueue, actor: Actor, content: bytes, name: str, slug: str) -> str:
-    """A first set from a document, in TOML, with an implication for each thing it says may follow.
+    """Draft a set in TOML from a document, with one implication per consequence it states.
 
     Args:
-        turns: of this process.
+        turns: the queue of this process.
         actor: a curator.
         content: the document.
-        name: its file's name, whose ending says what it is, and which titles the document.
-        slug: the set's slug, or words to make it of.
+        name: the file name; its extension gives the format, and the rest the document's title.
+        slug: the set's slug, or words to derive it from.
     """
     actor.require(Role.curator, "draft a set")
     if not content.strip():
@@ -83,7 +83,7 @@ async def propose(turns: DraftingQueue, actor: Actor, content: bytes, name: str,
 
 
 def _title_and_ending(name: str) -> tuple[str, str]:
-    """What a file's name says of a document; the name itself is never one of ours."""
+    """The title and extension from a file name; the name itself is never used as a path."""
     last = re.split(r"[/\\]", name)[-1]
     stem, dot, ending = last.rpartition(".")
     if f".{ending.lower()}" not in READERS or not dot:
@@ -96,7 +96,7 @@ def _title_and_ending(name: str) -> tuple[str, str]:
 
 
 async def validate(turns: DraftingQueue, actor: Actor, toml: str) -> Examined:
-    """What the lint says of a set as it is being written."""
+    """Lint a set while it is being edited."""
     actor.require(Role.curator, "examine a set")
     if len(toml) > LONGEST:
         raise Invalid(f"a set must be at most {LONGEST:,} characters", field="toml")
@@ -112,7 +112,7 @@ async def validate(turns: DraftingQueue, actor: Actor, toml: str) -> Examined:
 
 
 async def require_ready(turns: DraftingQueue, actor: Actor, toml: str) -> QuestionSet:
-    """A written set that can be loaded; Invalid while the lint finds an error in it."""
+    """Parse a set that can be loaded; Invalid while the lint reports errors."""
     examined = await validate(turns, actor, toml)
     if examined.written is None:
         raise Invalid(examined.refusal or "the set cannot be read", field="toml")
@@ -123,7 +123,7 @@ async def require_ready(turns: DraftingQueue, actor: Actor, toml: str) -> Questi
 
 @contextmanager
 def _file(name: str, content: bytes) -> Iterator[Path]:
-    """A file of that name for as long as it is needed; drafts and sets are read from files."""
+    """A temporary file of that name, since drafts and sets are parsed from files."""
     with TemporaryDirectory(prefix="credence-") as folder:
         path = Path(folder) / name
         path.write_bytes(content)
@@ -131,5 +131,5 @@ def _file(name: str, content: bytes) -> Iterator[Path]:
 
 
 def _without(path: Path, said: str) -> str:
-    """A sentence without the name of a file that the reader does not know."""
+    """A message without the name of the temporary file, which means nothing to the reader."""
     return said.replace(f"{path}: ", "").replace(f"{path}:", "line ").replace(str(path), "it")

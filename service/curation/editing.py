@@ -1,6 +1,6 @@
-"""What curators do to questions and sets: ask, revise, close early, decide who sees; write out.
+"""Curators' edits of questions and sets: add, revise, close early, set visibility, export.
 
-A question that should not have been asked is retired by resolving it as annulled.
+To retire a question that should not exist, resolve it as annulled.
 """
 
 import re
@@ -48,7 +48,7 @@ NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `(.
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """A revision, whose it is (None: the set's file), and what it changed of the one before."""
+    """A revision, its author (None: the set's file), and its changes to the previous one."""
 
     revision: QuestionRevision
     by: str | None
@@ -56,14 +56,14 @@ class Revised:
 
 
 async def ask(
-    session: AsyncSession, actor: Actor, set_slug: str, told: dict[str, Any], reason: str
+    session: AsyncSession, actor: Actor, set_slug: str, fields: dict[str, Any], reason: str
 ) -> View:
-    """Add a question to a set; raises Invalid for what a file could not say either."""
+    """Add a question to a set; raises Invalid for anything a set's file must not contain."""
     actor.require(Role.curator, "ask a question")
     reason = optional_reason(reason)
     found = await questions.find_set(session, set_slug)
     await _lock_set(session, found.id)
-    written, content_hash = _read(told)
+    written, content_hash = _parse(fields)
     held = await session.scalar(
         select(Question.id).where(Question.set_id == found.id, Question.slug == written.slug)
     )
@@ -93,7 +93,7 @@ async def revise(
     reason: str,
     changes: dict[str, Any],
 ) -> View:
-    """Change fields of a question by a new revision.
+    """Change fields of a question in a new revision.
 
     Args:
         based_on: the number of the revision that the curator saw; Conflict if it is not the latest.
@@ -113,7 +113,7 @@ async def close(
     based_on: int,
     reason: str,
 ) -> View:
-    """Close an open question now, by a revision."""
+    """Close an open question now, with a revision."""
     view, at = await _revisable(session, actor, question_id, based_on, reason)
     _require(view, at, State.open, "only an open one can be closed")
     return await _append(session, aggregator, actor, view, reason, {"closes_at": at}, at)
@@ -129,7 +129,7 @@ async def reopen(
     reason: str,
     closes_at: datetime,
 ) -> View:
-    """Take forecasts on a closed question again, until a later close, by a revision."""
+    """Accept forecasts on a closed question again until a later close, with a revision."""
     view, at = await _revisable(session, actor, question_id, based_on, reason)
     _require(view, at, State.closed, "only a closed one can be reopened")
     if closes_at <= at:
@@ -138,19 +138,19 @@ async def reopen(
 
 
 def _require(view: View, at: datetime, state: State, allowed: str) -> None:
-    found = view.state(at)
-    if found is not state:
-        raise Conflict(f"question {view.id} is {found}; {allowed}", current={"state": found})
+    actual = view.state(at)
+    if actual is not state:
+        raise Conflict(f"question {view.id} is {actual}; {allowed}", current={"state": actual})
 
 
 async def findings(session: AsyncSession, view: View) -> list[Finding]:
-    """What the lint says of a question as it now is, its set's waivers applied.
+    """The lint's findings for a question in its current revision, with the set's waivers applied.
 
-    What it says of a whole set, or leaves to a person, is for the file.
+    Findings about the whole set, and reminders for reviewers, are reported for files only.
     """
-    found = await questions.find_set(session, view.set_slug)
+    question_set = await questions.find_set(session, view.set_slug)
     try:
-        written = await _whole(session, found, [view])
+        written = await _whole(session, question_set, [view])
     except Conflict:
         return []
     return [one for one in lint(written) if one.question == view.question.slug]
@@ -165,11 +165,11 @@ async def decide_visibility(
     reveal_at: datetime | None = None,
     reason: str,
 ) -> SetPolicy:
-    """Decide when forecasters see what others believe of a set's questions, from now on.
+    """Decide when forecasters see others' forecasts on a set's questions, from now on.
 
     Args:
-        visibility: always, after one's own forecast, or from `reveal_at` on.
-        reveal_at: given under the visibility of that name, and only then.
+        visibility: always, after the viewer's own forecast, or from `reveal_at` on.
+        reveal_at: required for the visibility `reveal_at`, and allowed only then.
         reason: why; required.
     """
     actor.require(Role.curator, "decide what forecasters see")
@@ -178,18 +178,18 @@ async def decide_visibility(
         raise Invalid(
             "reveal_at must be given if visibility is reveal_at, and only then", field="reveal_at"
         )
-    found = await questions.find_set(session, set_slug)
-    await _lock_set(session, found.id)
-    held = await questions.policy(session, found.id)
+    question_set = await questions.find_set(session, set_slug)
+    await _lock_set(session, question_set.id)
+    policy = await questions.policy(session, question_set.id)
     if (visibility, reveal_at) == (
-        (held.visibility, held.reveal_at) if held else (Visibility.always, None)
+        (policy.visibility, policy.reveal_at) if policy else (Visibility.always, None)
     ):
         raise Conflict(
             f"set {set_slug!r} already has this visibility", current={"visibility": visibility}
         )
     row = SetPolicy(
-        set_id=found.id,
-        number=held.number + 1 if held else 1,
+        set_id=question_set.id,
+        number=policy.number + 1 if policy else 1,
         visibility=visibility,
         reveal_at=reveal_at,
         account_id=actor.id,
@@ -204,30 +204,30 @@ async def decide_visibility(
 async def archive(
     session: AsyncSession, actor: Actor | None, set_slug: str, *, archived: bool
 ) -> QuestionSet:
-    """Take a set out of lists and boards, or put it back; doing it again changes nothing.
+    """Remove a set from lists and leaderboards, or restore it; repeating this changes nothing.
 
-    It stays at its address, with its questions, and they go on. `None` is the command.
+    Its address and questions remain available and active. `None` stands for the command line.
     """
     if actor is not None:
         actor.require(Role.curator, "archive a set")
-    found = await questions.find_set(session, set_slug)
+    question_set = await questions.find_set(session, set_slug)
     changed = await session.scalar(
         update(QuestionSet)
-        .where(QuestionSet.id == found.id, questions.listed(archived=not archived))
+        .where(QuestionSet.id == question_set.id, questions.listed(archived=not archived))
         .values(archived_at=now() if archived else None)
         .returning(QuestionSet.id)
     )
     if changed is not None:
         action = "set.archived" if archived else "set.unarchived"
-        await audit_log.record(session, actor.id if actor else None, action, set_id=found.id)
-    await session.refresh(found)
-    return found
+        await audit_log.record(session, actor.id if actor else None, action, set_id=question_set.id)
+    await session.refresh(question_set)
+    return question_set
 
 
 async def revisions(
     session: AsyncSession, question_id: int, *, after: int, limit: int
 ) -> list[Revised]:
-    """The next revisions of a question after a number, the first first, with what they changed."""
+    """The revisions of a question after a number, oldest first, with their changes."""
     rows = await session.execute(
         select(QuestionRevision, Account.name)
         .outerjoin(Account, Account.id == QuestionRevision.account_id)
@@ -236,47 +236,54 @@ async def revisions(
         .limit(limit + 1)
     )
     known: list[tuple[QuestionRevision, str | None]] = [(row, by) for row, by in rows]
-    found = [
+    changed = [
         Revised(row, by, [FIELD_OF.get(name, name) for name in audit_log.changes(before, row)])
         for (before, _), (row, by) in pairwise(known)
     ]
     first = [Revised(row, by, []) for row, by in known[:1] if row.number > after]
-    return [*first, *found][:limit]
+    return [*first, *changed][:limit]
 
 
 async def export(session: AsyncSession, actor: Actor, set_slug: str) -> str:
-    """A set as one TOML file, as it is now, drafts too; Conflict if it never was such a file."""
+    """The current set as one TOML file, with drafts; Conflict if it cannot be expressed as one."""
     actor.require(Role.curator, "export a set")
-    found = await questions.find_set(session, set_slug)
-    query = questions.views_query(None).where(Question.set_id == found.id).order_by(Question.id)
-    return dump_set(await _whole(session, found, await questions.views(session, query)))
-
-
-async def _whole(session: AsyncSession, found: QuestionSet, views: Sequence[View]) -> WrittenSet:
-    """A set with some of its questions as its file would say it; Conflict if none could."""
-    implications = await session.scalars(
-        select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
+    question_set = await questions.find_set(session, set_slug)
+    query = (
+        questions.views_query(None).where(Question.set_id == question_set.id).order_by(Question.id)
     )
-    policy = await questions.policy(session, found.id)
-    told = {
+    return dump_set(await _whole(session, question_set, await questions.views(session, query)))
+
+
+async def _whole(
+    session: AsyncSession, question_set: QuestionSet, views: Sequence[View]
+) -> WrittenSet:
+    """A set and some of its questions in the file's format; Conflict if it cannot express them."""
+    implications = await session.scalars(
+        select(Implication)
+        .where(Implication.set_id == question_set.id)
+        .order_by(Implication.position)
+    )
+    policy = await questions.policy(session, question_set.id)
+    fields = {
         "version": SCHEMA_VERSION,
-        "slug": found.slug,
-        "title": found.title,
-        "description": found.description,
-        "defaults": found.defaults,
+        "slug": question_set.slug,
+        "title": question_set.title,
+        "description": question_set.description,
+        "defaults": question_set.defaults,
         "visibility": policy.visibility if policy else Visibility.always,
         "reveal_at": policy.reveal_at if policy else None,
-        "document": found.document,
-        "review": found.review,
-        "waivers": found.waivers,
-        "implications": [_told(one) for one in implications],
-        "questions": [_written(view) for view in views],
+        "document": question_set.document,
+        "review": question_set.review,
+        "waivers": question_set.waivers,
+        "implications": [_implication_fields(one) for one in implications],
+        "questions": [_question_fields(view) for view in views],
     }
     try:
-        return msgspec.convert(told, WrittenSet)
+        return msgspec.convert(fields, WrittenSet)
     except msgspec.ValidationError as error:
         raise Conflict(
-            f"set {found.slug!r} holds what a set's file cannot say, as it was not made from one: "
+            f"set {question_set.slug!r} was not loaded from a file and holds values that a set's "
+            "file cannot express: "
             f"{error}"
         ) from error
 
@@ -288,7 +295,7 @@ async def _lock_set(session: AsyncSession, set_id: int) -> None:
 async def _revisable(
     session: AsyncSession, actor: Actor, question_id: int, based_on: int, reason: str
 ) -> tuple[View, datetime]:
-    """The locked question, if it may be revised, and the moment."""
+    """The locked question, if it may be revised, and the time of the revision."""
     actor.require(Role.curator, "revise a question")
     reason = required_reason(reason, "for forecasters to read")
     await questions.lock(session, [question_id])
@@ -317,12 +324,14 @@ async def _append(
     changes: dict[str, Any],
     at: datetime,
 ) -> View:
-    told = _written(view) | msgspec.to_builtins(changes)
-    written, content_hash = _read(told)
+    fields = _question_fields(view) | msgspec.to_builtins(changes)
+    written, content_hash = _parse(fields)
     if content_hash == view.revision.content_hash:
         raise Invalid("changes must change something", field="changes")
     if written.slug != view.question.slug:
-        raise Invalid("slug must stay: files and links know the question by it", field="slug")
+        raise Invalid(
+            "slug must stay the same: files and links identify the question by it", field="slug"
+        )
     has_forecasts = await session.scalar(
         select(Forecast.id).where(Forecast.question_id == view.id).limit(1)
     )
@@ -340,7 +349,7 @@ async def _append(
 
 
 def _require_kept(view: View, written: WrittenQuestion, at: datetime) -> None:
-    """Refuse a revision that would make forecasts that were taken no longer count."""
+    """Reject a revision that would invalidate accepted forecasts."""
     if written.draft:
         raise Invalid("draft must stay false once there are forecasts", field="draft")
     if written.opens_at != view.revision.opens_at:
@@ -359,56 +368,56 @@ async def _implications(
             Implication.set_id == set_id, Implication.slug == written.implication
         )
     )
-    found: dict[str, int] = dict(rows.all())
-    if not found:
+    ids: dict[str, int] = dict(rows.all())
+    if not ids:
         raise Invalid(
             f"implication must be one of the set's, not {written.implication!r}",
             field="implication",
         )
-    return found
+    return ids
 
 
-def _told(row: Implication) -> dict[str, Any]:
+def _implication_fields(row: Implication) -> dict[str, Any]:
     names = ("slug", "section", "paraphrase", "hedge", "actors", "premise", "premise_note")
     return {name: getattr(row, name) for name in (*names, "uncovered")}
 
 
-def _written(view: View) -> dict[str, Any]:
-    """A question as a file would say it, in JSON's types."""
+def _question_fields(view: View) -> dict[str, Any]:
+    """A question in the file's format, as JSON types."""
     own = {"slug": view.question.slug, "implication": view.implication_slug, "kind": "binary"}
     rest = {name: getattr(view.revision, name) for name in FIELDS if name not in own}
-    told: dict[str, Any] = msgspec.to_builtins(own | rest)
-    return told
+    fields: dict[str, Any] = msgspec.to_builtins(own | rest)
+    return fields
 
 
-def _read(told: dict[str, Any]) -> tuple[WrittenQuestion, str]:
-    """A question and the hash of what it says; Invalid as a file's loading would refuse it."""
+def _parse(fields: dict[str, Any]) -> tuple[WrittenQuestion, str]:
+    """A question and its content hash; raises Invalid for errors as loading a file does."""
     try:
-        written = msgspec.convert(told, WrittenQuestion)
+        written = msgspec.convert(fields, WrittenQuestion)
         return written, question_hash(written)
     except msgspec.ValidationError as error:
-        raise _refused(str(error)) from error
+        raise _invalid(str(error)) from error
     except OverflowError as error:
         raise Invalid("a time must be in the years 1 to 9999 of UTC", field="body") from error
 
 
-def _refused(message: str) -> Invalid:
-    """What msgspec says of a question in the sentence of the format, with the field."""
-    said, _, place = message.partition(" - at `$")
+def _invalid(message: str) -> Invalid:
+    """A msgspec error as a sentence of the question format, with the field."""
+    detail, _, place = message.partition(" - at `$")
     place = place.strip("`.")
-    if named := NAMED.fullmatch(said):
+    if named := NAMED.fullmatch(detail):
         field = ".".join(part for part in (place, named[2]) if part)
         missing = named[1].startswith("missing")
         return Invalid(f"{field} is {'missing' if missing else 'an unknown field'}", field=field)
-    if order := re.match(r"(\w+) must ", said):
+    if order := re.match(r"(\w+) must ", detail):
         field = ".".join(part for part in (place, order[1]) if part)
-        return Invalid(field + said.removeprefix(order[1]), field=field)
+        return Invalid(field + detail.removeprefix(order[1]), field=field)
     allowed = _allowed(place)
     return Invalid(f"{place} must be {allowed}" if allowed else message, field=place or "body")
 
 
 def _allowed(place: str) -> str | None:
-    """What the format says of a field, such as `sources[0].url`; None if it says nothing."""
+    """The format's description of a field, such as `sources[0].url`; None if it has none."""
     outer, _, inner = place.partition("].")
     hints = get_type_hints(Source if inner else WrittenQuestion, include_extras=True)
     kind = hints.get(inner or outer.partition("[")[0])

@@ -1,4 +1,4 @@
-"""Resolving and taking back: one transaction appends the resolution, the scores, the aggregate."""
+"""Resolving and unresolving: one transaction appends the resolution, scores and aggregate."""
 
 from datetime import datetime
 
@@ -32,9 +32,9 @@ async def resolve(
 
     Args:
         outcome: yes, no, ambiguous or annulled; only the first two are scored.
-        occurred_at: when the answer was settled; forecasts from then on do not count. Default: now.
-        evidence_url: where the answer can be read, http or https; may be empty.
-        note: for forecasters.
+        occurred_at: when the outcome occurred; later forecasts are not scored. Default: now.
+        evidence_url: http or https URL of the evidence; may be empty.
+        note: a note for forecasters.
     """
     actor.require(Role.curator, "resolve a question")
     if outcome is Outcome.unresolved:
@@ -59,8 +59,8 @@ async def resolve(
         )
     await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
-    found = await scores.score(session, [view])
-    await aggregator.publish(session, [view], cause=Cause.resolution, at=at, found=found)
+    scored = await scores.score(session, [view])
+    await aggregator.publish(session, [view], cause=Cause.resolution, at=at, found=scored)
     return view
 
 
@@ -72,7 +72,7 @@ async def unresolve(
     *,
     reason: str = "",
 ) -> View:
-    """Take the resolution back: its scores no longer count, and the question goes on.
+    """Take a resolution back: its scores no longer count, and the question is live again.
 
     Args:
         reason: why, for forecasters.
@@ -85,30 +85,32 @@ async def unresolve(
     view = await questions.get(session, question_id, actor=actor)
     if view.resolved is None:
         raise Conflict(f"question {question_id} is not resolved", current={"state": view.state(at)})
-    held = view.resolved
-    await _append(session, head, view, actor, Outcome.unresolved, held.occurred_at, "", reason, at)
+    resolution = view.resolved
+    await _append(
+        session, head, view, actor, Outcome.unresolved, resolution.occurred_at, "", reason, at
+    )
     view = await questions.get(session, question_id)
     await aggregator.publish(session, [view], cause=Cause.unresolution, at=at)
     return view
 
 
 async def count(session: AsyncSession) -> int:
-    """How many resolutions (and takings back) there are; it only grows."""
+    """The number of resolutions and unresolutions; it never decreases."""
     return int(await session.scalar(select(func.count()).select_from(Resolution)) or 0)
 
 
 async def _require_resolvable(session: AsyncSession, view: View, at: datetime) -> None:
-    state, held = view.state(at), view.resolved
-    if held is not None:
-        curator = await session.get_one(Account, held.account_id)
+    state, resolution = view.state(at), view.resolved
+    if resolution is not None:
+        curator = await session.get_one(Account, resolution.account_id)
         raise Conflict(
-            f"question {view.id} was already resolved: {held.outcome}, by {curator.name} at "
-            f"{held.created_at.isoformat()}; take that back first",
+            f"question {view.id} was already resolved: {resolution.outcome}, by {curator.name} at "
+            f"{resolution.created_at.isoformat()}; take that back first",
             current={
                 "state": state,
-                "outcome": held.outcome,
+                "outcome": resolution.outcome,
                 "by": curator.name,
-                "resolved_at": held.created_at,
+                "resolved_at": resolution.created_at,
             },
         )
     if state in {State.draft, State.upcoming}:

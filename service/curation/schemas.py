@@ -1,4 +1,4 @@
-"""What curators send, and what they get back."""
+"""JSON bodies of curators' requests and responses."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from service.web.schemas import Id, Moment, NewOutcome, StoredText
 
 
 class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
-    """What a curator says became of a question."""
+    """The outcome of a question, as a curator reports it."""
 
     outcome: NewOutcome
     occurred_at: Moment | None = None
@@ -24,33 +24,33 @@ class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewQuestion(msgspec.Struct, forbid_unknown_fields=True):
-    """A question to add to a set; `question` has the fields of a question in a set's file."""
+    """A question to add to a set; `question` has the same fields as in a set's file."""
 
     question: dict[str, Any]
     reason: StoredText = ""
 
 
 class NewClosing(msgspec.Struct, forbid_unknown_fields=True):
-    """An early close: the revision that the curator saw, and why."""
+    """An early close: the revision it is based on, and the reason."""
 
     based_on: Id
     reason: StoredText
 
 
 class NewReopening(NewClosing, kw_only=True):
-    """A reopening: the revision that the curator saw, why, and the later close."""
+    """A reopening: the revision it is based on, the reason, and the later close."""
 
     closes_at: Moment
 
 
 class NewRevision(NewClosing, kw_only=True):
-    """An edit: `changes` has the fields to change, as in a set's file, with their new values."""
+    """An edit: `changes` maps the fields to change, as in a set's file, to new values."""
 
     changes: dict[str, Any]
 
 
 class FindingOut(msgspec.Struct):
-    """What the lint says of a question: a rule, how grave, what is wrong, what to write instead."""
+    """A lint finding for a question: rule, severity, problem, and suggested fix."""
 
     rule: str
     severity: Severity
@@ -58,13 +58,13 @@ class FindingOut(msgspec.Struct):
     fix: str
 
     @classmethod
-    def of(cls, found: Finding) -> "FindingOut":
+    def of(cls, finding: Finding) -> "FindingOut":
         """From the lint's finding."""
-        return cls(found.rule, found.severity, found.sentence, found.fix)
+        return cls(finding.rule, finding.severity, finding.sentence, finding.fix)
 
 
 class EditedQuestion(QuestionDetail):
-    """A question that was just written, and what the lint says of it."""
+    """A question after an edit, with its lint findings."""
 
     findings: list[FindingOut]
 
@@ -73,14 +73,14 @@ class EditedQuestion(QuestionDetail):
         """From the question and the findings."""
         return cls(
             **{name: getattr(detail, name) for name in detail.__struct_fields__},
-            findings=[FindingOut.of(one) for one in findings],
+            findings=[FindingOut.of(finding) for finding in findings],
         )
 
 
 class RevisionOut(msgspec.Struct):
-    """A revision of a question; `revised_by` is null where the set's file says so.
+    """A revision of a question; `revised_by` is null for revisions from the set's file.
 
-    `changed` names the fields that differ from the revision before.
+    `changed` names the fields that differ from the previous revision.
     """
 
     number: int
@@ -93,7 +93,7 @@ class RevisionOut(msgspec.Struct):
 
     @classmethod
     def of(cls, one: Revised) -> "RevisionOut":
-        """From the revision with its author and what it changed."""
+        """From the revision with its author and changes."""
         row = one.revision
         return cls(
             row.number, row.title, row.created_at, row.content_hash, one.by, row.reason, one.changed
@@ -101,7 +101,7 @@ class RevisionOut(msgspec.Struct):
 
 
 class NewVisibility(msgspec.Struct, forbid_unknown_fields=True):
-    """When forecasters are to see what others believe, and why."""
+    """When forecasters may see others' forecasts, and the reason."""
 
     visibility: Visibility
     reason: StoredText

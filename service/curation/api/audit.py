@@ -1,4 +1,4 @@
-"""The audit log, whole for curators and a question's for those who see the question."""
+"""The audit log: complete for curators, and per question for everyone who can see it."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ class Audit(Controller):
     path = "/"
     tags = ("Audit",)
 
-    @get("/audit", summary="List what was done (curators)", responses=MAY_REFUSE)
+    @get("/audit", summary="List the audit log (curators)", responses=MAY_REFUSE)
     async def listing(
         self,
         actor: CurrentActor,
@@ -39,22 +39,24 @@ class Audit(Controller):
         set_slug: SetSlug = None,
         question: Annotated[
             int | None,
-            QueryParameter(ge=1, le=LARGEST_ID, description="only to this question, by its id"),
+            QueryParameter(ge=1, le=LARGEST_ID, description="filter by question id"),
         ] = None,
         by: Annotated[
             int | None,
-            QueryParameter(ge=1, le=LARGEST_ID, description="only by this account, by its id"),
+            QueryParameter(ge=1, le=LARGEST_ID, description="filter by account id"),
         ] = None,
         action: Annotated[
             str | None,
             QueryParameter(
-                max_length=50, pattern=WITHOUT_NUL, description="only this: `question.resolved` …"
+                max_length=50,
+                pattern=WITHOUT_NUL,
+                description="filter by action, such as `question.resolved`",
             ),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[EntryOut]:
-        """Every act on sets, questions, comments and accounts, the newest first."""
+        """Every action on sets, questions, comments and accounts, newest first."""
         actor.require(Role.curator, "read the audit log")
         found = await questions.find_set(reading, set_slug) if set_slug is not None else None
         entries = await audit_log.listing(
@@ -68,7 +70,7 @@ class Audit(Controller):
         )
         return _page(entries, limit)
 
-    @get("/questions/{question_id:int}/audit", summary="List what was done to a question")
+    @get("/questions/{question_id:int}/audit", summary="List a question's audit log")
     async def of_question(
         self,
         actor: CurrentActor,
@@ -77,7 +79,7 @@ class Audit(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[EntryOut]:
-        """Who asked, revised, closed, resolved it, and why, the newest first."""
+        """Who added, revised, closed or resolved the question, and why, newest first."""
         view = await questions.get(reading, question_id, actor=actor)
         entries = await audit_log.listing(
             reading,

@@ -34,7 +34,7 @@ from service.web.schemas import Page
 async def detailed(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
 ) -> QuestionDetail:
-    """A question with its present aggregate as the actor sees it."""
+    """A question with its current aggregate as the actor sees it."""
     readings = await aggregator.current(session, actor, [view])
     return QuestionDetail.of(view, readings[view.id], now())
 
@@ -42,7 +42,7 @@ async def detailed(
 async def edited(
     session: AsyncSession, aggregator: Aggregator, actor: Actor, view: View
 ) -> EditedQuestion:
-    """A question that was just written, with what the lint says of it."""
+    """A question after an edit, with its lint findings."""
     found = await editing.findings(session, view)
     return EditedQuestion.after(await detailed(session, aggregator, actor, view), found)
 
@@ -62,7 +62,7 @@ class Editing(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[RevisionOut]:
-        """Every revision, the first first: whose it is, why, and which fields it changed."""
+        """Every revision, oldest first, with its author, reason and changed fields."""
         view = await questions.get(reading, question_id, actor=actor)
         rows = await editing.revisions(
             reading, view.id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
@@ -79,9 +79,9 @@ class Editing(Controller):
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewRevision]],
     ) -> EditedQuestion:
-        """Change fields by a new revision with a reason; publish a draft with `draft` false.
+        """Change fields in a new revision with a reason; publish a draft with `draft` false.
 
-        `findings` is what the lint says of the question as it now is; it stops nothing.
+        `findings` lists the lint's findings for the new revision; they do not block the edit.
         """
         data = await decode_body(request, NewRevision)
         view = await editing.revise(
@@ -105,7 +105,7 @@ class Editing(Controller):
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewClosing]],
     ) -> QuestionDetail:
-        """Take no more forecasts from now on, by a revision with a reason."""
+        """Stop accepting forecasts now, with a revision and a reason."""
         data = await decode_body(request, NewClosing)
         view = await editing.close(
             writing,
@@ -127,7 +127,7 @@ class Editing(Controller):
         question_id: QuestionId,
         data: JSONBody[SkipValidation[NewReopening]],
     ) -> QuestionDetail:
-        """Take forecasts again until a later close, by a revision with a reason."""
+        """Accept forecasts again until a later close, with a revision and a reason."""
         data = await decode_body(request, NewReopening)
         view = await editing.reopen(
             writing,

@@ -34,7 +34,7 @@ class Resolutions(Controller):
         data: JSONBody[SkipValidation[NewResolution]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[QuestionDetail]:
-        """Resolve and score in one step; forecasts from `occurred_at` on do not count."""
+        """Resolve and score in one step; forecasts from `occurred_at` on are not scored."""
         data = await decode_body(request, NewResolution)
         occurred_at = utc(data.occurred_at)
 
@@ -71,7 +71,7 @@ class Resolutions(Controller):
         ] = "",
         idempotency_key: IdempotencyKey = None,
     ) -> Response[QuestionDetail]:
-        """The question goes on as if it had not been resolved; the record keeps both steps."""
+        """The question continues as if it had not been resolved; the history keeps both steps."""
 
         async def work() -> QuestionDetail:
             view = await resolutions.unresolve(

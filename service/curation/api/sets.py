@@ -1,4 +1,4 @@
-"""What curators do to a set: what is visible, the archive, more questions, its file."""
+"""Curators' edits of a set: visibility, archiving, new questions, export."""
 
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, SkipValidation
@@ -19,7 +19,7 @@ from service.web.parameters import (
 
 
 class SetEditing(Controller):
-    """What curators do to a set."""
+    """Curators' edits of a set."""
 
     path = "/sets"
     tags = ("Sets",)
@@ -33,10 +33,10 @@ class SetEditing(Controller):
         slug: Slug,
         data: JSONBody[SkipValidation[NewVisibility]],
     ) -> VisibilityOut:
-        """Show others' forecasts and the aggregates always, after one's own, or from a moment on.
+        """Show others' forecasts and aggregates always, after the viewer's own, or from a set time.
 
-        A question's own `reveal_at` goes before it. Curators always see everything, and everyone
-        sees what has resolved.
+        A question's own `reveal_at` takes precedence. Curators always see everything, and everyone
+        sees resolved questions.
         """
         data = await decode_body(request, NewVisibility)
         row = await editing.decide_visibility(
@@ -51,16 +51,16 @@ class SetEditing(Controller):
 
     @post("/{slug:str}/archive", status_code=200, summary="Archive a set (curators)")
     async def archive(self, actor: CurrentActor, writing: WriteSession, slug: Slug) -> SetOut:
-        """Take a set out of lists and boards; it stays at its address, and its questions go on.
+        """Remove a set from lists and leaderboards; its address and questions remain active.
 
-        Doing it again changes nothing.
+        Repeating this changes nothing.
         """
         found = await editing.archive(writing, actor, slug, archived=True)
         return SetOut.of(found, await questions.count(writing, found.id))
 
     @delete("/{slug:str}/archive", status_code=200, summary="Put a set back into lists (curators)")
     async def unarchive(self, actor: CurrentActor, writing: WriteSession, slug: Slug) -> SetOut:
-        """Take a set out of the archive; doing it again changes nothing."""
+        """Restore an archived set; repeating this changes nothing."""
         found = await editing.archive(writing, actor, slug, archived=False)
         return SetOut.of(found, await questions.count(writing, found.id))
 
@@ -74,9 +74,9 @@ class SetEditing(Controller):
         slug: Slug,
         data: JSONBody[SkipValidation[NewQuestion]],
     ) -> EditedQuestion:
-        """Ask something more of the set's document, in the format of a set's file.
+        """Add a question in the format of a set's file.
 
-        `findings` is what the lint says of the question; it stops nothing.
+        `findings` lists the lint's findings for the question; they do not block it.
         """
         data = await decode_body(request, NewQuestion)
         view = await editing.ask(writing, actor, slug, data.question, data.reason)
@@ -89,7 +89,7 @@ class SetEditing(Controller):
         responses=MAY_REFUSE | MAY_CONFLICT,
     )
     async def export(self, actor: CurrentActor, reading: ReadSession, slug: Slug) -> Response[str]:
-        """The set as one TOML file that loads again, drafts included."""
+        """The set as one TOML file that can be loaded again, with drafts."""
         return Response(
             await editing.export(reading, actor, slug),
             media_type="application/toml",

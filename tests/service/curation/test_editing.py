@@ -215,7 +215,9 @@ def test_an_edit_of_something_old_or_without_reason_is_refused(ids, curator, ref
         body = {"based_on": 2, "reason": reason, "changes": {"why": "So."}}
         refused(curator.post(f"/questions/{rain}/revisions", body), 422, field="reason")
     refused(revise(curator, rain, based_on=2), 422, "something", field="changes")
-    refused(revise(curator, rain, based_on=2, slug="hail"), 422, "slug must stay", field="slug")
+    refused(
+        revise(curator, rain, based_on=2, slug="hail"), 422, "slug must stay the same", field="slug"
+    )
     refused(revise(curator, rain, based_on=2, title=None), 422, field="title")
     refused(revise(curator, rain, based_on=2, colour="red"), 422, field="colour")
     assert detail(curator, rain)["revision"] == 2
@@ -361,6 +363,6 @@ def test_the_shipped_sets_come_back_with_the_same_hashes_in_another_database(
 
 def test_a_set_that_no_file_made_cannot_be_exported(question, curator, account, refused) -> None:
     question()
-    refused(curator.get("/sets/tests/export"), 409, "not made from one")
+    refused(curator.get("/sets/tests/export"), 409, "not loaded from a file")
     refused(curator.get("/sets/nothing/export"), 404)
     refused(account("ann").get("/sets/tests/export"), 403)
