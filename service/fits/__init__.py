@@ -1,1 +1,1 @@
-"""Fits of the model: when they are due, their samples and their health."""
+"""Fits of the model: scheduling, stored posteriors and model health."""

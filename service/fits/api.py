@@ -30,14 +30,14 @@ class Fits(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[FitOut]:
-        """Every fit, the newest first: accepted, refused (with the reason) or failed."""
+        """Every fit, newest first: accepted, refused (with the reason) or failed."""
         del actor
         rows = await fits.listing(reading, before=decode_id_cursor(cursor), limit=limit + 1)
         return paginate(rows, limit, FitOut.of, lambda row: row.id)
 
     @get("/{fit_id:int}", summary="Get a fit")
     async def one(self, actor: CurrentActor, reading: ReadSession, fit_id: FitId) -> FitOut:
-        """A fit with its diagnostics, seed, versions and what it learned from."""
+        """A fit with its diagnostics, seed, versions and data counts."""
         del actor
         return FitOut.of(await fits.get(reading, fit_id))
 
@@ -49,7 +49,7 @@ class Fits(Controller):
     async def inference_data(
         self, actor: CurrentActor, reading: ReadSession, fit_id: FitId
     ) -> Response[bytes]:
-        """The posterior's draws as netCDF, which `arviz.from_netcdf` reads.
+        """The posterior draws as netCDF, for `arviz.from_netcdf`.
 
         The dimensions are chain, draw, domain and, for curators only, forecaster (ids of accounts).
         """

@@ -32,7 +32,8 @@ def aggregate(
 ) -> list[Row]:
     """The aggregate of every question without an outcome, in the panel's order.
 
-    Each is as of the question's `as_of`, or its last forecast: what stood then counts.
+    Each is computed at the question's `as_of`, or at its last forecast, from the forecasts standing
+    then.
     """
     rows: list[Row] = []
     for index in np.flatnonzero(np.isnan(panel.outcome)).tolist():
@@ -67,7 +68,7 @@ def _figure(
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write the rows as CSV with a header; on an error the file that was there stays."""
+    """Write the rows as CSV with a header; on an error an existing file is kept."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)

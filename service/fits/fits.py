@@ -1,4 +1,4 @@
-"""Fits: whether one is due, what it learns from, and how an accepted one comes into force."""
+"""Fits: whether one is due, the data it uses, and how an accepted fit takes effect."""
 
 import asyncio
 import math
@@ -44,10 +44,10 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Whether the latest accepted fit is behind the resolutions, and whether to fit now.
+    """Whether the latest accepted fit lacks resolutions, and whether to fit now.
 
-    `since` is when the first of the resolutions came that are to be learned from; None where
-    nothing is to be fitted, now or in a moment.
+    `since` is the time of the first resolution that the latest fit lacks; None if no fit is due or
+    about to be due.
     """
 
     behind: bool
@@ -58,7 +58,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one fit learns from, read in one moment."""
+    """The data of one fit, read in a single transaction."""
 
     panel: Panel
     resolutions: int
@@ -67,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What became of sampling: a posterior, or the reason why there is none."""
+    """The result of sampling: a posterior, or the reason for its absence."""
 
     status: FitStatus
     reason: str = ""
@@ -81,9 +81,10 @@ async def need(
 ) -> Need:
     """Derive from the rows whether a fit is due.
 
-    It is when resolutions have come since the latest accepted fit (of those stored in the present
-    format), none in the last `quiet` (or the first of them is `longest_wait` old). A refused fit is
-    not tried again on the same resolutions, and a failed one at most `FAILURES_BEFORE_REST` times.
+    A fit is due when there are resolutions newer than the latest accepted fit in the current
+    storage format, and either none within the last `quiet` or the first of them is `longest_wait`
+    old. A refused fit is not repeated on the same resolutions, and a failed one at most
+    `FAILURES_BEFORE_REST` times.
     """
     present = await resolutions.count(session)
     known = await covered(session)
@@ -107,7 +108,7 @@ async def need(
 
 
 async def covered(session: AsyncSession) -> int:
-    """How many resolutions the latest accepted fit of the present format has learned from."""
+    """The number of resolutions in the latest accepted fit of the current storage format."""
     found = await session.scalar(
         select(Fit.resolutions)
         .where(Fit.status == FitStatus.accepted, Fit.format == FORMAT)
@@ -118,9 +119,9 @@ async def covered(session: AsyncSession) -> int:
 
 
 async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:
-    """When the newest and the oldest of the last `count` resolutions were recorded.
+    """The times of the newest and oldest of the last `count` resolutions.
 
-    A time that cannot be read delays no fit.
+    Times that cannot be decoded do not delay a fit.
     """
     last = select(Resolution.created_at).order_by(Resolution.id.desc()).limit(count).subquery()
     ends = (
@@ -131,7 +132,7 @@ async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetim
 
 
 async def read_job(session: AsyncSession) -> Job:
-    """Read what a fit learns from: every question resolved yes or no, and whose forecasts stood."""
+    """Read the data of a fit: every question resolved yes or no, with its forecasts."""
     started_at = now()
     present = await resolutions.count(session)
     scored = questions.views_query(None).where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
@@ -197,10 +198,10 @@ def _seconds(at: datetime | None) -> float:
 async def record(
     database: Database, aggregator: Aggregator, job: Job, sampled: Sampled, *, seed: int
 ) -> Fit:
-    """Store a fit whatever became of it; an accepted one then renews every pending aggregate.
+    """Store a fit with any status; an accepted one then renews every pending aggregate.
 
-    The renewal goes in short transactions: a reader in between computes with the new fit, and one
-    that is cut off loses nothing.
+    The renewal uses short transactions: concurrent readers compute with the new fit, and an
+    interrupted renewal loses nothing.
     """
     async with database.write() as session:
         fit = _fit(job, sampled, seed)
@@ -227,7 +228,7 @@ def _summaries(fit_id: int, found: Summaries | None) -> Iterator[ForecasterSumma
 
 
 async def renew(database: Database, aggregator: Aggregator) -> int:
-    """Publish the aggregate of every unresolved question with forecasts; how many there were."""
+    """Publish the aggregate of every unresolved question with forecasts; returns their number."""
     async with database.read() as session:
         pending = await _pending(session)
     for first in range(0, len(pending), BATCH):
@@ -294,10 +295,9 @@ async def get(session: AsyncSession, fit_id: int, *, with_posterior: bool = Fals
 
 
 async def inference_data(session: AsyncSession, actor: Actor, fit_id: int) -> bytes:
-    """The draws of an accepted fit as netCDF; NotFound says why there are none.
+    """The draws of an accepted fit as netCDF; NotFound gives the reason if there are none.
 
-    The skill of each forecaster is part of a record that they may keep to themselves, so only
-    curators get it.
+    Forecasters may keep their track record private, so only curators receive the skill of each.
     """
     fit = await get(session, fit_id, with_posterior=True)
     if fit.posterior is None:
@@ -316,7 +316,7 @@ def _netcdf(stored: bytes, *, forecasters: bool) -> bytes:
 
 
 async def listing(session: AsyncSession, *, before: int | None, limit: int) -> list[Fit]:
-    """Fits, the newest first, from before an id on."""
+    """Fits before an id, newest first."""
     query = select(Fit).order_by(Fit.id.desc()).limit(limit)
     if before is not None:
         query = query.where(Fit.id < before)

@@ -1,4 +1,4 @@
-"""Whether the model's answers deserve trust now, and why not."""
+"""Health of the model: whether its aggregates are up to date and sound."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +17,11 @@ PATIENCE: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """The fit in force (None: the prior answers), the latest attempt, and what is wrong.
+    """The fit in force (None: the prior), the latest attempt, and any warning.
 
     `unreadable` is the latest accepted fit if its stored posterior cannot be read, so that an
-    earlier one answers. `waiting_since` is when the first resolution came that a fit is to learn
-    from, if any.
+    earlier one is in force. `waiting_since` is the time of the first resolution that awaits a fit,
+    if any.
     """
 
     in_force: Fit | None
@@ -35,16 +35,16 @@ class ModelHealth:
 async def model_health(
     session: AsyncSession, aggregator: Aggregator, *, reread: bool = False
 ) -> ModelHealth:
-    """The state of the model, with a warning where its answers lack what they should have.
+    """The state of the model, with a warning if its aggregates are outdated.
 
-    That is where a posterior cannot be read, a fit was refused or failed, or none was made within
-    a day.
+    This is the case if a posterior cannot be read, a fit was refused or failed, or none was
+    completed within a day.
 
     Args:
         session: a read transaction.
-        aggregator: what answers in this process.
-        reread: read the stored posteriors again, which takes milliseconds: one may have been
-            damaged since it was loaded.
+        aggregator: the aggregator of this process.
+        reread: read the stored posteriors again (a few milliseconds), since one may have been
+            damaged after loading.
     """
     belief = await (aggregator.check(session) if reread else aggregator.belief(session))
     in_force = await session.get(Fit, belief.fit_id) if belief.fit_id is not None else None

@@ -1,4 +1,4 @@
-"""Fits of the model and the health of the service, as the API gives them."""
+"""JSON bodies of model fits and of the service's health."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from service.models import Fit
 
 
 class FitOut(msgspec.Struct):
-    """A fit and what became of it."""
+    """A fit and its result."""
 
     id: int
     status: str
@@ -37,13 +37,13 @@ class FitOut(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """Whether the process runs."""
+    """Liveness of the process."""
 
     status: Literal["ok"]
 
 
 class Readiness(msgspec.Struct):
-    """Whether the service can serve (`reason` says why not), and how its model is."""
+    """Readiness of the service (`reason` if it is not ready), and the state of its model."""
 
     status: Literal["ok", "unavailable"]
     reason: str = ""
