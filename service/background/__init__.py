@@ -1,1 +1,1 @@
-"""The worker, its tasks and its health."""
+"""Background work: the worker, tasks, health and metrics."""

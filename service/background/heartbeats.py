@@ -1,4 +1,4 @@
-"""Workers: which are alive, what they do now and how far they are, and what waits to be done."""
+"""Workers: which are alive, their jobs and progress, and the pending work."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from service.models import Task, WebhookDelivery, Worker
 from service.settings import Settings
 
 BEATS: Final = 6
-"""How often a worker says that it is alive within the time after which it counts as lost."""
+"""Heartbeats within the time after which a silent worker counts as lost."""
 KEPT: Final = timedelta(days=1)
 
 
 class Progress(NamedTuple):
-    """How far a fit is: its stage in words, and how many of its transitions are sampled."""
+    """Progress of a fit: its stage, and the number of sampled transitions."""
 
     stage: str = ""
     drawn: int = 0
@@ -32,9 +32,9 @@ IDLE: Final = Progress()
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """The workers of the last day, the lost ones too, and what there is to do for them.
+    """The workers of the last day, including lost ones, and the pending work.
 
-    That is a refit (and why it is not made now, if it is not), deliveries and tasks.
+    Pending work is a refit (or the reason why none is due), deliveries and tasks.
     """
 
     workers: Sequence[Worker]
@@ -50,7 +50,7 @@ class Background:
 async def record_heartbeat(
     session: AsyncSession, name: str, doing: str, progress: Progress = IDLE
 ) -> None:
-    """Note that a worker is alive, and what it does; those long gone are forgotten."""
+    """Record that a worker is alive and its job; workers lost long ago are deleted."""
     at = now()
     worker = await session.scalar(select(Worker).where(Worker.name == name))
     if worker is None:
@@ -64,18 +64,18 @@ async def record_heartbeat(
 
 
 async def deregister(session: AsyncSession, name: str) -> None:
-    """Forget a worker that ends in order."""
+    """Deregister a worker that shut down cleanly."""
     await session.execute(delete(Worker).where(Worker.name == name))
 
 
 async def alive(session: AsyncSession, patience: timedelta) -> Sequence[str]:
-    """The names of the workers that were seen in the last `patience`."""
+    """The names of the workers with a heartbeat within the last `patience`."""
     names = await session.scalars(select(Worker.name).where(Worker.seen_at >= now() - patience))
     return names.all()
 
 
 async def refitting(session: AsyncSession, patience: timedelta) -> int:
-    """How many workers refit now."""
+    """The number of workers that are refitting."""
     query = select(func.count()).where(
         Worker.seen_at >= now() - patience, Worker.doing.contains("refit")
     )
@@ -83,12 +83,12 @@ async def refitting(session: AsyncSession, patience: timedelta) -> int:
 
 
 def patience(settings: Settings) -> timedelta:
-    """After how long without a sign a worker counts as lost."""
+    """The time without a heartbeat after which a worker counts as lost."""
     return timedelta(seconds=settings.worker_patience_seconds)
 
 
 async def background(session: AsyncSession, settings: Settings) -> Background:
-    """The workers, those seen last first, and what there is to do, derived from the rows."""
+    """The workers, most recently seen first, and the pending work, derived from the rows."""
     at = now()
     need = await fits.need(
         session,

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: requests as they are counted, and the state as the rows have it."""
+"""Metrics for Prometheus: request counters, and the state derived from the rows."""
 
 import logging
 from datetime import datetime, timedelta
@@ -32,46 +32,48 @@ def _gauge(name: str, about: str, *labels: str) -> Gauge:
 
 
 DATABASE_UP: Final = _gauge("database_up", "1 if the database answered this request, else 0")
-FITS: Final = _gauge("fits", "Fits that were stored, by what became of them", "status")
+FITS: Final = _gauge("fits", "Stored fits, by status", "status")
 FITTED: Final = _gauge(
-    "fit_timestamp_seconds", "When the last fit came to this, in Unix time; 0: never", "status"
+    "fit_timestamp_seconds", "Unix time of the last fit with this status; 0: never", "status"
 )
 FIT: Final = _gauge("fit_in_force", "Id of the fit that aggregates use; 0: the prior")
 UNREADABLE: Final = _gauge(
     "fit_unreadable", "1 if the posterior of the latest accepted fit cannot be read, else 0"
 )
 FIT_AGE: Final = _gauge("fit_age_seconds", "Seconds since the fit in force was accepted; 0: none")
-FIT_BEHIND: Final = _gauge("fit_behind", "1 if resolutions wait to be learned from, else 0")
+FIT_BEHIND: Final = _gauge("fit_behind", "1 if resolutions await a fit, else 0")
 JOBS: Final = _gauge(
     "jobs",
-    "Background jobs, by kind and how they stand; failed: refits, 1 if the latest was not "
+    "Background jobs, by kind and status; failed: refits, 1 if the latest was not "
     "accepted; tasks, within a day",
     "kind",
     "status",
 )
 WAITS: Final = _gauge(
-    "jobs_waited_seconds", "Seconds that the first queued job of a kind has waited; 0: none", "kind"
+    "jobs_waited_seconds",
+    "Seconds that the oldest queued job of a kind has waited; 0: none",
+    "kind",
 )
 DUE: Final = _gauge("deliveries_due", "Webhook deliveries that are due")
-WAITED: Final = _gauge("deliveries_waited_seconds", "Seconds that the first of them has been due")
-DISABLED: Final = _gauge("webhooks_disabled", "Webhooks that were disabled for failing")
+WAITED: Final = _gauge("deliveries_waited_seconds", "Seconds that the oldest of them has been due")
+DISABLED: Final = _gauge("webhooks_disabled", "Webhooks disabled after failures")
 
 
 class Metrics(PrometheusController):
-    """What Prometheus scrapes: this process's requests, and the whole installation's state."""
+    """Metrics to scrape: requests of this process, and the state of the whole installation."""
 
     include_in_schema = False
 
     @get(opt={"public": True})
     async def get(self, request: AppRequest) -> Response[bytes]:
-        """Read the state, and answer with it and what this process counted."""
+        """Respond with the current state and the counters of this process."""
         try:
             request.app.state.database.require_file()
             async with request.app.state.database.read() as session:
                 await _measure(session, request.app.state)
             DATABASE_UP.set(1)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("the metrics lack the database's: %s", error)
+            log.warning("metrics from the database are missing: %s", error)
             DATABASE_UP.set(0)
         answer: Response[bytes] = await super().get.fn(self)
         return answer
@@ -110,7 +112,7 @@ async def _measure(session: AsyncSession, state: State) -> None:
 async def _measure_jobs(
     session: AsyncSession, judged: ModelHealth, patience: timedelta, at: datetime
 ) -> None:
-    """What is queued, running and failed: in the rows, so it is told also while no worker runs."""
+    """Queued, running and failed jobs, derived from the rows, hence also without a worker."""
     counts = {(kind, status): 0 for kind in ("refit", *TaskKind) for status in LIVE}
     waited = dict.fromkeys(("refit", *TaskKind), 0.0)
     running = await heartbeats.refitting(session, patience)

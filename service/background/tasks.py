@@ -1,7 +1,7 @@
-"""Tasks: what workers are asked to do, done in steps that any worker can go on with.
+"""Tasks for workers, executed in steps that any worker can resume.
 
-A task is a row, and so is how far it is: whoever finds it unfinished goes on where the last step
-was committed. Two that work on one task at the same time take turns, and neither does a step twice.
+A task and its progress are stored in a row, so any worker can resume after the last committed step.
+Two workers on one task take turns, and no step is done twice.
 """
 
 import asyncio
@@ -35,23 +35,23 @@ from service.web.downloads import Download
 log = logging.getLogger(__name__)
 
 FORECASTS_AT_ONCE: Final = 2_000
-"""How many forecasts the questions have together, about, that are scored in one transaction."""
+"""Approximate number of forecasts scored in one transaction."""
 QUESTIONS_AT_ONCE: Final = 50
 PIECE: Final = 1_000_000
-"""Bytes of a file that are kept in one row, about."""
+"""Approximate number of bytes of a file stored in one row."""
 PAUSE_SECONDS: Final = 0.12
-"""Between two steps: on SQLite, those who wait to write look every tenth of a second."""
+"""Pause between two steps: on SQLite, waiting writers retry every tenth of a second."""
 TELL_SECONDS: Final = 1.0
 MOST_ATTEMPTS: Final = 5
 MOST_UNDER_WAY: Final = 3
 MOST_KEPT: Final = 20
 SCORES: Final = "scores"
 SHOWN: Final = 10
-"""How many questions an error names."""
+"""Maximum number of questions named in an error."""
 
 
 class Status(StrEnum):
-    """How a task stands; what an expired one made is removed."""
+    """The status of a task; the results of expired tasks are removed."""
 
     queued = "queued"
     running = "running"
@@ -62,7 +62,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many tasks of a kind stand so, and when the first of them was asked for."""
+    """The number of tasks of a kind and status, and when the first of them was requested."""
 
     kind: TaskKind
     status: Status
@@ -70,12 +70,12 @@ class Tally:
     first_at: datetime
 
 
-class Abandoned(Exception):  # noqa: N818  # what a worker does then, not an error
-    """Another worker has begun the task anew, or this one is to stop."""
+class Abandoned(Exception):  # noqa: N818  # an expected outcome, not an error
+    """Another worker has restarted the task, or this worker is stopping."""
 
 
 def status(task: Task, at: datetime) -> Status:
-    """How a task stands at a moment."""
+    """The status of a task at a given time."""
     if task.ended_at is None:
         return Status.queued if task.started_at is None else Status.running
     if task.error:
@@ -84,9 +84,9 @@ def status(task: Task, at: datetime) -> Status:
 
 
 async def ask_for_scores(session: AsyncSession, actor: Actor | None) -> Task:
-    """Ask for every score to be rebuilt from the facts; while that is under way, the same task.
+    """Request a rebuild of every score from the facts; while one is under way, returns its task.
 
-    `None` is the command.
+    `None` stands for the command line.
     """
     if actor is not None:
         actor.require(Role.administrator, "have the scores rebuilt")
@@ -94,31 +94,33 @@ async def ask_for_scores(session: AsyncSession, actor: Actor | None) -> Task:
 
 
 async def ask_for_export(session: AsyncSession, actor: Actor, wanted: Export) -> Task:
-    """Ask for an export to be written; while the same one is under way, the same task.
+    """Request an export; while the same one is under way, returns its task.
 
     Raises:
-        Forbidden: who may not have it.
-        NotFound: there is no such set.
-        Conflict: the account has `MOST_UNDER_WAY` exports under way, or `MOST_KEPT` to be had.
+        Forbidden: the actor lacks the required role.
+        NotFound: unknown set.
+        Conflict: the account has `MOST_UNDER_WAY` exports under way, or `MOST_KEPT` available for
+            download.
     """
     wanted.require(actor)
     if wanted.slug is not None:
         await questions.find_set(session, wanted.slug)
     asked = wanted.asked()
     key = hashlib.sha256(json.dumps([actor.id, asked], sort_keys=True).encode()).hexdigest()
-    # Locked, so that two requests at once cannot both be the last one allowed.
+    # Locked so that concurrent requests cannot exceed the limit.
     await session.execute(
         select(Account.id).where(Account.id == actor.id).with_for_update(key_share=True)
     )
-    held = await session.scalar(select(Task).where(Task.key == key))
-    if held is not None:
-        return held
+    existing = await session.scalar(select(Task).where(Task.key == key))
+    if existing is not None:
+        return existing
     mine = select(func.count()).where(Task.account_id == actor.id, Task.kind == TaskKind.export)
     if (await session.scalar(mine.where(Task.ended_at.is_(None))) or 0) >= MOST_UNDER_WAY:
         raise Conflict(f"you have {MOST_UNDER_WAY} exports under way, which is the most; wait")
     if (await session.scalar(mine.where(Task.expires_at > now())) or 0) >= MOST_KEPT:
         raise Conflict(
-            f"you have {MOST_KEPT} exports to be had, which is the most; remove one first"
+            f"you have {MOST_KEPT} exports available for download, which is the most; "
+            "remove one first"
         )
     return await _ask(session, TaskKind.export, actor.id, asked, key)
 
@@ -148,7 +150,7 @@ async def _ask(
 
 
 async def get(session: AsyncSession, actor: Actor, task_id: int) -> Task:
-    """One's own task, any for administrators; NotFound names the id, also of another's."""
+    """A task of the actor, any task for administrators; NotFound for all other ids."""
     task = await session.get(Task, task_id)
     if task is None or not (task.account_id == actor.id or actor.may(Role.administrator)):
         raise NotFound(f"you have no task {task_id}")
@@ -163,7 +165,7 @@ async def listing(
     before: int | None,
     limit: int,
 ) -> list[tuple[Task, str | None]]:
-    """One's own tasks, everybody's for administrators, the newest first, with who asked."""
+    """The actor's tasks, everybody's for administrators, newest first, with the requester."""
     query = select(Task, Account.name).outerjoin(Account, Account.id == Task.account_id)
     if not actor.may(Role.administrator):
         query = query.where(Task.account_id == actor.id)
@@ -176,12 +178,12 @@ async def listing(
 
 
 async def asker(session: AsyncSession, task: Task) -> str | None:
-    """The name of the account that asked for a task; None: the command line."""
+    """The name of the account that requested a task; None: the command line."""
     return await session.scalar(select(Account.name).where(Account.id == task.account_id))
 
 
 async def unfinished(session: AsyncSession) -> Sequence[Task]:
-    """What is to be done, the first asked for first."""
+    """The unfinished tasks, oldest first."""
     rows = await session.scalars(select(Task).where(Task.ended_at.is_(None)).order_by(Task.id))
     return rows.all()
 
@@ -189,7 +191,7 @@ async def unfinished(session: AsyncSession) -> Sequence[Task]:
 async def next_of_each(session: AsyncSession) -> list[tuple[int, str]]:
     """The id and kind of the first unfinished task of each account, oldest first.
 
-    The others of an account wait for it, so that one who asks for much delays nobody else.
+    An account's other tasks wait for it, so that one account cannot delay the others.
     """
     first = select(func.min(Task.id)).where(Task.ended_at.is_(None)).group_by(Task.account_id)
     rows = await session.execute(
@@ -199,7 +201,7 @@ async def next_of_each(session: AsyncSession) -> list[tuple[int, str]]:
 
 
 async def tallies(session: AsyncSession, at: datetime, failed_within: timedelta) -> list[Tally]:
-    """How many tasks of each kind are queued and running, and failed lately."""
+    """The number of tasks of each kind that are queued, running, or failed recently."""
     rows = await session.execute(
         select(Task.kind, Task.started_at.is_(None), Task.ended_at.is_(None), func.count())
         .add_columns(func.min(Task.created_at))
@@ -208,21 +210,21 @@ async def tallies(session: AsyncSession, at: datetime, failed_within: timedelta)
         )
         .group_by(Task.kind, Task.started_at.is_(None), Task.ended_at.is_(None))
     )
-    found: dict[tuple[str, Status], Tally] = {}
+    by_kind: dict[tuple[str, Status], Tally] = {}
     for kind, waits, going, count, first in rows:
         how = (Status.queued if waits else Status.running) if going else Status.failed
-        other = found.get((kind, how))
-        found[kind, how] = Tally(
+        other = by_kind.get((kind, how))
+        by_kind[kind, how] = Tally(
             TaskKind(kind),
             how,
             count + (other.count if other else 0),
             min(first, other.first_at) if other else first,
         )
-    return list(found.values())
+    return list(by_kind.values())
 
 
 async def remove(session: AsyncSession, actor: Actor, task_id: int) -> Task:
-    """Take away what a task made, before it expires; Conflict while it is under way."""
+    """Remove the file of a task before it expires; Conflict while the task is under way."""
     await get(session, actor, task_id)
     task = await _held(session, task_id)
     if task.ended_at is None:
@@ -234,13 +236,13 @@ async def remove(session: AsyncSession, actor: Actor, task_id: int) -> Task:
 
 
 async def tidy(session: AsyncSession) -> None:
-    """Take away what has expired."""
+    """Remove expired files."""
     past = select(Task.id).where(Task.expires_at <= now())
     await session.execute(delete(TaskPiece).where(TaskPiece.task_id.in_(past)))
 
 
 async def _pieces(database: Database, task_id: int) -> AsyncIterator[bytes]:
-    """What a task made, piece by piece: a reader who takes long holds no transaction."""
+    """The file of a task, piece by piece, so that slow readers hold no transaction."""
     number = 0
     while True:
         async with database.autocommit() as session:
@@ -256,11 +258,11 @@ async def _pieces(database: Database, task_id: int) -> AsyncIterator[bytes]:
 
 
 async def finished(session: AsyncSession, actor: Actor, task_id: int) -> Task:
-    """A task whose file can be had; it still takes the role that asking for it took.
+    """A task whose file is available; requires the same role as requesting the task.
 
     Raises:
-        NotFound: there is no such task, or no file (any more).
-        Conflict: it is not written yet.
+        NotFound: unknown task, or the file does not exist or has expired.
+        Conflict: the file is not written yet.
     """
     task = await get(session, actor, task_id)
     if task.kind != TaskKind.export:
@@ -278,7 +280,7 @@ async def finished(session: AsyncSession, actor: Actor, task_id: int) -> Task:
 
 
 def download(database: Database, task: Task) -> Download:
-    """The file of a task that `finished` gave, with its size and digest (RFC 9530)."""
+    """The file of a task from `finished`, with its size and digest (RFC 9530)."""
     made = task.result
     digest = base64.b64encode(bytes.fromhex(made["sha256"])).decode()
     headers = {"Content-Length": str(made["bytes"]), "Repr-Digest": f"sha-256=:{digest}:"}
@@ -286,7 +288,7 @@ def download(database: Database, task: Task) -> Download:
 
 
 async def _held(session: AsyncSession, task_id: int) -> Task:
-    """A task that no other transaction changes meanwhile."""
+    """A task, locked against changes by other transactions."""
     return (
         await session.scalars(
             select(Task)
@@ -298,13 +300,13 @@ async def _held(session: AsyncSession, task_id: int) -> Task:
 
 
 async def _begin(database: Database, task_id: int) -> Task | None:
-    """Begin a task, or go on with it; None if it has ended, or has been tried too often."""
+    """Start or resume a task; None if it has ended or was attempted too often."""
     async with database.write() as session:
         task = await _held(session, task_id)
         if task.ended_at is not None:
             return None
         if task.attempts >= MOST_ATTEMPTS:
-            _end(task, error=f"given up: {MOST_ATTEMPTS} attempts came to no end")
+            _end(task, error=f"given up: {MOST_ATTEMPTS} attempts did not finish")
             return None
         task.attempts += 1
         task.started_at = task.started_at or now()
@@ -321,7 +323,7 @@ def _end(task: Task, *, error: str = "") -> None:
 
 
 async def _fail(database: Database, task_id: int, reason: str) -> None:
-    """Note that a task came to nothing."""
+    """Record the failure of a task."""
     async with database.write() as session:
         task = await _held(session, task_id)
         if task.ended_at is None:
@@ -337,17 +339,17 @@ async def run(
     stopped: Callable[[], bool] = lambda: False,
     tell: Callable[[Task], None] = lambda _: None,
 ) -> None:
-    """Do a task to its end, from where it is; what comes in its way is noted as its failure.
+    """Run a task to its end from its current progress; errors are recorded as its failure.
 
     Args:
         database: the database.
-        task_id: which.
-        kept: how long what it makes is to be had.
-        stopped: asked between two steps; then it is left as it is.
-        tell: told of the task after each step.
+        task_id: id of the task.
+        kept: how long the result remains available.
+        stopped: checked between two steps; if true, the task is left for later.
+        tell: called with the task after each step.
 
     Raises:
-        SQLAlchemyError: the database refused; to be tried again.
+        SQLAlchemyError: the database failed; the task should be retried.
     """
     task = await _begin(database, task_id)
     if task is None:
@@ -360,18 +362,18 @@ async def run(
             tell(task)
             await asyncio.sleep(PAUSE_SECONDS)
     except Abandoned:
-        log.info("task %d is left to another worker, or for later", task_id)
+        log.info("task %d is left to another worker or for later", task_id)
     except SQLAlchemyError:
         raise
     except Exception as error:
         log.exception("task %d failed", task_id)
-        await _fail(database, task_id, _said(error))
+        await _fail(database, task_id, _failure_reason(error))
 
 
 async def _rebuild_some(database: Database, task_id: int) -> Task:
-    """Rebuild the scores of the next few questions of a task; the task, which may have ended.
+    """Rebuild the scores of a task's next few questions; returns the task, which may have ended.
 
-    A question's scores and how far the task is are committed together.
+    A question's scores and the task's progress are committed together.
     """
     async with database.write() as session:
         task = await _held(session, task_id)
@@ -394,7 +396,7 @@ async def _rebuild_some(database: Database, task_id: int) -> Task:
 
 
 async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
-    """Rebuild the scores of some questions; one that cannot be scored costs its own scores only."""
+    """Rebuild the scores of some questions; a failure affects only the question concerned."""
     mended, failed = await together_or_apart(
         "the scores cannot be rebuilt of question", ids, partial(_rescore, session)
     )
@@ -410,7 +412,7 @@ async def _rebuild(session: AsyncSession, task: Task, ids: list[int]) -> Task:
 
 
 async def _rescore(session: AsyncSession, ids: Sequence[int]) -> int:
-    """Rebuild the scores of questions, all or none; how many were not what the facts lead to."""
+    """Rebuild the scores of all the questions or none; returns how many were corrected."""
     async with session.begin_nested():
         before = {line async for line in scores.canonical(session, ids)}
         await scores.rescore(session, ids)
@@ -418,11 +420,11 @@ async def _rescore(session: AsyncSession, ids: Sequence[int]) -> int:
     return max(len(before - after), len(after - before))
 
 
-def _few(found: Sequence[tuple[int, int]]) -> list[int]:
-    """The first questions that have `FORECASTS_AT_ONCE` forecasts together; one at least."""
+def _few(counts: Sequence[tuple[int, int]]) -> list[int]:
+    """The first questions with `FORECASTS_AT_ONCE` forecasts in total; at least one question."""
     ids: list[int] = []
     left = FORECASTS_AT_ONCE
-    for question_id, forecasts in found:
+    for question_id, forecasts in counts:
         if ids and forecasts > left:
             break
         ids.append(question_id)
@@ -433,7 +435,7 @@ def _few(found: Sequence[tuple[int, int]]) -> list[int]:
 async def _write_export(
     database: Database, task: Task, *, kept: timedelta, stopped: Callable[[], bool]
 ) -> None:
-    """Write what an export asks for, read in one moment, into pieces; then it can be had."""
+    """Write an export, read in a single transaction, into pieces, and make it available."""
     wanted = Export.of(task.asked)
     async with database.read() as reading:
         tables = await wanted.tables(reading)
@@ -455,7 +457,7 @@ async def _write_export(
 
 
 class _ExportWriter:
-    """Where an export is written: what gathers is stored in pieces, with how far it is."""
+    """The output of an export, stored in pieces together with the task's progress."""
 
     def __init__(self, database: Database, task: Task, expected: int) -> None:
         self._database = database
@@ -468,24 +470,24 @@ class _ExportWriter:
         self.rows = 0
 
     async def counting(self, batches: AsyncIterator[Rows]) -> AsyncIterator[Rows]:
-        """The same batches, counted."""
+        """Count the rows of the batches passed through."""
         async for rows in batches:
             self.rows += len(rows)
             yield rows
 
     async def add(self, piece: bytes) -> None:
-        """Write on."""
+        """Append data."""
         self._gathered += piece
         if len(self._gathered) >= PIECE or time.monotonic() - self._told_at > TELL_SECONDS:
             await self._store(whole=len(self._gathered) >= PIECE)
 
     async def flush(self) -> dict[str, Any]:
-        """Store what is left; what was written in all."""
+        """Store the rest; returns the size and digest of the whole file."""
         await self._store(whole=True)
         return {"sha256": self._digest.hexdigest(), "bytes": self._size, "rows": self.rows}
 
     async def held(self, session: AsyncSession) -> Task:
-        """The task, for one who has it still."""
+        """The task, if this worker still holds it."""
         task = await _held(session, self._task.id)
         if task.ended_at is not None or task.attempts != self._task.attempts:
             raise Abandoned
@@ -512,8 +514,8 @@ def _not_rebuilt(failed: Sequence[int]) -> str:
     return f"the scores of these questions could not be rebuilt: {named}{more}; all others were"
 
 
-def _said(problem: Exception) -> str:
-    """Why a task failed, for people."""
+def _failure_reason(problem: Exception) -> str:
+    """The reason of a failure as a readable sentence."""
     return (
         problem.detail if isinstance(problem, Problem) else f"{type(problem).__name__}: {problem}"
     )

@@ -1,6 +1,6 @@
 """Background work: durable workflows for refits, tasks and deliveries.
 
-A refit is sampled in a process that may die.
+Sampling runs in a child process, whose crash does not stop the worker.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ QUEUE: Final = "refit"
 DELIVERIES: Final = "deliveries"
 TASKS: Final = "tasks"
 AT_ONCE: Final = 16
-"""How many accounts are delivered to at the same time."""
+"""Maximum number of accounts served with deliveries at the same time."""
 TASKS_AT_ONCE: Final = 4
 SCHEDULES: Final = frozenset({"look", "watch", "recover", "tidy"})
 TELL_SECONDS: Final = 1.0
@@ -55,12 +55,12 @@ KEPT_RECORDS: Final = timedelta(hours=1)
 Result = TypeVar("Result")
 
 
-class Stopped(Exception):  # noqa: N818  # an order that was followed, not an error
-    """The sampler was told to stop; what it was doing is not a fit's fault."""
+class Stopped(Exception):  # noqa: N818  # an expected stop, not an error
+    """The sampler was stopped on request; this does not count as a failed fit."""
 
 
 class ProgressMessage(ctypes.Structure):
-    """How far the child process is, in memory that it shares with the worker."""
+    """Progress of the child process, in memory shared with the worker."""
 
     _fields_: ClassVar = [
         ("stage", ctypes.c_char * 200),
@@ -70,9 +70,9 @@ class ProgressMessage(ctypes.Structure):
 
 
 class Sampler:
-    """A child process that samples, kept warm because compiling the model takes half a minute.
+    """A child process for sampling, kept alive because compiling the model takes half a minute.
 
-    Whatever happens to the child costs one fit: the next one starts a new child.
+    A crash of the child costs one fit: the next one starts a new child.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Sampler:
         self._told = RawValue(ProgressMessage)
 
     def sample(self, panel: Panel, settings: Settings) -> Sampled:
-        """Fit the model to a panel; raises Stopped, but nothing for what the sampler does."""
+        """Fit the model to a panel; raises only Stopped, since failures are part of the result."""
         if self._stopped.is_set():
             raise Stopped
         if self._pool is None:
@@ -113,12 +113,12 @@ class Sampler:
 
     @property
     def progress(self) -> Progress:
-        """How far what is being sampled is."""
+        """Progress of the current sampling."""
         told = self._told
         return Progress(told.stage.decode(errors="replace"), told.drawn, told.draws)
 
     def stop(self) -> None:
-        """End whatever is being sampled, at once."""
+        """Abort the current sampling immediately."""
         self._stopped.set()
         self._kill()
 
@@ -128,21 +128,21 @@ class Sampler:
                 os.kill(self.child, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the child process, if there is one."""
+        """Terminate the child process, if any."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
             self.child = None
 
 
-_told = ProgressMessage()
-"""Where the child process says how far it is."""
+_progress = ProgressMessage()
+"""Where the child process reports its progress."""
 
 
-def _begin(told: ProgressMessage) -> None:
-    """Share what is told with the worker, and end with it, however it ends."""
-    global _told  # noqa: PLW0603  # what an initializer of a pool is for
-    _told = told
+def _begin(progress: ProgressMessage) -> None:
+    """Share progress with the worker, and exit when the worker exits for any reason."""
+    global _progress  # noqa: PLW0603  # set once by the pool's initializer
+    _progress = progress
     parent = parent_process()
     if parent is None:
         return
@@ -155,15 +155,15 @@ def _begin(told: ProgressMessage) -> None:
 
 
 def _tell(stage: str) -> None:
-    _told.stage, _told.drawn, _told.draws = stage.encode()[:199], 0, 0
+    _progress.stage, _progress.drawn, _progress.draws = stage.encode()[:199], 0, 0
 
 
 def _tell_drawn(drawn: int, draws: int) -> None:
-    _told.drawn, _told.draws = drawn, draws
+    _progress.drawn, _progress.draws = drawn, draws
 
 
 def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
-    # The sampler and SciPy live in this process only.
+    # Only this process loads the sampler and SciPy.
     from forecasting.fit import FitRefused, fit  # noqa: PLC0415
     from forecasting.forecasters import summarise  # noqa: PLC0415
 
@@ -171,7 +171,7 @@ def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
         posterior = fit(panel, progress=_tell, drawn=_tell_drawn, **options)
     except FitRefused as refusal:
         return Sampled(FitStatus.refused, refusal.reason, diagnostics=refusal.diagnostics)
-    except Exception as error:  # noqa: BLE001  # a fit that fails costs that fit only
+    except Exception as error:  # noqa: BLE001  # a failure costs this fit only
         return Sampled(FitStatus.failed, f"{type(error).__name__}: {error}")
     _tell("summarising")
     summaries = summarise(panel, posterior, level=level)
@@ -179,9 +179,9 @@ def _sample(panel: Panel, level: float, options: dict[str, Any]) -> Sampled:
 
 
 class Heartbeat:
-    """Says every few seconds, in a thread, that a worker is alive, what it does and how far it is.
+    """Records every few seconds, in a thread, that a worker is alive, its job and its progress.
 
-    While that changes, it says so every second.
+    Changes are recorded every second.
     """
 
     def __init__(self, settings: Settings, progress: Callable[[], Progress]) -> None:
@@ -195,13 +195,13 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Be seen from now on."""
+        """Record the first heartbeat and start the thread."""
         self._beat()
         self._thread.start()
 
     @contextmanager
     def alone(self, what: str) -> Iterator[bool]:
-        """Be seen doing something while the block runs; False if this worker is at it already."""
+        """Show a job while the block runs; yields False if this worker is already doing it."""
         with self._changing:
             alone = what not in self._doing
             if alone:
@@ -217,18 +217,18 @@ class Heartbeat:
             self._beat()
 
     def stop(self) -> None:
-        """Leave."""
+        """Stop the thread and deregister the worker."""
         self._stopped.set()
         self._thread.join()
         self._tell(lambda session: heartbeats.deregister(session, self.name))
 
     def _run(self) -> None:
-        told, told_at = self._progress(), time.monotonic()
+        reported, reported_at = self._progress(), time.monotonic()
         while not self._stopped.wait(min(self._seconds, TELL_SECONDS)):
             progress = self._progress()
-            if progress != told or time.monotonic() - told_at >= self._seconds:
+            if progress != reported or time.monotonic() - reported_at >= self._seconds:
                 self._beat()
-                told, told_at = progress, time.monotonic()
+                reported, reported_at = progress, time.monotonic()
 
     def _beat(self) -> None:
         doing, progress = ", ".join(self._doing), self._progress()
@@ -241,16 +241,17 @@ class Heartbeat:
 
         try:
             asyncio.run(_with_database(self._settings, write))
-        except Exception as error:  # noqa: BLE001  # the thread has to go on, whatever it is
-            log.warning("the worker could not say that it is alive: %s", error)
+        except Exception as error:  # noqa: BLE001  # the thread must survive any failure
+            log.warning("the worker's heartbeat could not be recorded: %s", error)
 
 
 async def fit_once(
     database: Database, settings: Settings, sampler: Sampler, *, anew: bool = True
 ) -> Fit | None:
-    """Fit to everything resolved by now, and store what became of it.
+    """Fit to all resolved questions, and store the result.
 
-    Without `anew` nothing is stored, and None given, if another worker has done so meanwhile.
+    Without `anew`, nothing is stored and None returned if another worker has stored such a fit in
+    the meantime.
     """
     async with database.read() as session:
         job = await fits.read_job(session)
@@ -273,7 +274,7 @@ async def fit_once(
 
 
 def _make_private(settings: Settings) -> None:
-    """Let nobody but its owner read the engine's database, where that is a file."""
+    """Make the job database readable by its owner only, if it is a file."""
     url = make_url(settings.jobs_url)
     if url.get_backend_name() == "sqlite" and url.database:
         sqlite.create_private(url.database)
@@ -283,23 +284,24 @@ def _make_private(settings: Settings) -> None:
 def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = False) -> None:
     """Run the jobs of one installation until `stop` is set; several workers may run at once.
 
-    Every few seconds a scheduled workflow looks whether a fit is due and enqueues one refit (the
-    queue lets one run at a time) and the tasks that are not done. Another one looks what webhooks
-    are to be told and enqueues the deliveries that are due. All of that is derived from the rows,
-    so no lost job loses work: what a worker left undone that is not seen any more is cancelled, and
-    is found due again. A worker that is only slow, and taken for lost, does nothing twice.
+    Every few seconds a scheduled workflow checks whether a fit is due and enqueues one refit (the
+    queue runs one at a time) and the unfinished tasks. Another one records events for webhooks and
+    enqueues the deliveries that are due. All jobs are derived from the rows, so a lost job loses no
+    work: jobs of workers without a heartbeat are cancelled and become due again. A slow worker that
+    was considered lost repeats nothing.
 
-    One `beside` a web process does not log that it is ready: the server's address comes last.
+    A worker `beside` a web process does not log its readiness, so that the server's address is
+    logged last.
     """
     sampler = Sampler()
-    pulse = Heartbeat(settings, lambda: sampler.progress)
-    hand_out = _tasks(settings, pulse, stop)
+    heartbeat = Heartbeat(settings, lambda: sampler.progress)
+    enqueue_tasks = _tasks(settings, heartbeat, stop)
 
     @DBOS.step(name="fit")
     def attempt() -> str:
-        with pulse.alone("refit") as alone:
+        with heartbeat.alone("refit") as alone:
             if not alone:
-                return "this worker is at it already"
+                return "this worker is already fitting"
             return asyncio.run(_with_database(settings, lambda db: _fit(db, settings, sampler)))
 
     @DBOS.step(name="need")
@@ -308,11 +310,11 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
 
     @DBOS.workflow(name="refit")
     def refit() -> str:
-        return attempt() if fit_is_due() else "not needed any more"
+        return attempt() if fit_is_due() else "no longer needed"
 
     @DBOS.workflow(name="look")
-    def look(_scheduled_at: datetime, _context: object) -> None:
-        _apart("handing out tasks", hand_out)
+    def schedule_refit(_scheduled_at: datetime, _context: object) -> None:
+        _log_failure("enqueueing tasks", enqueue_tasks)
         if not fit_is_due():
             return
         try:
@@ -322,24 +324,24 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
             log.debug("a refit is already waiting or running")
 
     recover = _recovery(settings)
-    watch = _deliveries(settings)
+    poll_webhooks = _deliveries(settings)
 
     @DBOS.step(name="expire")
     def expire() -> None:
         asyncio.run(_with_database(settings, _expire))
 
     @DBOS.workflow(name="tidy")
-    def tidy(_scheduled_at: datetime, _context: object) -> None:
-        _apart("removing what has expired", expire)
+    def cleanup(_scheduled_at: datetime, _context: object) -> None:
+        _log_failure("removing expired files", expire)
         before = (now() - KEPT_RECORDS).isoformat()
-        done = DBOS.list_workflows(
+        finished = DBOS.list_workflows(
             name=["look", "watch", "deliver", "tidy", "recover", "task"],
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before,
             load_input=False,
             load_output=False,
         )
-        DBOS.delete_workflows([record.workflow_id for record in done])
+        DBOS.delete_workflows([record.workflow_id for record in finished])
 
     _make_private(settings)
     DBOS(
@@ -347,13 +349,13 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
             "name": "credence",
             "system_database_url": settings.jobs_url,
             "application_version": "credence",
-            "executor_id": pulse.name,
+            "executor_id": heartbeat.name,
             "log_level": "WARNING",
             "console_log_level": "WARNING",
             "scheduler_polling_interval_sec": 1.0,
         }
     )
-    pulse.start()
+    heartbeat.start()
     DBOS.launch()
     try:
         DBOS.register_queue(QUEUE, global_concurrency=1)
@@ -363,12 +365,12 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
             [
                 {
                     "schedule_name": "look",
-                    "workflow_fn": look,
+                    "workflow_fn": schedule_refit,
                     "schedule": f"*/{settings.fit_check_seconds} * * * * *",
                 },
                 {
                     "schedule_name": "watch",
-                    "workflow_fn": watch,
+                    "workflow_fn": poll_webhooks,
                     "schedule": f"*/{settings.webhooks_check_seconds} * * * * *",
                 },
                 {
@@ -377,7 +379,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
                     "schedule": f"*/{math.ceil(min(settings.worker_patience_seconds, 30) / 3)} "
                     "* * * * *",
                 },
-                {"schedule_name": "tidy", "workflow_fn": tidy, "schedule": "17 * * * *"},
+                {"schedule_name": "tidy", "workflow_fn": cleanup, "schedule": "17 * * * *"},
             ]
         )
         _forget_old_schedules()
@@ -387,11 +389,11 @@ def run_worker(settings: Settings, stop: threading.Event, *, beside: bool = Fals
         sampler.stop()
         DBOS.destroy()
         sampler.close()
-        pulse.stop()
+        heartbeat.stop()
 
 
-def _apart(what: str, work: Callable[[], None]) -> None:
-    """Do something whose failure must not keep what follows it from being done."""
+def _log_failure(what: str, work: Callable[[], None]) -> None:
+    """Run work and log its failure, so that subsequent steps still run."""
     try:
         work()
     except Exception:
@@ -399,14 +401,14 @@ def _apart(what: str, work: Callable[[], None]) -> None:
 
 
 def _forget_old_schedules() -> None:
-    """An earlier version may have had others, whose workflows are no more."""
+    """Delete schedules of earlier versions, whose workflows no longer exist."""
     for known in DBOS.list_schedules():
         if known["schedule_name"] not in SCHEDULES:
             DBOS.delete_schedule(known["schedule_name"])
 
 
 def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
-    """Define the workflow that gives up what workers left undone that are not seen any more."""
+    """Define the workflow that cancels jobs of workers without a heartbeat."""
 
     @DBOS.step(name="alive")
     def alive() -> list[str]:
@@ -416,25 +418,25 @@ def _recovery(settings: Settings) -> Callable[[datetime, object], None]:
 
     @DBOS.workflow(name="recover")
     def recover(_scheduled_at: datetime, _context: object) -> None:
-        seen = alive()
+        alive_workers = alive()
         pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-        left = [one for one in pending if one.executor_id not in seen]
-        if left:
-            log.warning("%d jobs of workers that are gone are given up", len(left))
-            DBOS.cancel_workflows([one.workflow_id for one in left])
+        orphaned = [one for one in pending if one.executor_id not in alive_workers]
+        if orphaned:
+            log.warning("%d jobs of lost workers are cancelled", len(orphaned))
+            DBOS.cancel_workflows([one.workflow_id for one in orphaned])
 
     return recover
 
 
 def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
-    """Define the workflows of webhooks; the one to schedule."""
+    """Define the webhook workflows; returns the one to schedule."""
 
     def note() -> None:
         asyncio.run(_with_database(settings, _note))
 
     @DBOS.step(name="note")
     def accounts_with_deliveries() -> list[int]:
-        _apart("noting the events for webhooks", note)
+        _log_failure("recording events for webhooks", note)
         return asyncio.run(_with_database(settings, _accounts_with_deliveries))
 
     @DBOS.step(name="attempt")
@@ -449,19 +451,19 @@ def _deliveries(settings: Settings) -> Callable[[datetime, object], None]:
         attempt_deliveries(account_id)
 
     @DBOS.workflow(name="watch")
-    def watch(_scheduled_at: datetime, _context: object) -> None:
+    def poll_webhooks(_scheduled_at: datetime, _context: object) -> None:
         for account_id in accounts_with_deliveries():
             try:
                 with SetEnqueueOptions(deduplication_id=f"deliveries-{account_id}"):
                     DBOS.enqueue_workflow(DELIVERIES, deliver, account_id)
             except dbos_error.DBOSQueueDeduplicatedError:
-                log.debug("account %d is already waiting or served", account_id)
+                log.debug("deliveries of account %d are already waiting or running", account_id)
 
-    return watch
+    return poll_webhooks
 
 
-def _tasks(settings: Settings, pulse: Heartbeat, stop: threading.Event) -> Callable[[], None]:
-    """Define the workflow of a task; what enqueues one for each task that is not done."""
+def _tasks(settings: Settings, heartbeat: Heartbeat, stop: threading.Event) -> Callable[[], None]:
+    """Define the task workflow; returns a function that enqueues every unfinished task."""
     kept = timedelta(hours=settings.export_kept_hours)
 
     @DBOS.step(name="unfinished")
@@ -473,7 +475,7 @@ def _tasks(settings: Settings, pulse: Heartbeat, stop: threading.Event) -> Calla
         def work(database: Database) -> Awaitable[None]:
             return tasks.run(database, task_id, kept=kept, stopped=stop.is_set)
 
-        with pulse.alone(f"{kind} {task_id}") as alone:
+        with heartbeat.alone(f"{kind} {task_id}") as alone:
             if alone:
                 asyncio.run(_with_database(settings, work))
 
@@ -481,7 +483,7 @@ def _tasks(settings: Settings, pulse: Heartbeat, stop: threading.Event) -> Calla
     def task(task_id: int, kind: str) -> None:
         go_on(task_id, kind)
 
-    def hand_out() -> None:
+    def enqueue_tasks() -> None:
         for task_id, kind in next_tasks():
             try:
                 with SetEnqueueOptions(deduplication_id=f"task-{task_id}"):
@@ -489,7 +491,7 @@ def _tasks(settings: Settings, pulse: Heartbeat, stop: threading.Event) -> Calla
             except dbos_error.DBOSQueueDeduplicatedError:
                 log.debug("task %d is already waiting or running", task_id)
 
-    return hand_out
+    return enqueue_tasks
 
 
 async def _with_database(
@@ -504,7 +506,7 @@ async def _with_database(
 
 async def _fit(database: Database, settings: Settings, sampler: Sampler) -> str:
     fit = await fit_once(database, settings, sampler, anew=False)
-    return fit.status if fit else "another worker has made it"
+    return fit.status if fit else "another worker has fitted already"
 
 
 async def _alive(database: Database, patience: timedelta) -> list[str]:

@@ -109,13 +109,13 @@ async def need(
 
 async def covered(session: AsyncSession) -> int:
     """The number of resolutions in the latest accepted fit of the current storage format."""
-    found = await session.scalar(
+    count = await session.scalar(
         select(Fit.resolutions)
         .where(Fit.status == FitStatus.accepted, Fit.format == FORMAT)
         .order_by(Fit.id.desc())
         .limit(1)
     )
-    return found or 0
+    return count or 0
 
 
 async def _waiting(session: AsyncSession, count: int) -> tuple[datetime, datetime]:
@@ -136,11 +136,11 @@ async def read_job(session: AsyncSession) -> Job:
     started_at = now()
     present = await resolutions.count(session)
     scored = questions.views_query(None).where(Resolution.outcome.in_([Outcome.yes, Outcome.no]))
-    found = await questions.views(session, scored.order_by(Question.id))
-    views = {view.id: view for view in found}
+    resolved = await questions.views(session, scored.order_by(Question.id))
+    views = {view.id: view for view in resolved}
     rows: list[_PanelRows] = []
-    for first in range(0, len(found), BATCH):
-        ids = [view.id for view in found[first : first + BATCH]]
+    for first in range(0, len(resolved), BATCH):
+        ids = [view.id for view in resolved[first : first + BATCH]]
         read, _ = await together_or_apart(
             "the fit cannot learn from question", ids, partial(_panel_rows, session, views)
         )
@@ -213,11 +213,11 @@ async def record(
     return fit
 
 
-def _summaries(fit_id: int, found: Summaries | None) -> Iterator[ForecasterSummary]:
-    if found is None:
+def _summaries(fit_id: int, summaries: Summaries | None) -> Iterator[ForecasterSummary]:
+    if summaries is None:
         return
-    for name in found.forecasters:
-        one = asdict(found.of(name))
+    for name in summaries.forecasters:
+        one = asdict(summaries.of(name))
         yield ForecasterSummary(
             fit_id=fit_id,
             account_id=int(name),

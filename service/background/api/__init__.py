@@ -1,4 +1,4 @@
-"""The API of background: one module per resource."""
+"""The API of background work: one module per resource."""
 
 from litestar import Router
 

@@ -1,4 +1,4 @@
-"""Exports: one's own data, and for curators the forecasts and comments of a set."""
+"""Exports: personal data, and for curators the forecasts and comments of a set."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ from service.web.repetition import IdempotencyKey
 
 @dataclass
 class TableOperation(FileOperation):
-    """An operation that answers with a table in any of the formats."""
+    """An operation that returns a table in one of the formats."""
 
     kinds: ClassVar[tuple[str, ...]] = tuple(TYPES.values())
 
 
-What = Annotated[PersonalExport, PathParameter(description="what of my own")]
+What = Annotated[PersonalExport, PathParameter(description="which of my data")]
 Form = Annotated[
     Format,
     QueryParameter(
         name="format",
-        description="how tables are written; `excel` is CSV with a byte order mark, by which Excel "
-        "knows UTF-8. In both, texts that begin like a formula have an apostrophe before them",
+        description="table format; `excel` is CSV with a byte order mark, by which Excel detects "
+        "UTF-8. In both, texts that begin like a formula are prefixed with an apostrophe",
     ),
 ]
 Names = Annotated[
     bool,
     QueryParameter(
-        description="name forecasters by their accounts, not by pseudonyms of this export"
+        description="identify forecasters by account name instead of a pseudonym of this export"
     ),
 ]
 
 
 class Exports(Controller):
-    """Data to take away: streamed by GET, or (large ones) written by a worker by POST."""
+    """Data exports: streamed by GET, or, for large ones, written by a worker after a POST."""
 
     path = "/"
     tags = ("Exports",)
@@ -57,9 +57,10 @@ class Exports(Controller):
     async def mine(
         self, request: AppRequest, actor: CurrentActor, what: What, form: Form = Format.csv
     ) -> Download:
-        """All forecasts, withdrawals or comments of mine, or my scores that hold.
+        """All my forecasts, withdrawals or comments, or my current scores.
 
-        Scores are those under the resolutions that hold; a comment has a row for each of its texts.
+        Scores are those under the current resolutions; a comment has one row per version of its
+        text.
         """
         return _streamed(request, Export(what=what, form=form, account_id=actor.id))
 
@@ -121,9 +122,9 @@ class Exports(Controller):
         form: Form = Format.csv,
         names: Names = False,
     ) -> Download:
-        """The comments as they stand, private ones too, removed ones not.
+        """The current comments, including private ones and without removed ones.
 
-        Words can give their author away, so the pseudonyms differ from those of any other export.
+        Wording can identify an author, so the pseudonyms differ from those of any other export.
         """
         wanted = Export(what=SetExport.comments, form=form, slug=slug, names=names)
         wanted.require(actor)

@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can serve."""
+"""Liveness and readiness."""
 
 import asyncio
 import logging
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 @get("/healthz", tags=["Health"], summary="Is the process alive?", opt={"public": True})
 async def healthz() -> Health:
-    """Always ok while the process answers; it asks nothing of the database."""
+    """Always ok while the process responds; does not query the database."""
     return Health("ok")
 
 
 @get("/readyz", tags=["Health"], summary="Can the service serve?", opt={"public": True})
 async def readyz(request: AppRequest) -> Response[Readiness]:
-    """Ok when the database answers with the schema that this version needs, else 503.
+    """Ok if the database responds and has the schema that this version needs, else 503.
 
-    Without a fresh fit the service serves all the same: `fit_age_seconds` (null: the prior
-    answers), `behind` (resolutions wait to be learned from) and `warning` tell how the model is.
+    The service is ready even without a recent fit: `fit_age_seconds` (null: the prior is in force),
+    `behind` (resolutions await a fit) and `warning` describe the state of the model.
     """
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

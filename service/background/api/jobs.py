@@ -1,4 +1,4 @@
-"""Background work: the workers, and what waits for them."""
+"""Background work: the workers and the pending jobs."""
 
 from litestar import Controller, get
 
@@ -15,13 +15,13 @@ class Jobs(Controller):
     path = "/jobs"
     tags = ("Jobs",)
 
-    @get(summary="Say what runs in the background (curators)", responses=MAY_REFUSE)
+    @get(summary="Get the state of background work (curators)", responses=MAY_REFUSE)
     async def state(
         self, request: AppRequest, actor: CurrentActor, reading: ReadSession
     ) -> JobsOut:
-        """The workers, what each does and how far it is, and what waits.
+        """The workers with their jobs and progress, and the pending work.
 
-        What became of fits is at `/fits`, of tasks at `/tasks`.
+        Results of fits are at `/fits`, those of tasks at `/tasks`.
         """
         actor.require(Role.curator, "look at background work")
         state = request.app.state

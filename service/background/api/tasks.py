@@ -1,4 +1,4 @@
-"""Tasks: what workers were asked to do, how far it is, and the files that were made."""
+"""Tasks for workers: requests, progress and result files."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -25,12 +25,12 @@ TaskId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the task
 
 @dataclass
 class FileOperation(DocumentedOperation):
-    """An operation that answers with a file of an export, whose type depends on what it holds."""
+    """An operation that returns the file of an export, whose type depends on its content."""
 
     kinds: ClassVar[tuple[str, ...]] = (*TYPES.values(), ZIP)
 
     def __post_init__(self) -> None:
-        """Document every type that the file may have."""
+        """Document every media type of the file."""
         super().__post_init__()
         answer = (self.responses or {}).get("200")
         if isinstance(answer, OpenAPIResponse):
@@ -40,7 +40,7 @@ class FileOperation(DocumentedOperation):
 async def asked_for(
     request: AppRequest, session: AsyncSession, actor: Actor, key: str | None, wanted: Export
 ) -> Response[TaskOut]:
-    """Have an export written, and answer with its task."""
+    """Request an export, and return its task."""
 
     async def work() -> TaskOut:
         task = await tasks.ask_for_export(session, actor, wanted)
@@ -50,7 +50,7 @@ async def asked_for(
 
 
 class Tasks(Controller):
-    """What workers were asked to do."""
+    """Tasks for workers."""
 
     path = "/tasks"
     tags = ("Jobs",)
@@ -66,7 +66,7 @@ class Tasks(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[TaskOut]:
-        """What I asked workers to do, the newest first, and how far it is."""
+        """Tasks that I requested, newest first, with their progress."""
         rows = await tasks.listing(
             reading, actor, kind=kind, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -80,10 +80,10 @@ class Tasks(Controller):
         writing: WriteSession,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[TaskOut]:
-        """Have every score derived anew; while that is under way, the answer is the same task.
+        """Recompute every score; while a rebuild is under way, the response is the same task.
 
-        It goes question by question, so nothing else waits for it. The same facts give the same
-        scores, byte for byte: `scores.mended` says how many were not what the facts lead to.
+        The rebuild proceeds question by question and blocks nothing else. The same facts give
+        identical scores, byte for byte: `scores.mended` counts the scores that had to be corrected.
         """
 
         async def work() -> TaskOut:
@@ -94,13 +94,13 @@ class Tasks(Controller):
 
     @get("/{task_id:int}", summary="Get a task")
     async def one(self, actor: CurrentActor, reading: ReadSession, task_id: TaskId) -> TaskOut:
-        """A task of mine, or anybody's (administrators): how it stands, and what came of it."""
+        """One of my tasks, or anybody's (administrators), with its status and result."""
         task = await tasks.get(reading, actor, task_id)
         return TaskOut.of(task, await tasks.asker(reading, task))
 
     @get(
         "/{task_id:int}/file",
-        summary="Download what an export wrote",
+        summary="Download the file of an export",
         responses=MAY_REFUSE | MAY_CONFLICT,
         operation_class=FileOperation,
     )
@@ -109,13 +109,14 @@ class Tasks(Controller):
     ) -> Download:
         """The file, with its size in `Content-Length` and its SHA-256 in `Repr-Digest` (RFC 9530).
 
-        409 while it is being written, 404 once it has expired. A set's takes a curator still.
+        409 while it is being written, 404 once it has expired. Files of a set still require a
+        curator.
         """
         task = await tasks.finished(reading, actor, task_id)
         return tasks.download(request.app.state.database, task)
 
-    @delete("/{task_id:int}/file", status_code=200, summary="Remove what an export wrote")
+    @delete("/{task_id:int}/file", status_code=200, summary="Remove the file of an export")
     async def remove(self, actor: CurrentActor, writing: WriteSession, task_id: TaskId) -> TaskOut:
-        """Take the file away before it expires."""
+        """Remove the file before it expires."""
         task = await tasks.remove(writing, actor, task_id)
         return TaskOut.of(task, await tasks.asker(writing, task))

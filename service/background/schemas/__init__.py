@@ -1,1 +1,1 @@
-"""The JSON bodies of background: one module per resource."""
+"""JSON bodies of background work: one module per resource."""

@@ -1,4 +1,4 @@
-"""Background work, as the API gives it."""
+"""JSON bodies of background work."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from service.models import Worker
 
 
 class WorkerOut(msgspec.Struct):
-    """A worker, and what it has been doing since when; one that is not alive was lost.
+    """A worker with its job and since when; a worker that is not alive was lost.
 
-    Of a refit, `stage` says how far it is, and `drawn` of `draws` transitions are sampled.
+    For a refit, `stage` is its current stage, and `drawn` of `draws` transitions are sampled.
     """
 
     name: str
@@ -41,10 +41,10 @@ class WorkerOut(msgspec.Struct):
 
 
 class JobsOut(msgspec.Struct):
-    """The workers, and what there is to do.
+    """The workers and the pending work.
 
-    That is whether a refit is due (and if not, why), the deliveries that are due, and the tasks
-    that wait or are under way.
+    Pending work is a due refit (or the reason why none is due), the due deliveries, and the queued
+    and running tasks.
     """
 
     workers: list[WorkerOut]
@@ -58,7 +58,7 @@ class JobsOut(msgspec.Struct):
 
     @classmethod
     def of(cls, state: Background) -> "JobsOut":
-        """From what there is."""
+        """From the state of background work."""
         running = sum(task.started_at is not None for task in state.tasks)
         return cls(
             [WorkerOut.of(row, alive=row.name in state.alive) for row in state.workers],

@@ -1,4 +1,4 @@
-"""Tasks, as the API gives them."""
+"""JSON bodies of tasks."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from service.models.unreadable import readable
 
 
 class FileOut(msgspec.Struct):
-    """A file that a task wrote, and until when it can be had at `/tasks/{id}/file`."""
+    """A file written by a task, with the time until which `/tasks/{id}/file` serves it."""
 
     name: str
     media_type: str
@@ -22,7 +22,7 @@ class FileOut(msgspec.Struct):
 
 
 class ScoresOut(msgspec.Struct):
-    """What a rebuild found: how many scores there are, and how many of them it put right."""
+    """The result of a rebuild: the number of scores, and how many were corrected."""
 
     scores: int
     mended: int
@@ -30,7 +30,7 @@ class ScoresOut(msgspec.Struct):
 
 
 class ExportAsked(msgspec.Struct):
-    """What an export is of: one's own, or a set's."""
+    """The subject of an export: personal data, or a set."""
 
     what: str
     format: str
@@ -39,10 +39,10 @@ class ExportAsked(msgspec.Struct):
 
 
 class TaskOut(msgspec.Struct):
-    """A task, and how far it is: `done` of about `total` questions or rows.
+    """A task and its progress: `done` of about `total` questions or rows.
 
-    `asked_by` is empty if somebody asked at the command line. Once it is done, `file` or `scores`
-    says what came of it; once it has failed, `error` says why.
+    `asked_by` is empty for requests from the command line. A finished task has its result in `file`
+    or `scores`, and a failed one the reason in `error`.
     """
 
     id: int
@@ -61,7 +61,7 @@ class TaskOut(msgspec.Struct):
 
     @classmethod
     def of(cls, task: Task, asked_by: str | None) -> "TaskOut":
-        """From the row and the name of who asked."""
+        """From the row and the name of the requester."""
         how = status(task, now())
         made, asked = (task.result, task.asked) if readable(task) else ({}, {})
         return cls(
