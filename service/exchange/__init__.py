@@ -1,1 +1,1 @@
-"""Forecasts from elsewhere: exports of other platforms, and storing them as a set of their own."""
+"""Exports, and imports of forecasts from other platforms."""

@@ -1,4 +1,4 @@
-"""Exports: one's own data, and what was said in a set, as CSV or Parquet, streamed row by row."""
+"""Exports of personal data and of sets, as CSV or Parquet, streamed row by row."""
 
 import codecs
 import csv
@@ -49,7 +49,7 @@ Said = type[Forecast] | type[Withdrawal] | type[Score] | type[CommentRevision] |
 
 
 class Format(StrEnum):
-    """How a table is written; for Excel as CSV with a byte order mark, by which it knows UTF-8."""
+    """Table format; `excel` is CSV with a byte order mark, by which Excel detects UTF-8."""
 
     csv = "csv"
     excel = "excel"
@@ -57,12 +57,12 @@ class Format(StrEnum):
 
     @property
     def extension(self) -> str:
-        """How a file's name ends."""
+        """The file extension."""
         return Format.csv if self is Format.excel else self
 
 
 class PersonalExport(StrEnum):
-    """What of one's own can be exported."""
+    """Personal data that can be exported."""
 
     forecasts = "forecasts"
     withdrawals = "withdrawals"
@@ -71,7 +71,7 @@ class PersonalExport(StrEnum):
 
 
 class SetExport(StrEnum):
-    """What of a set curators can export."""
+    """Data of a set that curators can export."""
 
     forecasts = "forecasts"
     comments = "comments"
@@ -87,14 +87,14 @@ ZIP: Final = "application/zip"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What somebody wants to take away: of their own, or (curators) of a set.
+    """An export request: personal data, or (curators) data of a set.
 
     Args:
-        what: of one's own, or of the set.
-        account_id: whose own.
-        slug: the set's.
-        form: how tables are written.
-        names: name the forecasters of a set by their accounts, not by pseudonyms.
+        what: the data, personal or of the set.
+        account_id: the account whose data is exported.
+        slug: the set's slug.
+        form: the table format.
+        names: identify a set's forecasters by account name instead of a pseudonym.
     """
 
     what: PersonalExport | SetExport
@@ -105,18 +105,18 @@ class Export:
 
     @classmethod
     def of(cls, asked: dict[str, Any]) -> "Export":
-        """From what `asked` gives."""
+        """From the JSON of `asked`."""
         kind = SetExport if asked["slug"] else PersonalExport
         return cls(**asked | {"what": kind(asked["what"]), "form": Format(asked["form"])})
 
     def asked(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The request as JSON."""
         return asdict(self)
 
     def require(self, actor: Actor) -> None:
-        """Refuse those who may not have it."""
+        """Raise Forbidden unless the actor may have the export."""
         if self.slug is not None:
-            actor.require(Role.curator, "export what was said in a set")
+            actor.require(Role.curator, "export the data of a set")
 
     @property
     def _archive(self) -> bool:
@@ -124,7 +124,7 @@ class Export:
 
     @property
     def file_name(self) -> str:
-        """What the file is called."""
+        """The file name."""
         if self.slug is None:
             return f"{self.what}.{self.form.extension}"
         return (
@@ -133,11 +133,11 @@ class Export:
 
     @property
     def media_type(self) -> str:
-        """What the file is."""
+        """The media type of the file."""
         return ZIP if self._archive else TYPES[self.form]
 
     async def tables(self, session: AsyncSession) -> Sequence["Table"]:
-        """The tables, read as they are written."""
+        """The tables, read while they are written."""
         if self.slug is None:
             return [await own(session, self.account_id or 0, PersonalExport(self.what))]
         if self._archive:
@@ -145,7 +145,7 @@ class Export:
         return [await comments_of_set(session, self.slug, pseudonymous=not self.names)]
 
     async def expected(self, session: AsyncSession) -> int:
-        """How many rows the tables have together, or a few more."""
+        """The total number of rows, or slightly more."""
         query: Select[int]
         if self.slug is None and self.what is PersonalExport.comments:
             query = select(func.count()).select_from(CommentRevision).join(Comment)
@@ -164,7 +164,7 @@ class Export:
         return count
 
     def written(self, tables: Sequence["Table"]) -> AsyncIterator[bytes]:
-        """The file, in pieces of about a batch."""
+        """The file, in pieces of about one batch."""
         return archived(tables, self.form) if self._archive else written(tables[0], self.form)
 
 
@@ -186,7 +186,7 @@ _OWN: Final[dict[PersonalExport, tuple[type[Forecast | Withdrawal | Score], dict
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table to write: its columns with their types, and its rows, a batch at a time."""
+    """A table to write: its columns with their types, and its rows in batches."""
 
     name: str
     columns: dict[str, type]
@@ -194,42 +194,42 @@ class Table:
 
 
 class Pseudonyms:
-    """Names for accounts that hold within one export and nowhere else.
+    """Pseudonyms of accounts, valid within one export only.
 
-    Each is an HMAC-SHA256 of the account's id under a key that is drawn for the export and
-    forgotten with it: whoever has two exports cannot tell who is who, nor can we.
+    Each is an HMAC-SHA256 of the account's id under a random key that is discarded after the
+    export: nobody, including the operator, can match the pseudonyms of two exports.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     def of(self, account_id: int) -> str:
-        """The name of an account."""
+        """The pseudonym of an account."""
         return "f" + hmac.new(self._key, str(account_id).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 class WriteBuffer(io.RawIOBase):
-    """A file that is only written to, and hands on what was written so far."""
+    """A write-only file whose content so far can be taken."""
 
     def __init__(self) -> None:
         self._held = bytearray()
         self._passed = 0
 
     def writable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def write(self, content: Any) -> int:
-        """Hold some bytes until they are taken."""
+        """Buffer some bytes until they are taken."""
         self._held += content
         return len(content)
 
     def tell(self) -> int:
-        """How many bytes were written."""
+        """The total number of bytes written."""
         return self._passed + len(self._held)
 
     def take(self) -> bytes:
-        """What was written since this was last asked."""
+        """Return and clear the bytes written since the last call."""
         taken = bytes(self._held)
         self._passed += len(taken)
         self._held.clear()
@@ -263,7 +263,7 @@ class _Excel(_Csv):
 
 class _Parquet:
     def __init__(self, file: IO[bytes], columns: dict[str, type]) -> None:
-        import pyarrow as pa  # noqa: PLC0415  # half a second and 50 MB that only this needs
+        import pyarrow as pa  # noqa: PLC0415  # half a second and 50 MB, needed here only
         from pyarrow import parquet  # noqa: PLC0415  # as above
 
         types = {
@@ -294,7 +294,7 @@ _WRITERS: Final[dict[Format, type[_Csv] | type[_Parquet]]] = {
 
 
 async def written(table: Table, form: Format) -> AsyncIterator[bytes]:
-    """A table as a file, in pieces of about a batch."""
+    """A table as a file, in pieces of about one batch."""
     outlet = WriteBuffer()
     async for _ in _write(table, form, outlet):
         yield outlet.take()
@@ -302,7 +302,7 @@ async def written(table: Table, form: Format) -> AsyncIterator[bytes]:
 
 
 async def archived(tables: Sequence[Table], form: Format) -> AsyncIterator[bytes]:
-    """Tables as files of one ZIP archive, in pieces of about a batch."""
+    """Tables as files of one ZIP archive, in pieces of about one batch."""
     outlet = WriteBuffer()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in tables:
@@ -313,7 +313,7 @@ async def archived(tables: Sequence[Table], form: Format) -> AsyncIterator[bytes
 
 
 async def _write(table: Table, form: Format, file: Any) -> AsyncIterator[int]:
-    """Write a table, and pause after every batch to say how many rows it had."""
+    """Write a table, and yield the number of rows after every batch."""
     writer: _Writer = _WRITERS[form](file, table.columns)
     async for rows in table.batches:
         writer.write(rows)
@@ -324,14 +324,14 @@ async def _write(table: Table, form: Format, file: Any) -> AsyncIterator[int]:
 async def write_folder(
     database: Database, slug: str | None, folder: Path, *, pseudonymous: bool = False
 ) -> dict[str, int]:
-    """Write the forecasts of a set, or of all, as the folder that `credence import` reads.
+    """Write the forecasts of a set, or of all sets, as a folder for `credence import`.
 
-    The answer is how many rows each file got. On an error there is neither file. Their owner alone
-    can read them: they hold what is hidden from others.
+    Returns the number of rows of each file. On an error neither file is written. Only their owner
+    can read them, since they contain data hidden from others.
 
     Raises:
-        NotFound: there is no such set.
-        Conflict: the folder holds a `forecasts.csv.gz`, which would contradict.
+        NotFound: unknown set.
+        Conflict: the folder contains a `forecasts.csv.gz`, which would be ambiguous.
         OSError: the folder cannot be written.
     """
     async with database.read() as session:
@@ -356,10 +356,10 @@ def _prepare(folder: Path) -> None:
 async def of_set(
     session: AsyncSession, slug: str | None, *, pseudonymous: bool
 ) -> tuple[Table, Table]:
-    """The questions and the forecasts of a set, or of all, read as they are written.
+    """The questions and forecasts of a set, or of all sets, read while they are written.
 
-    Questions go by their slugs, with the set's before it if all sets are written; forecasters by
-    their accounts' names, or by pseudonyms of this export.
+    Questions are identified by slug, prefixed with the set's slug if all sets are written;
+    forecasters by account name, or by a pseudonym of this export.
     """
     set_id = None if slug is None else (await questions.find_set(session, slug)).id
     name = Pseudonyms().of if pseudonymous else (await _names(session)).__getitem__
@@ -380,12 +380,12 @@ async def of_set(
                 (
                     name(one.account_id),
                     _slug(view, slug),
-                    _moment(one.start),
+                    _format_time(one.start),
                     one.probability,
-                    # An end is written only where no forecast that follows shows it.
+                    # An end is written only if no later forecast implies it.
                     None
                     if math.isinf(one.end) or (view.id, one.account_id, one.end) in starts
-                    else _moment(one.end),
+                    else _format_time(one.end),
                 )
                 for view in views
                 for one in found[view.id]
@@ -454,14 +454,14 @@ def _slug(view: View, slug: str | None) -> str:
     return view.question.slug if slug else f"{view.set_slug}:{view.question.slug}"
 
 
-def _moment(seconds: float) -> datetime:
+def _format_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
 async def own(session: AsyncSession, account_id: int, what: PersonalExport) -> Table:
-    """A table of what an account itself has said or earned, the first first.
+    """A table of an account's own forecasts, withdrawals, comments or scores, oldest first.
 
-    Scores are those under the resolutions that hold; a comment has a row for each of its texts.
+    Scores are those under the current resolutions; a comment has one row per version of its text.
     """
     if what is PersonalExport.comments:
         return _own_comments(session, account_id)
@@ -498,9 +498,9 @@ def _own_comments(session: AsyncSession, account_id: int) -> Table:
 
 
 async def comments_of_set(session: AsyncSession, slug: str, *, pseudonymous: bool) -> Table:
-    """The comments on a set's questions as they stand, private ones too, removed ones not.
+    """The current comments on a set's questions, including private and without removed ones.
 
-    Words can give their author away, so the pseudonyms are not those of any export of forecasts.
+    Wording can identify an author, so the pseudonyms differ from those of exported forecasts.
     """
     found = await questions.find_set(session, slug)
     name = Pseudonyms().of if pseudonymous else (await _names(session)).__getitem__
@@ -547,7 +547,7 @@ async def comments_of_set(session: AsyncSession, slug: str, *, pseudonymous: boo
 
 
 def _removed() -> ColumnElement[bool]:
-    """Whether a comment is out of sight."""
+    """Whether a comment is removed."""
     latest = (
         select(CommentRemoval.removed)
         .where(CommentRemoval.comment_id == Comment.id)
@@ -560,7 +560,7 @@ def _removed() -> ColumnElement[bool]:
 
 
 def _asked(key: Any, *more: Any) -> Select[*tuple[Any, ...]]:
-    """A query on questions for the columns `_ABOUT` and some more."""
+    """A query on questions for the columns `_ABOUT` and further ones."""
     about = (QuestionSet.slug, Question.id, Question.slug, QuestionRevision.title)
     return questions.views_query(None).with_only_columns(key, *about, *more)
 

@@ -1,4 +1,4 @@
-"""Storing a panel of forecasts as a set of its own."""
+"""Importing a panel of forecasts as a separate set."""
 
 import math
 import re
@@ -43,7 +43,7 @@ LONGEST_QUESTION: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import stored; nothing if the same data had been imported before."""
+    """The counts of an import; all zero if the same data was imported before."""
 
     slug: str
     questions: int
@@ -53,7 +53,7 @@ class Imported:
 
     @classmethod
     def of(cls, panel: Panel, slug: str) -> Self:
-        """What a new set holds once a panel is imported as it."""
+        """The counts of a set that a panel was newly imported into."""
         resolved = int(np.count_nonzero(~np.isnan(panel.outcome)))
         return cls(
             slug, len(panel.questions), len(panel.forecasters), panel.probability.size, resolved
@@ -62,7 +62,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """The times that a question of a panel has in the service.
+    """The times of an imported question in the service.
 
     `settled_at` is None for a question without calendar times: the import settles it.
     """
@@ -75,7 +75,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import stores: the life of each question and when each forecast was made."""
+    """The plan of an import: the times of each question and of each forecast."""
 
     at: datetime
     lives: Sequence[Life]
@@ -83,11 +83,11 @@ class Plan:
 
 
 def slug_of(path: Path) -> str:
-    """A set's slug from the name of a folder or a file."""
+    """Derive a set's slug from the name of a folder or file."""
     name = path.resolve().name if path.is_dir() else path.stem
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not slug:
-        raise Invalid(f"{path}: no set's slug can be made of this name; give one with --set")
+        raise Invalid(f"{path}: no set slug can be derived from this name; give one with --set")
     return slug
 
 
@@ -100,26 +100,25 @@ async def import_panel(
     origin: str = "a folder of forecasts",
     notes: Notes | None = None,
 ) -> Imported:
-    """Store a panel as a set of its own, all or nothing; the same data again changes nothing.
+    """Store a panel as a separate set, all or nothing; repeating an import changes nothing.
 
-    Forecasters become accounts named `slug:forecaster` that no token opens. Calendar times are
-    kept; forecasts without any, or with the number of a round, are made at the moment of the
-    import, in the order of the rounds. Outcomes become resolutions, with scores. The set's
-    description names the `origin`. A panel without questions is not stored. `notes` counts what is
-    adjusted.
+    Forecasters become accounts named `slug:forecaster` without tokens. Calendar times are kept;
+    forecasts without times, or with round numbers, get the time of the import, in the order of the
+    rounds. Outcomes become resolutions, with scores. The set's description names the `origin`. A
+    panel without questions is not stored. `notes` counts the adjustments.
 
     Raises:
-        Conflict: there is a set of this slug with other data.
+        Conflict: a set with this slug has other data.
         Invalid: a slug or a name that no set or account can have, or a forecast of the future.
     """
     done = plan(panel, slug, notes)
     if not panel.questions:
         return Imported(slug, 0, 0, 0, 0)
-    held = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
-    if held is not None:
-        if held.document.get("data_hash") == panel.data_hash:
+    existing = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
+    if existing is not None:
+        if existing.document.get("data_hash") == panel.data_hash:
             return Imported(slug, 0, 0, 0, 0)
-        raise Conflict(f"there is a set {slug!r} with other data; give another slug with --set")
+        raise Conflict(f"set {slug!r} already exists with other data; give another slug with --set")
     ids = await _store_questions(session, panel, done, slug, origin)
     people = await _store_forecasters(session, panel, slug, done.at)
     heads: dict[int, Head] = defaultdict(Head)
@@ -133,7 +132,7 @@ async def import_panel(
 
 
 def plan(panel: Panel, slug: str, notes: Notes | None = None) -> Plan:
-    """Return what an import would store, without a database; `notes` counts what is adjusted.
+    """Plan an import without a database; `notes` counts the adjustments.
 
     Raises:
         Invalid: a slug or a name that no set or account can have, or a forecast of the future.
@@ -158,7 +157,7 @@ Adjust = Callable[[str], None]
 
 
 def _made_at(panel: Panel, at: datetime) -> list[datetime]:
-    """When each forecast was made; rounds follow each other closely, the last at the import."""
+    """The time of each forecast; rounds are consecutive, and the last one is at the import."""
     if panel.rounds:
         _, place = np.unique(panel.time, return_inverse=True)
         return [at - TICK * back for back in (place.max(initial=0) - place).tolist()]
@@ -178,7 +177,7 @@ def _made_at(panel: Panel, at: datetime) -> list[datetime]:
 def _undated_life(
     panel: Panel, index: int, made: Sequence[datetime], at: datetime, adjust: Adjust
 ) -> Life:
-    """The life of a question whose forecasts have no calendar times: it opens with the import."""
+    """The times of a question whose forecasts have no calendar times: it opens at the import."""
     if made:
         adjust(
             "questions with forecasts in rounds, all made at the moment of the import in the order "
@@ -198,9 +197,9 @@ def _undated_life(
 def _dated_life(
     panel: Panel, index: int, made: Sequence[datetime], at: datetime, adjust: Adjust
 ) -> Life:
-    """The life of a question: its times as stated, adjusted where they contradict its forecasts.
+    """The stated times of a question, adjusted where they contradict its forecasts.
 
-    It opens before it closes, so that a score is over a span of time, and no forecast precedes it.
+    It opens before it closes, so that scores cover a time span, and before its first forecast.
     """
     answered = not math.isnan(panel.outcome[index])
     known = _moment(panel.resolved[index]) if answered else None
@@ -347,7 +346,7 @@ async def _store_forecasts(
     people: Sequence[int],
     heads: dict[int, Head],
 ) -> dict[int, list[datetime]]:
-    """Append the forecasts in the order of their times; when those of each question were made."""
+    """Append the forecasts in order of time; returns the times of each question's forecasts."""
     made: dict[int, list[datetime]] = defaultdict(list)
     order = np.argsort(panel.time, kind="stable")
     rows = []
@@ -383,7 +382,7 @@ async def _store_outcomes(
     if not known:
         return []
     if administrator is None:
-        raise Conflict("resolutions need an administrator to answer for them; run `credence init`")
+        raise Conflict("resolutions need an administrator as their author; run `credence init`")
     latest = now()
     for one in known:
         values = {
@@ -408,7 +407,7 @@ async def _publish(
     ids: Sequence[int],
     made: dict[int, list[datetime]],
 ) -> None:
-    """Publish what the model in force would have said during each question's life, and says now."""
+    """Publish past and current aggregates of each question, computed with the model in force."""
     at = now()
     prior = Belief(None, aggregates.prior())
     first_fit = await aggregates.first_fit_at(session) or at + TICK
@@ -430,7 +429,7 @@ async def _publish(
 
 
 def _moments(one: Life, made: Sequence[datetime], at: datetime) -> list[datetime]:
-    """Fractions of a question's life; without calendar times, when its forecasts were stored."""
+    """Times at fractions of a question's life; without calendar times, those of its forecasts."""
     if one.closes_at is None or one.settled_at is None:
         return [made[-1]]
     ends = min(one.closes_at, at)

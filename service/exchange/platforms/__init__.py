@@ -1,7 +1,7 @@
 """Exports of other platforms, read as panels: one module per platform, listed here.
 
-docs/import.md describes each format and names its source. A question whose answer is neither yes
-nor no has no outcome; questions of kinds that are not supported are left out and counted.
+docs/import.md describes each format and names its source. A question resolved neither Yes nor No
+has no outcome; questions of unsupported types are omitted and counted.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def read(path: Path, dialect: Dialect | None = None) -> Export:
 
     Args:
         path: a file, a folder or a ZIP archive.
-        dialect: how its files are written, where they do not say it themselves.
+        dialect: the CSV dialect of its files, where it cannot be detected.
 
     Raises:
         PanelError: anything missing, malformed or contradictory, with file, line and reason.
@@ -57,7 +57,7 @@ def read(path: Path, dialect: Dialect | None = None) -> Export:
 
 
 def _content(source: Source) -> str:
-    """What a source has, for the error about one that no platform recognises."""
+    """The content of a source, for the error that no platform recognises it."""
     if len(source.names) != 1:
         return f"the files {shown(', '.join(source.names))}"
     (name,) = source.names

@@ -27,7 +27,7 @@ _UNPADDED: Final = re.compile(r"([0-9-]{10}) ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,
 
 
 def _read(source: Source) -> Panel:
-    name, (resolution, resolved_at) = _found(source)[0]
+    name, (resolution, resolved_at) = _fatebook_files(source)[0]
     asked: dict[tuple[str, ...], PanelQuestion] = {}
     made: dict[Forecast, None] = {}
     for row in map(_padded, source.table(name, _COLUMNS)):
@@ -58,15 +58,15 @@ def _read(source: Source) -> Panel:
     return Panel.of(forecasts=made, questions=asked.values())
 
 
-def _found(source: Source) -> list[tuple[str, tuple[str, str]]]:
-    """The files of Fatebook, each with the names of the columns of the answer."""
+def _fatebook_files(source: Source) -> list[tuple[str, tuple[str, str]]]:
+    """The Fatebook files, each with the column names of the answer."""
     return [
         (name, answer) for answer in _ANSWER for name in source.tables_with((*_COLUMNS, *answer))
     ]
 
 
 def _padded(row: Row) -> Row:
-    """A row whose times have two digits everywhere: Fatebook writes 9:05:7 for 09:05:07."""
+    """A row with times padded to two digits: Fatebook writes 9:05:7 for 09:05:07."""
     return replace(
         row,
         cells={
@@ -83,6 +83,6 @@ def _padded(row: Row) -> Row:
 PLATFORM: Final = Platform(
     name="Fatebook",
     files=f"a CSV file with the columns {', '.join((*_COLUMNS, *_ANSWER[0]))}",
-    recognises=lambda source: len(_found(source)) == 1,
+    recognises=lambda source: len(_fatebook_files(source)) == 1,
     read=_read,
 )

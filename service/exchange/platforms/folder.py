@@ -1,4 +1,4 @@
-"""Our own format: a folder, or a ZIP archive of one, with forecasts.csv and questions.csv."""
+"""Credence's own format: a folder or ZIP archive with forecasts.csv and questions.csv."""
 
 from typing import Final
 

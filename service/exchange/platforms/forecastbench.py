@@ -1,7 +1,7 @@
 """ForecastBench: question sets, forecast sets and resolution sets, each a JSON file.
 
-A question about a data set is asked for several dates, and is a question for each of them; one
-about a market is one question. Combinations of two questions are left out.
+A question about a data set has several dates, each of which is imported as a question; one about a
+market is a single question. Combinations of two questions are omitted.
 """
 
 import math
@@ -24,7 +24,7 @@ _COMBINATIONS: Final = "combination questions"
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What tells questions apart: `date` is "" for a market's, and `due` then as well."""
+    """The key of a question; `date` and `due` are "" for questions about markets."""
 
     source: str
     id: str
@@ -33,7 +33,7 @@ class _Key:
 
     @property
     def question_id(self) -> str:
-        """The id of the question; those about one data set agree up to the bar."""
+        """The id of the question; ids for the same data set share the part before the bar."""
         name = f"{self.source}:{self.id}"
         return f"{name}:{self.due}|{self.date}" if self.date else name
 
@@ -46,7 +46,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _kind(source: Source, name: str) -> str:
-    """Which kind of set a file is, or ""."""
+    """The kind of set in a file, or "" if it has none."""
     keys = source.keys(name)
     if keys.isdisjoint((*_SET_NAMES, "forecast_due_date")):
         return ""
@@ -88,7 +88,7 @@ def _read(source: Source) -> Panel:
 
 
 def _sets(source: Source, kind: str) -> Iterator[Record]:
-    """The sets of a kind, with the day when forecasts were due."""
+    """The sets of a kind, with the due date of their forecasts."""
     for name in source.names:
         if _kind(source, name) != kind:
             continue
@@ -103,7 +103,7 @@ def _sets(source: Source, kind: str) -> Iterator[Record]:
 
 
 def _items(source: Source, kind: str) -> Iterator[Record]:
-    """The items of all sets of a kind that are about a single question."""
+    """The items of all sets of a kind that concern a single question."""
     for one in _sets(source, kind):
         for item in nested(one, kind, kind.removesuffix("s")):
             if isinstance(item.values.get("id"), list):
@@ -130,7 +130,7 @@ def _key(row: Row, date: str) -> _Key:
 
 
 def _resolutions(source: Source) -> Resolutions:
-    """What is known of each question: under its date, and for markets under none."""
+    """The resolution rows of each question, keyed by date; markets have no date."""
     found: Resolutions = {}
     for item in _items(source, "resolutions"):
         for date in (item.text("resolution_date"), ""):
@@ -170,7 +170,7 @@ def _day(item: Row, date: str) -> float:
 
 
 def _outcome(known: list[Row]) -> tuple[float, float]:
-    """The outcome and when it was known, from the rows that say that it is."""
+    """The outcome and when it was known, from the rows marked as resolved."""
     for row in known:
         if row.choice("resolved", FLAGS):
             if row.text("resolved_to") in {"", "nan"}:
@@ -186,7 +186,7 @@ def _outcome(known: list[Row]) -> tuple[float, float]:
 
 
 def _forecasts(source: Source) -> dict[tuple[str, _Key, str], Row]:
-    """The last forecast of each forecaster on each question, by the day when it was due."""
+    """The last forecast of each forecaster on each question, by due date."""
     forecasts: dict[tuple[str, _Key, str], Row] = {}
     for item in _items(source, "forecasts"):
         if not item.text("forecast"):

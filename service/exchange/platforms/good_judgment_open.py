@@ -1,7 +1,7 @@
 """Forecasts on Good Judgment Open, INFER and other sites run with Cultivate Forecasts.
 
-Such a site gives them as prediction sets, a prediction for each answer: as JSON from its API, or as
-a table with a row per prediction. Questions are in the same table, or in a second file.
+Such a site exports prediction sets with one prediction per answer: as JSON from its API, or as a
+table with one row per prediction. Questions are in the same table, or in a second file.
 """
 
 import math
@@ -39,7 +39,7 @@ _YES, _NO = "yes", "no"
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
-    """What a member said of an answer: a set of them says something of each answer."""
+    """A member's prediction for one answer; a prediction set has one for each answer."""
 
     answer: str
     set_id: str
@@ -53,8 +53,8 @@ class _Question:
     """A question of the site.
 
     Attributes:
-        answers: what is known of each answer, by its name.
-        predictions: of every answer, in order.
+        answers: the data of each answer, by name.
+        predictions: the predictions for all answers, in order.
     """
 
     answers: dict[str, Row] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _holds(source: Source, name: str) -> str:
-    """What a file holds: "predictions", "questions" or nothing of such a site."""
+    """The content of a file: "predictions", "questions", or "" if it is not from such a site."""
     keys, columns = source.keys(name), _columns(source.header(name)).keys()
     if _SETS in keys or keys >= _SET or columns >= _PREDICTION:
         return "predictions"
@@ -124,7 +124,7 @@ def _read(source: Source) -> Panel:
 
 
 def _left_out(row: Row) -> str:
-    """Why a prediction is no forecast, or "" if it is one."""
+    """Why a prediction is not counted as a forecast, or "" if it is."""
     if row.choice("made_after_correctness_known", FLAGS):
         return "predictions made after the answer was known"
     if row.text("refunded_at"):
@@ -144,14 +144,14 @@ def _forecasts(key: str, question: _Question) -> Iterator[tuple[str, str, float,
         if one.answer in events:
             event, probability = events[one.answer], one.probability
         elif one.set_id in with_yes:
-            continue  # "No" repeats what "Yes" says.
+            continue  # "No" duplicates "Yes".
         else:
             event, probability = "", 1.0 - one.probability
         yield one.member, f"{key}{event}", one.time, math.inf, probability
 
 
 def _events(question: _Question) -> dict[str, str]:
-    """The answers that are questions of their own, with what each adds to the question's id."""
+    """The answers treated as separate questions, with the suffix of each for the question's id."""
     names = {name.lower() for name in question.answers}
     if names <= {_YES, _NO}:
         yes = [name for name in question.answers if name.lower() == _YES]
@@ -204,7 +204,7 @@ def _first_time(row: Row, columns: Iterable[str]) -> float:
 
 
 def _question_key(row: Row) -> str:
-    # A question that a site's administrators publish on several sites is one question.
+    # A question published on several sites counts as one question.
     return row.text("discover_question_id", "question_id", required=True)
 
 
@@ -234,7 +234,7 @@ def _prediction_sets(source: Source, name: str) -> Iterator[Record]:
 
 
 def _with_set(one: Record, prediction: Record) -> Row:
-    """A prediction with what its set says, under the names that a table has for it."""
+    """A prediction with the values of its set, under the column names of a table."""
     values = {key: value for key, value in one.values.items() if not isinstance(value, dict | list)}
     together = merged(one, **prediction.values)
     return merged(
@@ -248,7 +248,7 @@ def _with_set(one: Record, prediction: Record) -> Row:
 
 
 def _answers(source: Source) -> Iterator[Row]:
-    """What files say of answers besides predictions."""
+    """The data about answers in files other than predictions."""
     for name in source.names:
         match _holds(source, name):
             case "questions" if source.header(name):
@@ -292,12 +292,12 @@ def _answers_of(question: Record) -> Iterator[Row]:
 
 
 def _columns(header: Iterable[str]) -> dict[str, str]:
-    """Columns by the name that the API has for them: "Question ID" is question_id."""
+    """Columns under their API names: "Question ID" is question_id."""
     return {re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_"): column for column in header}
 
 
 def _renamed(source: Source, name: str) -> Iterator[Row]:
-    """The rows of a table by those names, with times as ISO 8601 has them."""
+    """The rows of a table under those names, with ISO 8601 times."""
     columns = _columns(source.header(name))
     for row in source.table(name, ()):
         cells = {key: row.cells[column] for key, column in columns.items()}

@@ -1,8 +1,8 @@
 """The Good Judgment Project's survey forecasts: survey_fcasts.yr1.csv and others, with ifps.csv.
 
-A row of ifps.csv is a question (an "individual forecasting problem") with two or more options, of
-which a survey file has a row for each. A question with two options is a yes/no question about its
-first; each option of another is a yes/no question of its own.
+A row of ifps.csv is a question (an "individual forecasting problem") with two or more options; a
+survey file has a row for each option. A question with two options is a yes/no question about the
+first; otherwise each option is a separate yes/no question.
 """
 
 import bisect
@@ -49,9 +49,9 @@ class _Problem:
     """A question of the project.
 
     Attributes:
-        row: of ifps.csv.
-        condition: under which it is asked, or "".
-        options: text by letter.
+        row: the row of ifps.csv.
+        condition: the condition of a conditional question, or "".
+        options: texts of the options by letter.
     """
 
     row: Row
@@ -59,11 +59,11 @@ class _Problem:
     options: dict[str, str]
 
     def letters(self) -> Iterator[str]:
-        """The options that are questions of their own."""
+        """The letters of the options treated as separate questions."""
         yield from ("a",) if len(self.options) == _BINARY else self.options
 
     def question_id(self, letter: str) -> str:
-        """The id of the question about an option; options of one problem agree up to the bar."""
+        """The id of the question about an option; those of one problem agree before the bar."""
         name = self.row.text("ifp_id")
         return name if len(self.options) == _BINARY else f"{name}|{letter}"
 
@@ -86,7 +86,7 @@ def _read(source: Source) -> Panel:
 
 
 def _with_questions(source: Source) -> Source:
-    """The source itself if it has the questions, else ifps.csv beside it."""
+    """The source itself if it has the questions, else with ifps.csv from its folder."""
     if source.tables_with(_QUESTION_COLUMNS):
         return source
     file = source.path.with_name(_QUESTIONS)
@@ -173,7 +173,7 @@ def _forecasts(
 
 
 def _answers(source: Source, problems: dict[str, _Problem]) -> Iterator[tuple[Row, str]]:
-    """The rows about options that are questions of their own, with the question's id."""
+    """The rows about options treated as separate questions, with the question's id."""
     for name in source.tables_with(_FORECAST_COLUMNS):
         for row in source.table(name, _FORECAST_COLUMNS):
             problem = problems.get(row.text("ifp_id", required=True))
@@ -195,7 +195,7 @@ def _option(row: Row, problem: _Problem) -> str:
 def _ends(
     forecasts: list[tuple[float, float]], withdrawals: list[tuple[float, Row]]
 ) -> list[float]:
-    """Put forecasts in the order of their times, and return when each was withdrawn."""
+    """Sort forecasts by time, and return when each was withdrawn."""
     forecasts.sort(key=lambda forecast: forecast[0])
     ends = [math.inf] * len(forecasts)
     for time, row in sorted(withdrawals, key=lambda withdrawal: withdrawal[0]):

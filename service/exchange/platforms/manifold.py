@@ -1,7 +1,7 @@
-"""Manifold's bets, from its API, its data dump or a table made of them, with or without markets.
+"""Manifold's bets, from its API, its data dump or a derived table, with or without markets.
 
-A bet on a binary market moves the market's probability; where the bet leaves it is the trader's
-forecast.
+A bet on a binary market moves the market's probability; the probability after the bet counts as the
+trader's forecast.
 """
 
 import math
@@ -31,7 +31,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _holds(source: Source, name: str) -> str:
-    """What a file holds: "bets", "markets", "markets with bets" or nothing of Manifold."""
+    """The content of a file: "bets", "markets", "markets with bets", or "" if not from Manifold."""
     keys, columns = source.keys(name), source.header(name)
     if keys >= _BET or columns >= _BET_COLUMNS:
         return "bets"
@@ -89,7 +89,7 @@ def _markets(source: Source) -> Iterator[Row]:
 
 
 def _other_market(row: Row, market: Row | None) -> str:
-    """Why a bet is on something else than a binary market, or "" if it is on one."""
+    """Why a bet is not on a binary market, or "" if it is."""
     kind = market.text("outcomeType")[:_SHOWN] if market else ""
     if kind not in _BINARY:
         return f"bets on markets of type {kind}"
@@ -99,7 +99,7 @@ def _other_market(row: Row, market: Row | None) -> str:
 
 
 def _no_forecast(row: Row) -> str:
-    """Why a bet on a binary market is no forecast, or "" if it is one."""
+    """Why a bet on a binary market is not counted as a forecast, or "" if it is."""
     if row.choice("isRedemption", FLAGS):
         return "redemptions of shares, which Manifold makes by itself"
     if row.choice("isAnte", FLAGS):
@@ -160,7 +160,7 @@ def _title(market: Row) -> str:
 
 
 def _since_2021(row: Row, column: str, time: float) -> float:
-    """Refuse a time before Manifold, which is one in another unit."""
+    """Reject a time before Manifold existed, which must be in another unit."""
     if time < _BEGAN:
         raise row.error(
             column,

@@ -1,6 +1,6 @@
 """Metaculus's data export: question_data.csv and forecast_data.csv, in a ZIP archive or a folder.
 
-Columns have come and gone since 2024; only those that every version has are required.
+Columns have changed since 2024; only those common to all versions are required.
 """
 
 import math
@@ -65,7 +65,7 @@ def _read(source: Source) -> Panel:
             raise row.error("End Time", "before the Start Time")
         until = math.inf if math.isnan(ends) else ends
         person = forecaster(row, *_FORECASTERS)
-        # An anonymous forecaster is a digest of 64 digits; so many are enough to tell them apart.
+        # An anonymous forecaster is a digest of 64 digits; a prefix is enough to distinguish them.
         person = person[:_DIGEST_SHOWN] if _DIGEST.fullmatch(person) else person
         collect(made, (person, question, start, until, row.probability("Probability Yes")), row)
     begun = {one[:3] for one in made}
@@ -79,7 +79,7 @@ def _read(source: Source) -> Panel:
 
 
 def _is_aggregate(row: Row) -> bool:
-    """Whether a row is one of Metaculus's own: it counts forecasters, or names a method for one."""
+    """Whether a row is an aggregate by Metaculus: it has a number of forecasters, or a method."""
     if row.text("Forecaster Count"):
         return True
     if "Forecaster ID" in row.cells:

@@ -1,4 +1,4 @@
-"""What every platform's module offers: how it recognises an export, and how it reads one."""
+"""The interface of a platform: recognising an export, and reading it."""
 
 import unicodedata
 from collections.abc import Callable
@@ -21,7 +21,7 @@ FLAGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The forecasts of an export, where it is from, and what was left out or adjusted."""
+    """The forecasts of an export, its origin, and counts of omitted and adjusted rows."""
 
     panel: Panel
     origin: str
@@ -33,10 +33,10 @@ class Platform:
     """A platform whose exports can be imported.
 
     Attributes:
-        name: as people call it.
-        files: what an export consists of, for the error about a file that nobody recognises.
-        recognises: whether a source is an export of this platform, by its header or its keys.
-        read: the forecasts of a recognised source.
+        name: the platform's common name.
+        files: the files of an export, for the error that a file is not recognised.
+        recognises: decides by headers or keys whether a source is an export of this platform.
+        read: reads the forecasts of a recognised source.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Platform:
 
 
 Forecast = tuple[str, str, float, float, float]
-"""Forecaster, question, time, end and probability, as `Panel.of` takes them."""
+"""Forecaster, question, time, end and probability, as for `Panel.of`."""
 NAMELESS: Final = "(no name)"
 
 
 def forecaster(row: Row, *columns: str) -> str:
-    """Return the name in the first column that has one, and one placeholder where none has.
+    """Return the name in the first non-empty column, or a placeholder if all are empty.
 
-    A display name may hold characters that a name here may not, such as a joined emoji. They are
-    left out: no participant's name can refuse everybody's forecasts.
+    A display name may contain characters that account names must not, such as joined emoji. They
+    are removed, so that one participant's name cannot make the whole import fail.
     """
     found = row.text(*columns)
     name = _plain_name(found)
@@ -69,7 +69,7 @@ def forecaster(row: Row, *columns: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _plain_name(text: str) -> str:
-    """A text with the characters that a name may hold; "" for one without any."""
+    """A text reduced to the characters allowed in names; may be ""."""
     plain = "".join(
         character
         for character in unicodedata.normalize("NFKC", text)
@@ -82,16 +82,16 @@ def _plain_name(text: str) -> str:
 
 
 def collect(made: dict[Forecast, None], forecast: Forecast, row: Row) -> None:
-    """Add a forecast to those of a file, in their order, unless it repeats one of them."""
+    """Append a forecast to those of a file unless it repeats one of them."""
     if forecast in made:
         row.notes.leave_out("rows that repeat a forecast", row.place)
     made[forecast] = None
 
 
-def agree(place: str, first: PanelQuestion, found: PanelQuestion) -> None:
-    """Refuse a row that contradicts an earlier one about the same question."""
-    if repr(first) != repr(found):  # nan is not equal to nan
+def agree(place: str, first: PanelQuestion, earlier: PanelQuestion) -> None:
+    """Reject a row that contradicts an earlier one about the same question."""
+    if repr(first) != repr(earlier):  # nan is not equal to nan
         raise PanelError(
-            f"{place}: another title, outcome or other times of {found.title!r} than in an earlier "
-            "row"
+            f"{place}: another title, outcome or other times of {earlier.title!r} than "
+            "in an earlier row"
         )

@@ -1,4 +1,4 @@
-"""A table of PredictionBook's public predictions: a CSV file with a row per forecast."""
+"""A table of PredictionBook's public predictions: a CSV file with one row per forecast."""
 
 import math
 from dataclasses import replace
@@ -64,7 +64,7 @@ def _read(source: Source) -> Panel:
 
 
 def _titles(source: Source) -> dict[str, str]:
-    """Titles by question, from a table in the same folder or archive that has them."""
+    """Titles by question, from a table in the same folder or archive, if there is one."""
     beside = source
     if source.path.is_file() and len(source.names) == 1:
         file = source.path.with_name("questions.csv")

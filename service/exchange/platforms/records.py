@@ -1,4 +1,4 @@
-"""Objects of JSON files, read as the rows of a table are."""
+"""Objects of JSON files, read like the rows of a table."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _KINDS: Final = {
 
 
 class _Cells(Mapping[str, str]):
-    """The values of an object as the text that a cell would have: null is an empty one."""
+    """The values of an object as the text of table cells: null is an empty cell."""
 
     __slots__ = ("_values",)
 
@@ -51,20 +51,20 @@ class Record(Row):
 
     @property
     def place(self) -> str:
-        """The file, what the object is, and its position."""
+        """The file, the kind of object, and its position."""
         return f"{self.file}: {self.item} {self.line}"
 
 
 def records(source: Source, name: str, item: str) -> Iterator[Record]:
-    """Yield the objects in a JSON file: those of its list, or the only one.
+    """Yield the objects in a JSON file: the items of its list, or its single object.
 
     Args:
-        source: where the file is.
-        name: of the file.
-        item: what an object is, for errors.
+        source: the source with the file.
+        name: the file's name.
+        item: what an object is called in errors.
 
     Raises:
-        PanelError: something else than objects.
+        PanelError: the file contains values other than objects.
     """
     value = source.json(name)
     listed = value if isinstance(value, list) else [value]
@@ -78,10 +78,10 @@ def records(source: Source, name: str, item: str) -> Iterator[Record]:
 
 
 def nested(record: Record, key: str, item: str) -> Iterator[Record]:
-    """Yield the objects in a list that an object has under a key.
+    """Yield the objects in the list under a key of an object.
 
     Raises:
-        PanelError: something else than a list of objects.
+        PanelError: the value is not a list of objects.
     """
     listed = record.values.get(key)
     if not isinstance(listed, list):
@@ -95,7 +95,7 @@ def nested(record: Record, key: str, item: str) -> Iterator[Record]:
 
 
 def merged(record: Record, **values: object) -> Record:
-    """Return a record with further values, which replace its own."""
+    """Return a record with further values, which override its own."""
     together = {**record.values, **values}
     return Record(
         record.file,
@@ -109,5 +109,5 @@ def merged(record: Record, **values: object) -> Record:
 
 
 def kind(value: object) -> str:
-    """Return what a JSON value is, as errors call it."""
+    """Return the type of a JSON value, as named in errors."""
     return _KINDS.get(type(value), "something else")

@@ -25,31 +25,31 @@ _BLANKS: Final = re.compile(r"[ \t\r\n]+")
 _TABLES: Final = (".csv", ".csv.gz", ".tsv", ".tab", ".txt")
 _JSON: Final = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
 _LARGEST_JSON: Final = 2**27
-"""Bytes of JSON that are read: they are all in memory, where they take several times as much."""
+"""Maximum size of JSON files in bytes: parsed in memory, they take several times as much."""
 
 
 def _clean(text: str) -> str:
-    """A text of an import as it is stored: on one line, with the characters that every text has."""
+    """A text of an import as it is stored: on one line, with allowed characters only."""
     if text.isascii() and text.isprintable() and "  " not in text and len(text) <= _LONGEST_TEXT:
-        return text.strip()  # as nearly every cell of a large file is
+        return text.strip()  # true of nearly every cell of a large file
     return clean_line(_BLANKS.sub(" ", text), longest=_LONGEST_TEXT, optional=True)
 
 
 def _escaped(text: str) -> str:
-    """A text from within an archive as one line of a terminal shows it."""
+    """A text from an archive, escaped for one line of a terminal."""
     return escape_controls(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 class Source:
-    """What `credence import` was given: one or more files, called by their names without folders.
+    """The input of `credence import`: one or more files, identified by name without folders.
 
-    In an archive, folders are passed over, and so are hidden files and those that macOS adds.
-    Reading fails with a PanelError that names the file, the line and what is allowed.
+    In an archive, folders, hidden files and files added by macOS are ignored. Errors are raised as
+    PanelError with the file, the line and the allowed values.
 
     Attributes:
         path: the file, the folder or the archive.
-        dialect: how tables are written.
-        notes: what is left out and adjusted; whoever reads a row adds to it.
+        dialect: the CSV dialect of the tables.
+        notes: counts of omitted and adjusted rows, updated while reading.
     """
 
     def __init__(self, path: Path, dialect: Dialect | None = None) -> None:
@@ -71,7 +71,7 @@ class Source:
 
     @cached_property
     def _members(self) -> dict[str, list[str]]:
-        """Where the files are, by name: paths within the archive or on disk."""
+        """Locations of the files by name: paths within the archive or on disk."""
         if self.path.is_dir():
             try:
                 files = [one for one in self.path.iterdir() if one.is_file()]
@@ -90,13 +90,13 @@ class Source:
         return dict(found)
 
     def place(self, name: str) -> str:
-        """A file as errors call it."""
+        """A file as named in errors."""
         alone = not self._archive and not self.path.is_dir()
         return str(self.path) if alone else f"{self.path}/{_escaped(name)}"
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """Open a file, of which a limited size can be read."""
+        """Open a file with a limit on the bytes that can be read."""
         members = self._members.get(name, [])
         if len(members) > 1:
             raise PanelError(f"{self.path}: holds {len(members)} files {name}; keep one")
@@ -125,7 +125,7 @@ class Source:
         return tuple(name for name in self.names if set(columns) <= self.header(name))
 
     def header(self, name: str) -> frozenset[str]:
-        """The columns of a CSV file; none for a file of another form."""
+        """The columns of a CSV file; empty for other files."""
         if name not in self._headers:
             self._headers[name] = self._read_header(name)
         return self._headers[name]
@@ -145,7 +145,7 @@ class Source:
     def keys(self, name: str) -> frozenset[str]:
         """The keys of a JSON file's object, or of the first object in its list.
 
-        None for a file of another form.
+        Empty for other files.
         """
         if not self._is_json(name):
             return frozenset()
@@ -160,7 +160,7 @@ class Source:
             return file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}
 
     def json(self, name: str) -> Any:
-        """The content of a JSON file, or the list of the lines of one that has a value per line."""
+        """The content of a JSON file, or the list of values of a JSON Lines file."""
         if name not in self._documents:
             self._documents[name] = self._read_json(name)
         return self._documents[name]

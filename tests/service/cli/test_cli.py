@@ -337,7 +337,7 @@ def test_what_is_imported_can_be_exported_and_a_bad_folder_stores_nothing(
     folder(survey, FORECASTS + "ann,fog,,0.3\n")
     fails("import", survey, words="forecasts.csv:6: question_id: 'fog' is not in questions.csv")
     folder(survey, FORECASTS + "ann,hail,,0.3\n")
-    fails("import", survey, words="there is a set 'my-survey' with other data")
+    fails("import", survey, words="set 'my-survey' already exists with other data")
     fails("import", survey, "--set", "My Survey", words="a set's slug is")
     folder(survey, FORECASTS.replace("bob", "b" * 95))
     fails("import", survey, "--set", "long-names", words="must be at most 100 characters long")

@@ -183,7 +183,7 @@ def test_the_same_data_again_changes_nothing_and_other_data_is_refused(read_in, 
     assert before["forecast"] == 6
     done = read_in(TIMED)
     assert (done.questions, done.forecasts, done.resolved) == (0, 0, 0)
-    with pytest.raises(Conflict, match="'survey' with other data"):
+    with pytest.raises(Conflict, match="'survey' already exists with other data"):
         read_in(UNTIMED)
     assert rows() == before
 
