@@ -1,1 +1,1 @@
-"""The API that clients of Metaculus know."""
+"""An API compatible with Metaculus clients."""

@@ -1,7 +1,7 @@
-"""The API that Metaculus's clients know, so that bots written for them forecast here unchanged.
+"""A Metaculus-compatible API, so that existing forecasting bots work unchanged.
 
-Only names and shapes are Metaculus's; what is allowed, stored and shown is decided where it is for
-our own API.
+Only names and shapes follow Metaculus; permissions, storage and visibility use the same code as
+Credence's own API.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ from service.web.problems import translate
 
 PREFIX: Final = "/api/metaculus"
 RETRIED_WITHIN: Final = timedelta(minutes=10)
-"""Longer than a client goes on asking: four times in about five minutes."""
+"""Longer than a client keeps retrying: four times in about five minutes."""
 MOST_ON_A_PAGE: Final = 100
 ORDERS: Final = {
     "published_at": Order.opens_at,
@@ -65,21 +65,27 @@ REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 Limit = Annotated[
     int,
-    QueryParameter(ge=1, le=LARGEST_ID, description="how many at most; above 100 counts as 100"),
+    QueryParameter(
+        ge=1, le=LARGEST_ID, description="maximum number of results; above 100 counts as 100"
+    ),
 ]
 Offset = Annotated[
-    int, QueryParameter(ge=0, le=LARGEST_ID, description="how many to leave out before the first")
+    int, QueryParameter(ge=0, le=LARGEST_ID, description="number of results to skip")
 ]
 Names = list[str] | None
 Day = str | None
 
 
 def _later(what: str) -> QueryParameter:
-    return QueryParameter(name=f"{what}__gt", description="only later ones: YYYY-MM-DD or a time")
+    return QueryParameter(
+        name=f"{what}__gt", description="only later than this: YYYY-MM-DD or a time"
+    )
 
 
 def _earlier(what: str) -> QueryParameter:
-    return QueryParameter(name=f"{what}__lt", description="only earlier ones: YYYY-MM-DD or a time")
+    return QueryParameter(
+        name=f"{what}__lt", description="only earlier than this: YYYY-MM-DD or a time"
+    )
 
 
 async def provide_wanted(
@@ -91,12 +97,15 @@ async def provide_wanted(
         Names, QueryParameter(description="only in these states: upcoming, open, closed, resolved")
     ] = None,
     forecast_type: Annotated[
-        Names, QueryParameter(description="none without `binary`, for there is no other type here")
+        Names,
+        QueryParameter(description="no results unless `binary` is included, the only type here"),
     ] = None,
     forecaster_id: Annotated[
         int | None,
         QueryParameter(
-            ge=1, le=LARGEST_ID, description="only what this account forecast: one's own id"
+            ge=1,
+            le=LARGEST_ID,
+            description="only questions that this account has forecast; must be your own id",
         ),
     ] = None,
     published_after: Annotated[Day, _later("published_at")] = None,
@@ -108,12 +117,12 @@ async def provide_wanted(
     order_by: Annotated[
         str | None,
         QueryParameter(
-            description="open_time, published_at, scheduled_close_time, with a minus the latest "
-            "first; -weekly_movement; anything else counts as -open_time"
+            description="open_time, published_at or scheduled_close_time, with a minus for latest "
+            "first; or -weekly_movement; anything else counts as -open_time"
         ),
     ] = None,
 ) -> Wanted:
-    """Which posts are asked for; parameters that are not known here are passed over."""
+    """The filters of a list of posts; unknown parameters are ignored."""
     states: set[State] | None = None
     if statuses is not None:
         known = {state.value: state for state in State}
@@ -132,10 +141,10 @@ async def provide_wanted(
 
 
 def status_of(status: HTTPStatus, method: str) -> HTTPStatus:
-    """The status that Metaculus has where our own API has this one.
+    """The status that Metaculus uses where Credence's own API uses this one.
 
-    What a body names and is not there is a bad request, and what the state of a question does not
-    allow is a method that is not allowed.
+    References in a body to unknown objects are a bad request, and actions that a question's state
+    does not allow are a method that is not allowed.
     """
     if status is HTTPStatus.NOT_FOUND and method == "POST":
         return HTTPStatus.BAD_REQUEST
@@ -143,7 +152,7 @@ def status_of(status: HTTPStatus, method: str) -> HTTPStatus:
 
 
 def refuse(request: AppRequest, error: Exception) -> Response[Refusal]:
-    """Answer an error with the status that Metaculus has for it."""
+    """Respond to an error with Metaculus's status for it."""
     answer = translate(request, error)
     problem = answer.content
     status = status_of(HTTPStatus(problem.status), request.method)
@@ -161,7 +170,7 @@ class Posts(Controller):
 
     path = "/posts"
     tags = ("Metaculus",)
-    dependencies = {"wanted": Provide(provide_wanted)}  # noqa: RUF012  # Litestar's own name for it
+    dependencies = {"wanted": Provide(provide_wanted)}  # noqa: RUF012  # Litestar's attribute
 
     @get(summary="List posts")
     async def listing(
@@ -174,7 +183,7 @@ class Posts(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> PostPage:
-        """Questions of the sets that are asked for, each with one's own forecasts on it."""
+        """Questions of the selected sets, each with your own forecasts."""
         shown = min(limit, MOST_ON_A_PAGE)
         found = await posts.listing(
             reading, aggregator, actor, wanted, offset=offset, limit=shown + 1
@@ -190,7 +199,7 @@ class Posts(Controller):
         aggregator: AggregatorDep,
         post_id: Annotated[int, PathParameter(description="the question's id, in its address")],
     ) -> PostOut:
-        """A question with its aggregate's history and one's own forecasts."""
+        """A question with the history of its aggregate and your own forecasts."""
         return PostOut.of(await posts.one(reading, aggregator, actor, post_id))
 
 
@@ -200,7 +209,7 @@ class Forecasts(Controller):
     path = "/questions"
     tags = ("Metaculus",)
 
-    @post("/forecast", summary="Forecast, as Metaculus's clients do")
+    @post("/forecast", summary="Forecast (Metaculus format)")
     async def submit(
         self,
         request: AppRequest,
@@ -208,7 +217,7 @@ class Forecasts(Controller):
         submissions: SubmissionsDep,
         data: JSONBody[SkipValidation[PostForecasts]],
     ) -> Response[Done]:
-        """Store 1 to 500 forecasts, or none; what only repeats a request is not stored twice."""
+        """Store 1 to 500 forecasts, all or none; repeated requests are not stored twice."""
         data = await decode_body(request, PostForecasts)
         drafts = [
             Draft(one.question, _probability(one.probability_yes), "", utc(one.end_time))
@@ -224,7 +233,7 @@ class Forecasts(Controller):
         )
         return Response(Done(), headers=REPLAYED if stored == b"0" else None)
 
-    @post("/withdraw", summary="Withdraw forecasts, as Metaculus's clients do")
+    @post("/withdraw", summary="Withdraw forecasts (Metaculus format)")
     async def withdraw(
         self,
         request: AppRequest,
@@ -233,10 +242,10 @@ class Forecasts(Controller):
         aggregator: AggregatorDep,
         data: JSONBody[SkipValidation[PostWithdrawals]],
     ) -> Done:
-        """End one's standing forecasts, or none; where nothing stands nothing is done."""
+        """Withdraw your standing forecasts, all or none; questions without one are unaffected."""
         data = await decode_body(request, PostWithdrawals)
         if any(one.withdraw_at is not None for one in data):
-            raise Conflict("a forecast is withdrawn at once; leave withdraw_at out")
+            raise Conflict("a forecast is withdrawn immediately; omit withdraw_at")
         for one in data:
             try:
                 view, row, _ = await forecasts.withdraw(writing, actor, one.question)
@@ -262,7 +271,7 @@ class PostComments(Controller):
         writing: WriteSession,
         data: JSONBody[SkipValidation[PostComment]],
     ) -> Response[PostCommentOut]:
-        """Say something in Markdown; what only repeats a request is not stored twice."""
+        """Post a comment in Markdown; repeated requests are not stored twice."""
         data = await decode_body(request, PostComment)
         held = await comments.repeated(
             writing,
@@ -297,21 +306,24 @@ class PostComments(Controller):
         reading: ReadSession,
         on_post: Annotated[
             int | None,
-            QueryParameter(name="post", ge=1, le=LARGEST_ID, description="only those on this post"),
+            QueryParameter(
+                name="post", ge=1, le=LARGEST_ID, description="only comments on this post"
+            ),
         ] = None,
         author: Annotated[
-            int | None, QueryParameter(ge=1, le=LARGEST_ID, description="only this account's")
+            int | None,
+            QueryParameter(ge=1, le=LARGEST_ID, description="only comments by this account"),
         ] = None,
         is_private: Annotated[
-            bool | None, QueryParameter(description="only private ones, or only public ones")
+            bool | None, QueryParameter(description="only private, or only public comments")
         ] = None,
         sort: Annotated[
-            str, QueryParameter(description="created_at: the oldest first; else the newest first")
+            str, QueryParameter(description="created_at: oldest first; otherwise newest first")
         ] = "-created_at",
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> PostCommentPage:
-        """Comments that one may see; private ones are for their authors and curators."""
+        """Comments that you may see; private comments are visible to their authors and curators."""
         shown = min(limit, MOST_ON_A_PAGE)
         view = None if on_post is None else await questions.get(reading, on_post, actor=actor)
         found = await comments.listing(
@@ -330,9 +342,9 @@ class PostComments(Controller):
         return PostCommentPage(following, before, results)
 
 
-@get("/users/me", tags=["Metaculus"], summary="Get my account, as Metaculus's clients do")
+@get("/users/me", tags=["Metaculus"], summary="Get my account (Metaculus format)")
 async def me(actor: CurrentActor) -> UserOut:
-    """The account that the token opens."""
+    """The account of the token."""
     return UserOut.of(actor)
 
 
@@ -346,7 +358,7 @@ def _probability(told: float | None) -> float:
 
 
 def _each(told: Sequence[str]) -> list[str]:
-    """The values of a parameter, which clients repeat or join with commas."""
+    """The values of a parameter, which may be repeated or joined with commas."""
     return [one.strip() for value in told for one in value.split(",") if one.strip()]
 
 
@@ -366,7 +378,7 @@ def _day(name: str, told: Day) -> datetime | None:
 def _neighbours(
     request: AppRequest, limit: int, offset: int, *, more: bool
 ) -> tuple[str | None, str | None]:
-    """The addresses of the page after one and of the page before it, where there are any."""
+    """The URLs of the next and previous pages, if any."""
 
     def at(place: int) -> str:
         asked = request.url.query_params
@@ -381,7 +393,7 @@ def _neighbours(
 
 
 def document_errors(errors: Mapping[int, ResponseSpec], method: str) -> dict[int, ResponseSpec]:
-    """The errors of the API with the statuses and the body that Metaculus has for them."""
+    """Document the API's errors with Metaculus's statuses and body."""
     return {
         status_of(HTTPStatus(status), method): problem(one.description, Refusal)
         for status, one in errors.items()

@@ -1,7 +1,7 @@
-"""Questions as posts of tournaments: how Metaculus's clients ask for them and read them.
+"""Questions as posts of tournaments, for Metaculus clients.
 
-A set is a tournament, known by its slug or its id, and a question is a post that holds it alone,
-under the same id. Drafts are no posts, for nobody.
+A set is a tournament, identified by slug or id, and each question is a post with the same id.
+Drafts are never exposed as posts, not even to curators.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -31,7 +31,7 @@ MOST_SLUG: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Later than `after` and earlier than `before`; None: without end."""
+    """A time span, later than `after` and earlier than `before`; None: unbounded."""
 
     after: datetime | None = None
     before: datetime | None = None
@@ -42,10 +42,10 @@ ALWAYS: Final = Span()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list of posts is asked for.
+    """The filters of a list of posts.
 
-    `tournaments` are slugs or ids of sets, none: all; `states` None: any; `forecaster_id` leaves
-    those that this account has ever forecast, and it may only be one's own.
+    `tournaments` are slugs or ids of sets, empty for all; `states` is None for any; `forecaster_id`
+    selects questions with a forecast of this account, which must be the actor's own.
     """
 
     tournaments: Collection[str] = ()
@@ -59,11 +59,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A question with all that its post tells the actor.
+    """A question with the data of its post that the actor may see.
 
-    `mine` are the actor's own forecasts, the oldest first; `history` is what was published, the
-    oldest first, left empty in lists and where it is hidden. `forecasters` and `forecasts` count
-    all that were ever made.
+    `mine` are the actor's own forecasts, oldest first; `history` are the published aggregates,
+    oldest first, empty in lists and while hidden. `forecasters` and `forecasts` are totals over all
+    time.
     """
 
     view: View
@@ -87,7 +87,7 @@ async def listing(
     offset: int,
     limit: int,
 ) -> list[Post]:
-    """Posts in an order, without the first so many; Invalid names a tournament that is unknown."""
+    """Sorted posts from an offset on; Invalid names an unknown tournament."""
     at = now()
     query = questions.views_query(None).where(QuestionRevision.draft.is_(False))
     if wanted.tournaments:
@@ -98,7 +98,7 @@ async def listing(
         query = query.where(or_(False, *(questions.in_state(one, at) for one in wanted.states)))
     if wanted.forecaster_id is not None:
         if wanted.forecaster_id != actor.id:
-            raise Forbidden("forecaster_id may only be your own id, which users/me tells")
+            raise Forbidden("forecaster_id may only be your own id, as given by users/me")
         mine = select(Forecast.question_id).where(Forecast.account_id == actor.id)
         query = query.where(Question.id.in_(mine))
     for moment, span in (
@@ -108,41 +108,41 @@ async def listing(
     ):
         query = query.where(*_within(moment, span))
     query = search.in_order(query, actor, wanted.order, at).offset(offset).limit(limit)
-    return await _tell(session, aggregator, actor, await questions.views(session, query), at)
+    return await _posts(session, aggregator, actor, await questions.views(session, query), at)
 
 
 async def one(session: AsyncSession, aggregator: Aggregator, actor: Actor, post_id: int) -> Post:
-    """A post with its history; NotFound names the id."""
+    """A post with its history; NotFound for an unknown id."""
     if not 1 <= post_id <= LARGEST_ID:
         raise NotFound(f"there is no post {post_id}")
     view = await questions.get(session, post_id, actor=actor)
     if view.revision.draft:
-        raise NotFound(f"question {post_id} is a draft, and no post yet")
-    (found,) = await _tell(session, aggregator, actor, [view], now(), with_history=True)
-    return found
+        raise NotFound(f"question {post_id} is a draft and not yet a post")
+    (post,) = await _posts(session, aggregator, actor, [view], now(), with_history=True)
+    return post
 
 
 async def latest_own(session: AsyncSession, actor: Actor, question_id: int) -> int | None:
-    """The id of the actor's last forecast on a question, for a comment to explain; None if none."""
-    found: int | None = await session.scalar(
+    """The id of the actor's last forecast on a question, to attach to a comment; None if none."""
+    forecast_id: int | None = await session.scalar(
         select(func.max(Forecast.id)).where(
             Forecast.question_id == question_id, Forecast.account_id == actor.id
         )
     )
-    return found
+    return forecast_id
 
 
 async def explained(
-    session: AsyncSession, actor: Actor, said: Sequence[CommentView]
+    session: AsyncSession, actor: Actor, comments: Sequence[CommentView]
 ) -> dict[int, Forecast]:
-    """The forecasts that comments explain, as far as the actor sees them, by their ids."""
+    """The forecasts attached to comments that the actor may see, by id."""
     query = questions.views_query(None).where(
-        Question.id.in_({one.comment.question_id for one in said})
+        Question.id.in_({one.comment.question_id for one in comments})
     )
     hidden = await visibility.hidden(session, actor, await questions.views(session, query), now())
     shown = {
         one.comment.forecast_id
-        for one in said
+        for one in comments
         if one.removal is None
         and (one.comment.account_id == actor.id or one.comment.question_id not in hidden)
     }
@@ -150,9 +150,9 @@ async def explained(
     return {row.id: row for row in rows}
 
 
-async def _sets(session: AsyncSession, asked: Collection[str]) -> list[int]:
-    """The ids of sets, each asked for by its slug or its id."""
-    names = {name for name in asked if len(name) <= MOST_SLUG and name.isprintable()}
+async def _sets(session: AsyncSession, identifiers: Collection[str]) -> list[int]:
+    """The ids of sets given by slug or id."""
+    names = {name for name in identifiers if len(name) <= MOST_SLUG and name.isprintable()}
     numbers = {int(name) for name in names if name.isascii() and name.isdigit()}
     rows = await session.execute(
         select(QuestionSet.id, QuestionSet.slug).where(
@@ -162,11 +162,11 @@ async def _sets(session: AsyncSession, asked: Collection[str]) -> list[int]:
             )
         )
     )
-    found = {row.id: row.slug for row in rows}
-    known = {str(set_id) for set_id in found} | set(found.values())
-    if unknown := sorted(set(asked) - known):
+    slugs = {row.id: row.slug for row in rows}
+    known = {str(set_id) for set_id in slugs} | set(slugs.values())
+    if unknown := sorted(set(identifiers) - known):
         raise Invalid(f"there is no tournament {unknown[0]!r}", field="tournaments")
-    return list(found)
+    return list(slugs)
 
 
 def _within(moment: ColumnElement[Any] | Any, span: Span) -> Iterable[ColumnElement[bool]]:
@@ -177,7 +177,7 @@ def _within(moment: ColumnElement[Any] | Any, span: Span) -> Iterable[ColumnElem
 
 
 def _published_at() -> ColumnElement[datetime]:
-    """When a question's first revision that is no draft was made."""
+    """The time of a question's first revision that is not a draft."""
     other = aliased(QuestionRevision)
     return (
         select(func.min(other.created_at))
@@ -191,7 +191,7 @@ def _resolves_at() -> ColumnElement[datetime]:
     return func.coalesce(QuestionRevision.resolves_by, QuestionRevision.closes_at)
 
 
-async def _tell(
+async def _posts(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,

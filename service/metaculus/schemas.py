@@ -1,8 +1,8 @@
-"""What Metaculus's clients send, and what they read in the answers.
+"""JSON bodies of requests and responses for Metaculus clients.
 
-Names and shapes are those of Metaculus's API (https://www.metaculus.com/api/). Times of forecasts
-and aggregates are seconds since 1970 UTC, all others ISO 8601. Fields that are not named here are
-passed over, since clients send more than they need to.
+Names and shapes follow Metaculus's API (https://www.metaculus.com/api/). Times of forecasts and
+aggregates are in seconds since 1970 UTC, all others in ISO 8601. Unknown fields are ignored, since
+clients send more than necessary.
 """
 
 import math
@@ -22,15 +22,15 @@ from service.web.schemas import Id, Moment, Probability, StoredText
 
 
 class Refusal(ProblemDetails, kw_only=True):
-    """The body of an error answer; `error` says the same as `detail`."""
+    """The body of an error response; `error` repeats `detail`."""
 
     error: str
 
 
 class PostForecast(msgspec.Struct):
-    """A forecast on the question of that id; questions are binary: it takes `probability_yes`.
+    """A forecast on the question with that id; since questions are binary, in `probability_yes`.
 
-    After `end_time` it stands no more.
+    The forecast expires at `end_time`.
     """
 
     question: Id
@@ -39,14 +39,14 @@ class PostForecast(msgspec.Struct):
 
 
 class PostWithdrawal(msgspec.Struct):
-    """A forecast to withdraw, at once: `withdraw_at` may only be absent or null."""
+    """A forecast to withdraw immediately: `withdraw_at` must be absent or null."""
 
     question: Id
     withdraw_at: Moment | None = None
 
 
 class PostComment(msgspec.Struct):
-    """A comment on a post; `included_forecast` ties one's latest forecast to it."""
+    """A comment on a post; `included_forecast` attaches the author's latest forecast."""
 
     on_post: Id
     text: StoredText
@@ -60,11 +60,11 @@ PostWithdrawals = Annotated[list[PostWithdrawal], msgspec.Meta(min_length=1, max
 
 
 class Done(msgspec.Struct):
-    """It is stored: an empty object."""
+    """Success: an empty object."""
 
 
 class UserOut(msgspec.Struct):
-    """An account; `is_staff` is an administrator."""
+    """An account; `is_staff` is true for administrators."""
 
     id: int
     username: str
@@ -73,7 +73,7 @@ class UserOut(msgspec.Struct):
 
     @classmethod
     def of(cls, actor: Actor) -> "UserOut":
-        """From who asks."""
+        """From the current actor."""
         return cls(actor.id, actor.name, actor.bot, actor.role is Role.administrator)
 
 
@@ -93,7 +93,7 @@ class TournamentOut(msgspec.Struct):
 
 
 class ProjectsOut(msgspec.Struct):
-    """What a post belongs to: its set."""
+    """The project of a post: its set."""
 
     tournament: list[TournamentOut]
     default_project: TournamentOut
@@ -101,9 +101,9 @@ class ProjectsOut(msgspec.Struct):
 
 
 class CommunityOut(msgspec.Struct):
-    """A community prediction: the Bayesian aggregate and its credible interval, each of one number.
+    """A community prediction: the Bayesian aggregate and its credible interval, as one-item lists.
 
-    `end_time` is null for the one that holds.
+    `end_time` is null for the current one.
     """
 
     start_time: float
@@ -115,7 +115,7 @@ class CommunityOut(msgspec.Struct):
 
     @classmethod
     def latest(cls, reading: AggregateEstimate) -> "CommunityOut | None":
-        """From the present reading; None while it is hidden, and before anyone has forecast."""
+        """From the current aggregate; None while it is hidden, and before the first forecast."""
         if reading.probability is None or reading.lower is None or reading.upper is None:
             return None
         if not reading.forecasters:
@@ -131,7 +131,7 @@ class CommunityOut(msgspec.Struct):
 
     @classmethod
     def history(cls, points: list[Point]) -> "list[CommunityOut]":
-        """From what was published, each until the next."""
+        """From the published aggregates, each until the next."""
         starts = [one.at.timestamp() for one in points]
         ends = [*starts[1:], None][: len(points)]
         return [
@@ -141,7 +141,7 @@ class CommunityOut(msgspec.Struct):
 
 
 class AggregationOut(msgspec.Struct):
-    """What the community predicted, the oldest first; lists leave `history` empty."""
+    """Community predictions, oldest first; `history` is empty in lists."""
 
     history: list[CommunityOut]
     latest: CommunityOut | None
@@ -150,15 +150,15 @@ class AggregationOut(msgspec.Struct):
 
 
 class AggregationsOut(msgspec.Struct):
-    """Under the name that clients look at, the Bayesian aggregate."""
+    """The Bayesian aggregate, under the name that clients read."""
 
     recency_weighted: AggregationOut
 
 
 class OwnForecastOut(msgspec.Struct):
-    """A forecast of one's own; `forecast_values` are the probabilities of no and yes.
+    """A forecast of the actor; `forecast_values` are the probabilities of no and yes.
 
-    `end_time` is null while nothing ends it.
+    `end_time` is null while the forecast has no end.
     """
 
     question_id: int
@@ -169,7 +169,7 @@ class OwnForecastOut(msgspec.Struct):
 
 
 class OwnForecastsOut(msgspec.Struct):
-    """One's own forecasts, the oldest first; `latest` may have been withdrawn."""
+    """The actor's forecasts, oldest first; `latest` may have been withdrawn."""
 
     history: list[OwnForecastOut]
     latest: OwnForecastOut | None
@@ -177,7 +177,7 @@ class OwnForecastsOut(msgspec.Struct):
 
 
 class PostQuestionOut(msgspec.Struct):
-    """A question as its post holds it; `fine_print` ends with the rules of its whole set."""
+    """The question of a post; `fine_print` ends with the rules of the whole set."""
 
     id: int
     post_id: int
@@ -204,7 +204,7 @@ class PostQuestionOut(msgspec.Struct):
 
 
 class PostOut(msgspec.Struct):
-    """A post: a question, what it belongs to, and how much it was forecast."""
+    """A post: a question, its project, and its numbers of forecasters and forecasts."""
 
     id: int
     title: str
@@ -222,7 +222,7 @@ class PostOut(msgspec.Struct):
 
     @classmethod
     def of(cls, post: Post) -> "PostOut":
-        """From the post as someone sees it."""
+        """From the post as the actor sees it."""
         view = post.view
         tournament = TournamentOut.of(post.of_set)
         question = _question(post)
@@ -244,7 +244,7 @@ class PostOut(msgspec.Struct):
 
 
 class PostPage(msgspec.Struct):
-    """A page of posts; `next` and `previous` are addresses of other pages."""
+    """A page of posts; `next` and `previous` are URLs of other pages."""
 
     next: str | None
     previous: str | None
@@ -252,7 +252,7 @@ class PostPage(msgspec.Struct):
 
 
 class IncludedForecastOut(msgspec.Struct):
-    """The forecast that a comment explains; `forecast_values` are those of no and yes."""
+    """The forecast that a comment explains; `forecast_values` are probabilities of no and yes."""
 
     question_id: int
     author_id: int
@@ -261,7 +261,7 @@ class IncludedForecastOut(msgspec.Struct):
 
 
 class PostCommentOut(msgspec.Struct):
-    """A comment; of a removed one the text is `deleted`. There are no votes: the score is 0."""
+    """A comment; the text of a removed one is `deleted`. There are no votes: the score is 0."""
 
     id: int
     author: UserOut
@@ -276,18 +276,18 @@ class PostCommentOut(msgspec.Struct):
     vote_score: int
 
     @classmethod
-    def of(cls, said: CommentView, explained: dict[int, Forecast]) -> "PostCommentOut":
-        """From the comment as it stands, and the forecasts that its reader sees by their ids."""
-        row = said.comment
+    def of(cls, comment: CommentView, explained: dict[int, Forecast]) -> "PostCommentOut":
+        """From the current comment and the forecasts visible to the reader, by id."""
+        row = comment.comment
         forecast = explained.get(row.forecast_id or 0)
         return cls(
             id=row.id,
-            author=UserOut(row.account_id, said.by, said.bot, is_staff=False),
+            author=UserOut(row.account_id, comment.by, comment.bot, is_staff=False),
             parent_id=row.parent_id,
             root_id=row.parent_id,
             created_at=row.created_at,
-            text="deleted" if said.removal else said.revision.text,
-            is_soft_deleted=said.removal is not None,
+            text="deleted" if comment.removal else comment.revision.text,
+            is_soft_deleted=comment.removal is not None,
             on_post=row.question_id,
             included_forecast=IncludedForecastOut(
                 forecast.question_id,
@@ -303,7 +303,7 @@ class PostCommentOut(msgspec.Struct):
 
 
 class PostCommentPage(msgspec.Struct):
-    """A page of comments; `next` and `previous` are addresses of other pages."""
+    """A page of comments; `next` and `previous` are URLs of other pages."""
 
     next: str | None
     previous: str | None
@@ -311,7 +311,7 @@ class PostCommentPage(msgspec.Struct):
 
 
 def _question(post: Post) -> PostQuestionOut:
-    view, revision, held = post.view, post.view.revision, post.view.resolved
+    view, revision, resolution = post.view, post.view.revision, post.view.resolved
     mine = [
         OwnForecastOut(
             view.id,
@@ -340,10 +340,10 @@ def _question(post: Post) -> PostQuestionOut:
         scheduled_close_time=revision.closes_at,
         actual_close_time=view.ends_at if post.state in {"closed", "resolved"} else None,
         scheduled_resolve_time=revision.resolves_by or revision.closes_at,
-        actual_resolve_time=held.occurred_at if held else None,
-        resolution_set_time=held.created_at if held else None,
+        actual_resolve_time=resolution.occurred_at if resolution else None,
+        resolution_set_time=resolution.created_at if resolution else None,
         cp_reveal_time=post.reveal_at,
-        resolution=held.outcome if held else None,
+        resolution=resolution.outcome if resolution else None,
         include_bots_in_aggregates=True,
         question_weight=revision.weight,
         aggregations=AggregationsOut(community),
