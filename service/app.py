@@ -55,7 +55,7 @@ from service.web.chart_rendering import ChartRenderer
 from service.web.dependencies import AppRequest, StrictRequest
 from service.web.etags import EntityTags
 from service.web.markdown import MarkdownRenderer
-from service.web.openapi import Documentation, DocumentedAnswers
+from service.web.openapi import Documentation, DocumentedAnswers, operation_id
 from service.web.openapi import start as start_documentation
 from service.web.problems import ProblemDetails, translate
 from service.web.query_strings import check_parameters
@@ -233,6 +233,7 @@ def _openapi() -> OpenAPIConfig:
         ),
         path="/schema",
         use_handler_docstrings=True,
+        operation_id_creator=operation_id,
         render_plugins=[Documentation(path="/")],
         components=Components(
             security_schemes={

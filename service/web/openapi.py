@@ -1,11 +1,13 @@
 """The API's document, and the page that shows it: all its scripts are files of our own."""
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import OpenAPIResponse, Operation, Reference, RequestBody, Schema
@@ -15,6 +17,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from service.web.openapi_examples import of_problem
 from service.web.problems import ProblemDetails
 
+SHORT_VERBS: Final = {"listing": "list", "one": "get"}
 PROBLEM: Final = "application/problem+json"
 OTHER_ERRORS: Final = "other_errors"
 """The option of a router whose errors are not those of the rest: it makes them from those."""
@@ -127,6 +130,16 @@ def _example(schema: Schema | Reference | None) -> Any:
     if isinstance(schema, Reference):  # to a struct, by its module's name and its own
         return example_of(schema.ref.rpartition("_")[2])
     return [_example(schema.items)] if isinstance(schema, Schema) else None
+
+
+def operation_id(handler: HTTPRouteHandler, _method: object, _path: object) -> str:
+    """The id of an operation, from which clients make names: the resource and what is done to it.
+
+    Such as `questions_list` and `resolutions_resolve`.
+    """
+    *owner, name = handler.fn.__qualname__.split(".")
+    resource = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", one).lower() for one in owner]
+    return "_".join([*resource, SHORT_VERBS.get(name, name)])
 
 
 class DocumentedAnswers(ReceiveRoutePlugin):

@@ -191,3 +191,9 @@ def test_requests_made_up_from_the_document_never_break_the_service(
         succeeded = {name for name, statuses in answered.items() if min(statuses) < 300}
         assert "POST /api/v1/questions/{question_id}/forecasts" in succeeded
         assert len(succeeded) > len(TRIED) / 2
+
+
+def test_operations_have_short_ids_from_which_clients_make_names() -> None:
+    ids = [operation["operationId"] for operation in operations(document()).values()]
+    assert {"questions_list", "questions_get", "question_forecasts_submit"} <= set(ids)
+    assert [one for one in ids if not re.fullmatch(r"[a-z_]{2,40}", one)] == []
