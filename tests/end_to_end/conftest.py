@@ -25,10 +25,11 @@ class Installation:
 
     folder: Path
     environment: dict[str, str]
+    python: str = PYTHON
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [PYTHON, "-m", "service.cli", *arguments],
+            [self.python, "-m", "service.cli", *arguments],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -47,7 +48,7 @@ class Installation:
         log = self.folder / "serve.log"
         with log.open("w") as output:
             server = subprocess.Popen(
-                [PYTHON, "-m", "service.cli", command, "--port", str(port), *arguments],
+                [self.python, "-m", "service.cli", command, "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -87,18 +88,18 @@ def wait() -> Callable[[Callable[[], Any], str], Any]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def install(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Installation]]:
+def install(request: pytest.FixtureRequest) -> Iterator[Callable[..., Installation]]:
     """Make a folder an installation; on PostgreSQL those of one file share a database."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CREDENCE_")
     }
     environment |= {"CREDENCE_FIT_DEBOUNCE_SECONDS": "1", "CREDENCE_FIT_CHECK_SECONDS": "1"}
     if request.param == "sqlite":
-        yield lambda folder: Installation(folder, environment)
+        yield lambda folder, *python: Installation(folder, environment, *python)
         return
     with request.getfixturevalue("postgresql").fresh() as url:
         environment["CREDENCE_DATABASE_URL"] = url
-        yield lambda folder: Installation(folder, environment)
+        yield lambda folder, *python: Installation(folder, environment, *python)
 
 
 @pytest.fixture
