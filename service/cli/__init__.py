@@ -1,4 +1,4 @@
-"""The `credence` command: one module per noun, imported when one of its commands is called."""
+"""The `credence` command: one module per resource, imported on demand."""
 
 from typing import Final
 
@@ -22,38 +22,38 @@ COMMANDS: Final = {
     "worker": ("installation:worker", "Run the background jobs (refits) until stopped."),
     "jobs": (
         "jobs:jobs",
-        "Say what the workers do, what waits for them, and what became of the latest fit.",
+        "Show the state of workers, queued tasks and the latest fit.",
     ),
     "account": ("accounts:account", "Accounts and their tokens."),
     "questions": ("questions:question_sets", "Sets of questions."),
     "import": (
         "exchange:import_forecasts",
-        "Import forecasts from elsewhere as a set of their own.",
+        "Import forecasts from another platform as a new set.",
     ),
     "export": (
         "exchange:export_folder",
         "Export forecasts as a folder with forecasts.csv and questions.csv.",
     ),
-    "scores": ("scores:scores", "Scores, which are derived from the facts."),
+    "scores": ("scores:scores", "Rebuild scores from forecasts and resolutions."),
     "verify": (
         "verification:verify",
-        "Check that forecasts, withdrawals and resolutions are what was stored, and in that order.",
+        "Verify the hash chains of forecasts, withdrawals and resolutions.",
     ),
     "backup": (
         "backup:back_up",
-        "Write one consistent moment of the database to FILE, while the service goes on.",
+        "Write a consistent snapshot of the database to FILE while the service runs.",
     ),
     "restore": (
         "backup:restore",
-        "Put a backup into the database of the settings, which must be new; all or nothing.",
+        "Restore a backup into the configured database, which must be empty.",
     ),
     "fit": (
         "forecasting:fit",
-        "Fit the model to everything resolved by now; exits 1 when the fit is refused or fails.",
+        "Fit the model to all resolved questions; exits 1 if the fit is rejected or fails.",
     ),
     "aggregate": (
         "forecasting:aggregate",
-        "Aggregate a folder of forecasts: a row for every question without an outcome.",
+        "Aggregate a folder of forecasts: one row per question without an outcome.",
     ),
     "backtest": (
         "forecasting:backtest",
@@ -84,5 +84,5 @@ def main() -> None:
     try:
         kind = Settings.from_environment().log_format
     except SettingsError:
-        kind = "text"  # a command that needs the settings says what is wrong with them
+        kind = "text"  # commands that need the settings report their errors
     request_logging.configure(kind)

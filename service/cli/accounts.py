@@ -14,7 +14,7 @@ from service.settings import Settings
 
 LISTED: Final = 500
 LOCAL: Final = "http://127.0.0.1:8000"
-"""Where `credence serve` answers unless it is told otherwise."""
+"""The default address of `credence serve`."""
 
 
 @click.group(epilog="Example: credence account create alice --role curator")
@@ -28,9 +28,9 @@ def account() -> None:
     "--role",
     required=True,
     type=click.Choice([role.value for role in Role]),
-    help="What the account may do; each role may do all that those before it may.",
+    help="Role of the account; each role includes the permissions of the roles before it.",
 )
-@click.option("--bot", is_flag=True, help="The account is a program.")
+@click.option("--bot", is_flag=True, help="Mark the account as a bot.")
 @click.option("--token", "only_token", is_flag=True, help="Print only the token.")
 def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None:
     """Create an account and print its token, once."""
@@ -51,20 +51,22 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
 
 
 @account.command("invite", epilog="Example: credence account invite --for alice")
-@click.option("--for", "name", help="Let this account set its password, its first or a new one.")
+@click.option("--for", "name", help="Let this account set its first password or a new one.")
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
-    help="Let whoever has the invitation make an account of this role.",
+    help="Let the holder of the invitation create an account with this role.",
 )
-@click.option("--uses", default=1, show_default=True, help="How many accounts may be made.")
+@click.option(
+    "--uses", default=1, show_default=True, help="Number of accounts that may be created."
+)
 def invite(*, name: str | None, role: str | None, uses: int) -> None:
-    """Print the link of an invitation, once; it ends after seven days.
+    """Print an invitation link, once; it expires after seven days.
 
-    The link begins with CREDENCE_BASE_URL.
+    The link starts with CREDENCE_BASE_URL.
     """
     if (name is None) == (role is None):
-        raise click.UsageError("say either --for NAME or --role ROLE")
+        raise click.UsageError("give either --for NAME or --role ROLE")
 
     async def work(database: Database, settings: Settings) -> tuple[str, str]:
         async with database.write() as session:
@@ -79,7 +81,7 @@ def invite(*, name: str | None, role: str | None, uses: int) -> None:
     echo(invitations.link(site or LOCAL, secret))
     if not site:
         echo(
-            f"Elsewhere than on this machine, put the server's address in place of {LOCAL}; "
+            f"To use it from another machine, replace {LOCAL} with the server's address; "
             "with CREDENCE_BASE_URL set, links begin with it.",
             err=True,
         )
@@ -87,12 +89,14 @@ def invite(*, name: str | None, role: str | None, uses: int) -> None:
 
 @account.command("list", epilog="Example: credence account list --role administrator")
 @click.option(
-    "--role", type=click.Choice([role.value for role in Role]), help="Only those of this role."
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="List only accounts with this role.",
 )
-@click.option("--deactivated", is_flag=True, help="Only those that are deactivated.")
-@click.option("--imported", is_flag=True, help="Also imported forecasters, left out by default.")
+@click.option("--deactivated", is_flag=True, help="List only deactivated accounts.")
+@click.option("--imported", is_flag=True, help="Include imported forecasters, omitted by default.")
 def list_accounts(*, role: str | None, deactivated: bool, imported: bool) -> None:
-    """List the accounts, one a line: id, role, kind, since when, name."""
+    """List accounts, one per line: id, role, kind, creation date and name."""
 
     async def work(database: Database, _settings: Settings) -> None:
         after = 0
@@ -121,7 +125,10 @@ def _line(row: Account) -> str:
 @account.command("deactivate", epilog="Example: credence account deactivate alice")
 @click.argument("name")
 def deactivate(name: str) -> None:
-    """Shut an account: its tokens, sessions and its bots' tokens end; its forecasts stay."""
+    """Deactivate an account: ends its sessions and tokens and its bots' tokens.
+
+    Its forecasts remain.
+    """
 
     async def work(database: Database, _settings: Settings) -> None:
         async with database.write() as session:
@@ -134,7 +141,7 @@ def deactivate(name: str) -> None:
 @account.command("activate", epilog="Example: credence account activate alice")
 @click.argument("name")
 def activate(name: str) -> None:
-    """Open a deactivated account again; what it was opened with before stays ended."""
+    """Reactivate an account; its earlier sessions and tokens stay revoked."""
 
     async def work(database: Database, _settings: Settings) -> None:
         async with database.write() as session:
@@ -147,7 +154,7 @@ def activate(name: str) -> None:
 @account.command("revoke", epilog="Example: credence account revoke alice")
 @click.argument("name")
 def revoke(name: str) -> None:
-    """End every token and every session of an account; its forecasts stay."""
+    """Revoke every token and session of an account; its forecasts remain."""
 
     async def work(database: Database, _settings: Settings) -> tuple[int, int]:
         async with database.write() as session:

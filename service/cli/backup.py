@@ -14,9 +14,10 @@ from service.settings import Settings
 @click.command("backup", epilog="Example: credence backup credence-2026-11-24.db")
 @click.argument("file", type=click.Path(path_type=Path))
 def back_up(file: Path) -> None:
-    """Write one consistent moment of the database to FILE, while the service goes on.
+    """Write a consistent snapshot of the database to FILE while the service runs.
 
-    FILE is an SQLite database, also of PostgreSQL, and holds secrets: only its owner can read it.
+    FILE is an SQLite database, even for PostgreSQL. It contains secrets, so that only its
+    owner can read it.
     """
     require_folder_of(file)
 
@@ -30,9 +31,9 @@ def back_up(file: Path) -> None:
 @click.command("restore", epilog="Example: credence restore credence-2026-11-24.db")
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Put a backup into the database of the settings, which must be new; all or nothing.
+    """Restore a backup into the configured database, which must be empty.
 
-    The database may be of the other kind than the one that the backup was made of.
+    The restore is atomic. A backup of PostgreSQL can be restored into SQLite and vice versa.
     """
 
     async def work(database: Database, _settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""What the commands share: one sentence for an error, and work on the database."""
+"""Shared helpers of the commands: error sentences and database access."""
 
 import asyncio
 import re
@@ -36,21 +36,21 @@ EXPECTED: Final = (
 
 
 def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that reads tables the options on how they are written, as `dialect`."""
+    """Add the options that describe the format of tables; the command receives a `dialect`."""
 
     @click.option(
         "--dates",
         type=click.Choice(["mdy", "dmy"]),
-        help="Order of dates with slashes, such as 9/30/11, which are refused otherwise.",
+        help="Order of dates with slashes, such as 9/30/11; without it they are rejected.",
     )
-    @click.option("--missing", multiple=True, help="Text that stands for no time, such as N/A.")
+    @click.option("--missing", multiple=True, help="Placeholder for a missing time, such as N/A.")
     @click.option(
         "--times",
         type=click.Choice(["unix-s", "unix-ms", "rounds"]),
-        help="Numbers as times: seconds or milliseconds since 1970, or rounds.",
+        help="Unit of numeric times: seconds or milliseconds since 1970, or rounds.",
     )
     @click.option(
-        "--encoding", default="utf-8", show_default=True, help="Of the text, such as cp1252."
+        "--encoding", default="utf-8", show_default=True, help="Character encoding, such as cp1252."
     )
     @wraps(command)
     def reading(
@@ -70,7 +70,7 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turn the errors that callers can do something about into sentences."""
+    """Report errors that the caller can fix as a single sentence."""
     try:
         yield
     except EXPECTED as error:
@@ -96,7 +96,7 @@ def require_worker() -> None:
 def with_database(
     work: Callable[[Database, Settings], Awaitable[Result]], *, create: bool = False
 ) -> Result:
-    """Run a piece of work on the database of the settings, and turn errors into sentences."""
+    """Run work on the configured database and report errors as a single sentence."""
 
     async def run(settings: Settings) -> Result:
         database = Database(settings.url)
@@ -113,7 +113,7 @@ def with_database(
 
 
 def _require_file(file: str, *, create: bool) -> None:
-    """Refuse a file that is no database, and a missing one: the name may be misspelt."""
+    """Reject a missing file or one that is not a database: its name may be misspelt."""
     if not create and not Path(file).exists():
         raise Sentence(f"there is no database {file}; run `credence init`")
     create_private(file)
@@ -125,6 +125,6 @@ def _require_file(file: str, *, create: bool) -> None:
 
 
 def require_folder_of(output: Path) -> None:
-    """Refuse a file whose folder does not exist, before any work is done for it."""
+    """Reject an output file whose folder does not exist, before doing any work."""
     if not output.resolve().parent.is_dir():
-        raise Sentence(f"{output}: there is no folder to write it in")
+        raise Sentence(f"{output}: its folder does not exist")

@@ -33,21 +33,23 @@ BANNER: Final = (
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the demonstration's database here, and serve the one that is there already. "
+    help="Keep the demonstration database here, or serve the existing one. "
     "Default: a temporary folder, removed at the end.",
 )
-@click.option("--serve/--no-serve", "serving", default=True, help="Serve it when it is filled.")
+@click.option(
+    "--serve/--no-serve", "serving", default=True, help="Serve the database once it is filled."
+)
 def demo(*, port: int, folder: Path | None, serving: bool) -> None:
     """Fill a throwaway database with a lively example and serve it on this machine.
 
-    Your own database is not touched. The people and most outcomes are simulated and labelled so;
+    Your own database is not touched. People and most outcomes are simulated and labelled as such;
     one set of forecasts and two fits of the model are real.
     """
     require_worker()
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="credence-")))
         place.mkdir(parents=True, exist_ok=True)
-        notes = [f"The demonstration in {place} goes on; its password is the one it began with."]
+        notes = [f"Resuming the demonstration in {place}; its password has not changed."]
         if not (place / FILE).exists():
             password = secrets.token_urlsafe(9)
             token = _fill(place, password)
@@ -71,7 +73,7 @@ def demo(*, port: int, folder: Path | None, serving: bool) -> None:
 
 
 def _point_at(file: Path) -> None:
-    """Set what the commands of this process and its children read from the environment."""
+    """Set the environment of this process and its children to the demonstration database."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
     os.environ[f"{PREFIX}DATABASE_URL"] = f"sqlite:///{file.resolve()}"
@@ -80,7 +82,7 @@ def _point_at(file: Path) -> None:
 
 
 def _fill(folder: Path, password: str) -> str:
-    """Fill a database, which takes its place when it is complete; a forecaster's token."""
+    """Fill a database, move it into place once complete, and return a forecaster's token."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="filling-", dir=folder) as unfinished:
         _point_at(Path(unfinished) / FILE)

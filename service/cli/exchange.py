@@ -16,17 +16,17 @@ from service.settings import Settings
 @click.command("import", epilog="Example: credence import metaculus_data.zip --set cup")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--set", "slug", help="Slug of the new set; default: the name of PATH.")
-@click.option("--dry-run", is_flag=True, help="Say what would be imported, and store nothing.")
+@click.option("--dry-run", is_flag=True, help="Report what would be imported and store nothing.")
 @reads_tables
 def import_forecasts(path: Path, *, slug: str | None, dry_run: bool, dialect: Dialect) -> None:
-    """Import forecasts from elsewhere as a set of their own.
+    """Import forecasts from another platform as a new set.
 
     PATH is a folder with forecasts.csv and questions.csv, or an export of another platform, as
-    docs/import.md lists them: a file, a folder or a ZIP archive. All or nothing, and safe to
-    repeat. The forecasters become accounts named SET:FORECASTER. It is one transaction: on SQLite
-    nobody else can write until it is done, on PostgreSQL everybody can.
+    docs/import.md lists them: a file, a folder or a ZIP archive. The import is atomic and safe
+    to repeat. Forecasters become accounts named SET:FORECASTER. It runs in one transaction: on
+    SQLite it blocks other writers until it ends, on PostgreSQL it does not.
 
-    A summary says what was left out and adjusted. With --dry-run no database is needed.
+    A summary lists omissions and adjustments. --dry-run needs no database.
     """
     with sentences():
         export = platforms.read(path, dialect)
@@ -52,7 +52,7 @@ def import_forecasts(path: Path, *, slug: str | None, dry_run: bool, dialect: Di
 
 
 def _echo(done: imports.Imported, notes: Notes, verb: str) -> None:
-    """Print the summary: what is left out and adjusted, by reason, with the first place of each."""
+    """Print omissions and adjustments by reason, with the first occurrence of each."""
     echo(
         f"set {done.slug}: {done.questions} questions ({done.resolved} resolved), "
         f"{done.forecasts} forecasts of {done.forecasters} forecasters {verb}"
@@ -66,9 +66,11 @@ def _echo(done: imports.Imported, notes: Notes, verb: str) -> None:
 
 @click.command("export", epilog="Example: credence export out --set russia-iran --pseudonyms")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--set", "slug", help="Only this set.")
+@click.option("--set", "slug", help="Export only this set.")
 @click.option(
-    "--pseudonyms", is_flag=True, help="Name forecasters by codes that hold in this export alone."
+    "--pseudonyms",
+    is_flag=True,
+    help="Replace names of forecasters with codes specific to this export.",
 )
 def export_folder(folder: Path, *, slug: str | None, pseudonyms: bool) -> None:
     """Export forecasts as a folder with forecasts.csv and questions.csv."""

@@ -24,7 +24,7 @@ from service.settings import Settings
 
 @click.command(epilog="Example: credence fit")
 def fit() -> None:
-    """Fit the model to everything resolved by now; exits 1 when the fit is refused or fails."""
+    """Fit the model to all resolved questions; exits 1 if the fit is rejected or fails."""
     require_worker()
     from service.background.worker import Sampler, fit_once  # noqa: PLC0415  # the job engine is slow to import
 
@@ -49,12 +49,14 @@ def fit() -> None:
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The CSV to write."
 )
-@click.option("--all-methods", is_flag=True, help="A row a method instead of `bayes` alone.")
+@click.option(
+    "--all-methods", is_flag=True, help="Write one row per method instead of only `bayes`."
+)
 @reads_tables
 def aggregate(folder: Path, *, output: Path, all_methods: bool, dialect: Dialect) -> None:
-    """Aggregate a folder of forecasts: a row for every question without an outcome.
+    """Aggregate a folder of forecasts: one row per question without an outcome.
 
-    The model learns from the questions of the folder that have one.
+    The model learns from the folder's resolved questions.
     """
     with sentences():
         settings = Settings.from_environment()
@@ -69,7 +71,7 @@ def aggregate(folder: Path, *, output: Path, all_methods: bool, dialect: Dialect
 
 
 def _posterior(panel: Panel, settings: Settings) -> Posterior:
-    """Fit to what the folder knows; the prior stands in, and that is said, for a refused fit."""
+    """Fit to the folder's resolved questions; report a rejected fit and use the prior instead."""
     if np.isnan(panel.outcome).all():
         return Posterior.prior(seed=settings.fit_seed)
     from forecasting.fit import FitRefused, fit  # noqa: PLC0415  # PyMC is slow to import
@@ -81,10 +83,10 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
             chains=settings.fit_chains,
             draws=settings.fit_draws,
             tune=settings.fit_tune,
-            progress=lambda said: echo(said, err=True),
+            progress=lambda line: echo(line, err=True),
         )
     except FitRefused as refusal:
-        echo(f"credence: {refusal.reason}; the prior answers instead", err=True)
+        echo(f"credence: {refusal.reason}; using the prior instead", err=True)
         return Posterior.prior()
 
 
@@ -103,8 +105,12 @@ def _posterior(panel: Panel, settings: Settings) -> Posterior:
     type=click.Choice(["replay", "folds"]),
     help="As known at each time, or folds over questions; default: replay where possible.",
 )
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="How many.")
-@click.option("--seed", default=0, show_default=True, help="Of the folds, fits and resampling.")
+@click.option(
+    "--folds", default=5, show_default=True, type=click.IntRange(2), help="Number of folds."
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Random seed of folds, fits and resampling."
+)
 @reads_tables
 def backtest(
     folder: Path,
@@ -136,7 +142,7 @@ def backtest(
                 seed=seed,
                 folds=folds,
                 kind=kind,
-                progress=lambda said: echo(said, err=True),
+                progress=lambda line: echo(line, err=True),
             )
         except ValueError as error:
             raise Sentence(str(error)) from error

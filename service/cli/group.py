@@ -1,4 +1,4 @@
-"""The group of all commands: each is imported when it is called, and none to list them."""
+"""The command group: commands are imported only when called, not when listed."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from questions.text import escape_controls
 
 
 def echo(text: object = "", *, err: bool = False) -> None:
-    """Write a line to the terminal; what would steer it, in a name or a title, is escaped."""
+    """Write a line to the terminal with control characters escaped."""
     click.echo(escape_controls(str(text)), err=err)
 
 
@@ -20,20 +20,20 @@ class Sentence(click.ClickException):
     """An error that ends the command with one sentence on standard error."""
 
     def show(self, file: Any = None) -> None:
-        """Write the sentence alone."""
+        """Print only the sentence."""
         del file
         echo(f"credence: {self.message}", err=True)
 
 
 class Misuse(Sentence):
-    """The command was called in a way that it does not know."""
+    """The command was called with invalid arguments."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """A command that is imported when it is called: its module, its name there, and its summary."""
+    """A lazily imported command: its module, its name there and its summary."""
 
     module: str
     name: str
@@ -46,10 +46,10 @@ class Lazy:
 
 
 class Commands(click.Group):
-    """The whole command: a wrong use of it also ends with one sentence.
+    """The top-level command; usage errors also end with one sentence.
 
-    Only the command that is called is imported: each web process and its keeper would otherwise
-    hold what none of them uses, and listing the commands would take as long as starting a server.
+    Only the called command is imported: otherwise each web process would load modules that it
+    never uses, and listing the commands would take as long as starting a server.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **more: Any) -> None:
@@ -57,12 +57,12 @@ class Commands(click.Group):
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in order."""
+        """Return the names of the commands, in order."""
         del ctx
         return sorted(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name; None if there is none."""
+        """Return a command by its name, or None."""
         del ctx
         found = self.lazy.get(cmd_name)
         return found.load() if found else None
@@ -93,5 +93,5 @@ def _usage() -> Iterator[None]:
         raise
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "credence"
-        said = " ".join(error.format_message().split()).rstrip(".")
-        raise Misuse(f"{said}; see `{path} --help`") from error
+        message = " ".join(error.format_message().split()).rstrip(".")
+        raise Misuse(f"{message}; see `{path} --help`") from error

@@ -30,19 +30,19 @@ from service.web import request_logging
 FIRST: Final = "administrator"
 LONGEST_PAUSE_SECONDS: Final = 30.0
 LONGEST_ENDING_SECONDS: Final = 30
-"""How long requests that are being answered may take once the process is told to end."""
+"""Grace period for requests in progress during shutdown."""
 
 
 @click.command(epilog="Example: credence init --token")
 @click.option(
-    "--token", "only_token", is_flag=True, help="Print a token of the administrator, and only that."
+    "--token", "only_token", is_flag=True, help="Print only an API token of the administrator."
 )
-@click.option("--without-sets", is_flag=True, help="Load none of the shipped sets.")
+@click.option("--without-sets", is_flag=True, help="Do not load the shipped sets.")
 def init(*, only_token: bool, without_sets: bool) -> None:
     """Migrate, load the shipped sets and create the first administrator.
 
-    Safe to repeat. `credence serve` then prints the link with which that administrator signs in;
-    --token prints an API token too, as long as nothing else opens the account.
+    Safe to repeat. `credence serve` then prints the administrator's sign-in link; --token
+    prints an API token as long as the account has no other credential.
     """
     from service.cli.questions import load_sets, report  # noqa: PLC0415  # no server needs it
 
@@ -60,7 +60,7 @@ def init(*, only_token: bool, without_sets: bool) -> None:
 
     loaded, created, token = with_database(work, create=True)
     if only_token:
-        echo(token) if token else echo("the administrator has a way in already", err=True)
+        echo(token) if token else echo("the administrator already has a credential", err=True)
         return
     report(loaded)
     if created:
@@ -78,13 +78,13 @@ def init(*, only_token: bool, without_sets: bool) -> None:
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="Web processes that share the port; more than one pays on PostgreSQL.",
+    help="Number of web processes sharing the port; several help only on PostgreSQL.",
 )
 def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
     """Serve the API and the pages, with a worker as a child process.
 
-    Once it answers it prints its address and, until the first administrator has signed in, a link
-    that signs them in: it works once, for a day, and each start prints a new one.
+    Once ready it prints its address and, until the first administrator has signed in, a sign-in
+    link that works once within 24 hours; each start prints a new one.
     """
     run_server(host, port, worker=worker, processes=processes)
 
@@ -92,7 +92,7 @@ def serve(*, host: str, port: int, worker: bool, processes: int) -> None:
 def run_server(
     host: str, port: int, *, worker: bool = True, processes: int = 1, notes: Sequence[str] = ()
 ) -> None:
-    """Serve until stopped; `notes` are lines to print beneath the address once it answers."""
+    """Serve until stopped; print `notes` below the address once the service is ready."""
     import uvicorn  # noqa: PLC0415  # only the server needs it
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def run_server(
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A socket on the address, which web processes can share; its port is known at once."""
+    """Bind a socket that web processes can share; its port is known immediately."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -143,7 +143,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _greeting(host: str, port: int, site: str, notes: Sequence[str]) -> Iterator[None]:
-    """Say on standard output where the service is, once it answers there."""
+    """Print the address of the service once it responds."""
     stopping = threading.Event()
     greeter = threading.Thread(target=_greet, args=(host, port, site, notes, stopping), daemon=True)
     greeter.start()
@@ -196,7 +196,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def web() -> Litestar:
-    """The application of one web process."""
+    """Build the application of one web process."""
     from service.app import create_app  # noqa: PLC0415  # only the server needs it
 
     settings = Settings.from_environment()
@@ -206,7 +206,7 @@ def web() -> Litestar:
 
 @contextmanager
 def _beside(*, worker: bool) -> Iterator[None]:
-    """Keep a worker process running while the block runs; one that dies is started again."""
+    """Run a worker process during the block and restart it if it dies."""
     if not worker:
         yield
         return
@@ -224,7 +224,7 @@ def _keep_worker(stopping: threading.Event) -> None:
     pause = 1.0
     while not stopping.is_set():
         started = time.monotonic()
-        # The pipe closes when this process ends, however it ends: that stops the worker.
+        # The pipe closes when this process ends for any reason, which stops the worker.
         child = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "worker", "--until-stdin-closes"],
             stdin=subprocess.PIPE,

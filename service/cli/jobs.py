@@ -14,7 +14,7 @@ from service.settings import Settings
 
 @click.command(epilog="Example: credence jobs")
 def jobs() -> None:
-    """Say what the workers do, what waits for them, and what became of the latest fit."""
+    """Show the state of workers, queued tasks and the latest fit."""
 
     async def work(database: Database, settings: Settings) -> tuple[JobsOut, list[str], str]:
         async with database.read() as session:
@@ -29,26 +29,26 @@ def jobs() -> None:
         else:
             echo(f"worker {one.name}: lost, last seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC")
     if not any(one.alive for one in state.workers):
-        echo("no worker runs; start `credence worker`")
+        echo("no worker is running; start `credence worker`")
     echo(f"refit: {'due' if state.refit_due else 'not due'}; {state.refit_why}")
     echo(f"latest fit: {latest}")
     echo(f"deliveries: {state.deliveries_due} due")
-    for said in tasks:
-        echo(said)
+    for text in tasks:
+        echo(text)
 
 
 def _does(worker: WorkerOut) -> str:
     if not worker.doing:
-        return "waits for work"
-    said = f"{worker.doing} since {worker.since:%H:%M:%S}"
+        return "idle"
+    text = f"{worker.doing} since {worker.since:%H:%M:%S}"
     if worker.stage:
-        said += f", {worker.stage}"
-    return f"{said}, {worker.drawn} of {worker.draws} draws" if worker.draws else said
+        text += f", {worker.stage}"
+    return f"{text}, {worker.drawn} of {worker.draws} draws" if worker.draws else text
 
 
 def _stands(task: Task) -> str:
     if task.started_at is None:
-        return f"task {task.id}, {task.kind}: waits since {task.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"task {task.id}, {task.kind}: queued since {task.created_at:%Y-%m-%d %H:%M:%S} UTC"
     return f"task {task.id}, {task.kind}: {task.done} of {task.total} done"
 
 
@@ -56,5 +56,5 @@ def _became(latest: list[Fit]) -> str:
     if not latest:
         return "none yet"
     (fit,) = latest
-    said = f"{fit.id}, {fit.status} on {fit.created_at:%Y-%m-%d %H:%M} UTC"
-    return said if fit.status == FitStatus.accepted else f"{said}: {fit.reason}"
+    text = f"{fit.id}, {fit.status} on {fit.created_at:%Y-%m-%d %H:%M} UTC"
+    return text if fit.status == FitStatus.accepted else f"{text}: {fit.reason}"

@@ -31,7 +31,7 @@ def question_sets() -> None:
 def load_questions(path: Path) -> None:
     """Load a set, or a folder of sets, into the database.
 
-    Loading again changes nothing; a changed question gets a new revision and keeps its forecasts.
+    Loading is idempotent; a changed question gets a new revision and keeps its forecasts.
     """
 
     async def work(database: Database, _settings: Settings) -> list[questions.Loaded]:
@@ -41,14 +41,14 @@ def load_questions(path: Path) -> None:
 
 
 async def load_sets(database: Database, folder: Path) -> list[questions.Loaded]:
-    """Read every set first, so that a mistake in one loads none."""
+    """Read every set before loading any, so that an error in one loads none."""
     written = [read_set(path) for path in find_sets(folder)]
     async with database.write() as session:
         return [await questions.load(session, one) for one in written]
 
 
 def report(loaded: list[questions.Loaded]) -> None:
-    """Say what became of each set."""
+    """Report the result for each set."""
     for one in loaded:
         echo(
             f"set {one.slug}: {one.created} questions created, {one.revised} revised, "
@@ -58,9 +58,9 @@ def report(loaded: list[questions.Loaded]) -> None:
 
 @question_sets.command("archive", epilog="Example: credence questions archive power-systems")
 @click.argument("slug")
-@click.option("--undo", is_flag=True, help="Put the set back into lists and boards.")
+@click.option("--undo", is_flag=True, help="Restore the set to lists and leaderboards.")
 def archive_set(slug: str, *, undo: bool) -> None:
-    """Take a set out of lists and boards; it stays at its address, and its questions go on."""
+    """Hide a set from lists and leaderboards; its pages and questions stay active."""
 
     async def work(database: Database, _settings: Settings) -> None:
         async with database.write() as session:
@@ -77,7 +77,7 @@ def archive_set(slug: str, *, undo: bool) -> None:
 @click.option(
     "--document",
     type=click.Path(path_type=Path),
-    help="The document (text, Markdown, HTML, DOCX, PDF): no sentence of it may be copied.",
+    help="Source document (text, Markdown, HTML, DOCX, PDF), to detect copied sentences.",
 )
 @click.option(
     "--format",
@@ -85,7 +85,7 @@ def archive_set(slug: str, *, undo: bool) -> None:
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="How to print the findings.",
+    help="Output format of the findings.",
 )
 def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> None:
     """Check a set, or a folder of sets, against the rules; exits 1 on an error."""
@@ -104,7 +104,7 @@ def lint_questions(path: Path, *, document: Path | None, form: lint.Format) -> N
 
 
 def _prose_of(document: Path) -> str:
-    """Read a document in a process of its own, as `draft` does."""
+    """Read a document in a separate process, as `draft` does."""
     try:
         return confined.call(read_document, document).prose
     except confined.LimitExceeded as excess:
@@ -114,13 +114,16 @@ def _prose_of(document: Path) -> str:
 @question_sets.command("draft", epilog="Example: credence questions draft brief.md -o set.toml")
 @click.argument("document", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The set file to write; default: shown."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Set file to write; default: standard output.",
 )
 def draft_questions(document: Path, *, output: Path | None) -> None:
     """Find a document's forward-looking claims and write a set for a person to complete.
 
-    With a language model set (CREDENCE_LLM_...) it also proposes what the questions say.
-    `credence questions lint` then says what is missing.
+    With a language model set (CREDENCE_LLM_...) it also proposes question texts.
+    `credence questions lint` then reports missing parts.
     """
     with sentences():
         if output is not None and output.exists():

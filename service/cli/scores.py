@@ -15,16 +15,20 @@ from service.settings import Settings
 
 @click.group(epilog="Example: credence scores rebuild")
 def scores() -> None:
-    """Scores, which are derived from the facts."""
+    """Rebuild scores from forecasts and resolutions."""
 
 
 @scores.command("rebuild", epilog="Example: credence scores rebuild")
-@click.option("--later", is_flag=True, help="Leave it to a worker; `credence jobs` shows it.")
+@click.option(
+    "--later",
+    is_flag=True,
+    help="Queue the rebuild for a worker; `credence jobs` shows its progress.",
+)
 def rebuild_scores(*, later: bool) -> None:
-    """Score every resolution anew from the facts, question by question.
+    """Rebuild the scores of every resolution, question by question.
 
-    The same facts give the same scores, byte for byte; it says so, or how many were put right. One
-    that is under way already is gone on with.
+    Scores are reproducible byte for byte; the command reports how many were corrected, if any.
+    A rebuild in progress is resumed.
     """
 
     async def ask(database: Database, _settings: Settings) -> Task:
@@ -44,7 +48,7 @@ def rebuild_scores(*, later: bool) -> None:
     if done.error:
         raise Sentence(f"the scores were not rebuilt: {done.error}")
     mended = done.result["mended"]
-    found = f"of which {mended} were put right" if mended else "the same as before"
+    found = f"of which {mended} were corrected" if mended else "the same as before"
     echo(f"{done.result['scores']} scores rebuilt, {found}; SHA-256 {done.result['sha256']}")
 
 

@@ -28,22 +28,22 @@ COLUMNS: Final = ("question_id", "position", "digest")
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
-    help="Heads noted before: every chain must lead through its own.",
+    help="Earlier heads: every chain must pass through its own.",
 )
 @click.option(
-    "-o", "output", type=click.Path(path_type=Path), help="Write the present heads to this file."
+    "-o", "output", type=click.Path(path_type=Path), help="Write the current heads to this file."
 )
 @click.option(
     "--receipt",
     type=click.Path(path_type=Path),
-    help="Check only this receipt (JSON), without any database.",
+    help="Verify only this receipt (JSON), without a database.",
 )
 @click.option(
     "--derived",
     is_flag=True,
-    help="Also check that aggregates and scores are what the facts lead to (SQLite: writers wait).",
+    help="Also recompute and compare aggregates and scores (blocks writers on SQLite).",
 )
-@click.option("--head", help="The published digest that the receipt must lead to.")
+@click.option("--head", help="Published digest that the receipt must lead to.")
 def verify(
     *,
     against: Path | None,
@@ -52,9 +52,9 @@ def verify(
     head: str | None,
     derived: bool,
 ) -> None:
-    """Check that forecasts, withdrawals and resolutions are what was stored, and in that order.
+    """Verify the hash chains of forecasts, withdrawals and resolutions.
 
-    Names the first row of each chain that is not, and then exits with 1.
+    Reports the first altered row of each broken chain and exits with 1.
     """
     if receipt is not None:
         with sentences():
@@ -94,7 +94,7 @@ def verify(
 
 
 def _alike(found: Comparison) -> str:
-    """What to say of a comparison that found no difference; a Sentence names each that it found."""
+    """Describe a comparison without differences; raises a Sentence that lists any."""
     if found.differing:
         listed = "\n".join(found.differing)
         raise Sentence(f"what is derived is not what the facts lead to\n{listed}")

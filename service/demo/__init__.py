@@ -1,5 +1,5 @@
-"""The demonstration: a database with life on every page, made anew each time.
+"""The demonstration: a newly generated database with content for every page.
 
-Its people, what they forecast and how most of its questions resolve are simulated, and labelled as
-such; the forecasts of one set are real.
+Its people, their forecasts and most outcomes are simulated and labelled as such; the forecasts of
+one set are real.
 """

@@ -1,4 +1,4 @@
-"""Filling a database for the demonstration: people who forecast for months, and what came of it."""
+"""Populate the demonstration database with months of simulated forecasts and resolutions."""
 
 import asyncio
 import math
@@ -48,7 +48,7 @@ DATA: Final = Path(__file__).parent / "replication_surveys"
 SEED: Final = 20270131
 DAY: Final = timedelta(days=1)
 BUSY_DAYS: Final = 40
-"""How long people forecast on a question at most, up to its close or the present."""
+"""Longest period of forecasts on a question, up to its close or the present."""
 
 FORECASTERS: Final = (
     "Ada Okafor",
@@ -68,11 +68,11 @@ ADMINISTRATOR: Final = "Root"
 VIEWER: Final = "Vera Viewer"
 
 HASTY: Final = 50
-"""Draws of a fit that is refused: fewer than its diagnostics ask for."""
+"""Draws of a rejected fit: fewer than its diagnostics require."""
 
 NEVER_FORECAST: Final = frozenset({"night-ferry-starts", "bridge-referendum", "pier-museum"})
 EARLY: Final = (Outcome.yes, Outcome.no, Outcome.annulled)
-"""How some shipped questions resolve before their time."""
+"""Outcomes of shipped questions that resolve early."""
 
 CLOSED: Final = {
     "storm-closes-the-port": Outcome.ambiguous,
@@ -98,7 +98,7 @@ DISCUSSION: Final = (
 
 
 def labelled(name: str) -> str:
-    """The name of a simulated account, which says so."""
+    """Return the name of a simulated account, marked as such."""
     return f"{name} (simulated)"
 
 
@@ -114,7 +114,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """A forecast that somebody will make."""
+    """A simulated forecast to be submitted."""
 
     at: datetime
     forecaster: Actor
@@ -134,13 +134,13 @@ async def populate(
     """Fill a migrated, empty database.
 
     Args:
-        database: where to.
-        settings: of the service that will run on it.
-        password: of every account that has one.
-        report: takes a line for each step that begins.
-        fit: fits the model to everything resolved by then; called first with settings for a run
-            that is too short to be accepted, beside the simulation, and then with `settings`.
-            Without it there is no fit.
+        database: the database to fill.
+        settings: the settings of the service that will use it.
+        password: the password of every account that can sign in.
+        report: called with a line at the start of each step.
+        fit: fits the model to all resolved questions; called first with settings for a run that
+            is too short to be accepted, during the simulation, and then with `settings`. None
+            skips fitting.
     """
     chance = random.Random(SEED)  # noqa: S311  # a simulation that repeats itself
     aggregator = Aggregator(settings.interval_level)
@@ -202,7 +202,7 @@ async def _crowd(database: Database, digest: str) -> Crowd:
 def _opinions(
     crowd: Crowd, view: View, truth: float, present: datetime, chance: random.Random
 ) -> Iterator[Opinion]:
-    """What people say of a question while it is open: near the truth, each with their own error."""
+    """Simulate forecasts on an open question: near the truth, with individual errors."""
     opens = view.revision.opens_at
     ends = min(view.revision.closes_at or present, present)
     if view.revision.draft or ends <= opens:
@@ -221,7 +221,7 @@ def _opinions(
 
 
 def _probability(log_odds: float) -> float:
-    """A probability as people say it: in whole per cent, tails in tenths."""
+    """Round a probability as people do: to whole per cent, to tenths in the tails."""
     probability = 1 / (1 + math.exp(-log_odds))
     tail = min(probability, 1 - probability)
     return min(max(round(probability, 2 if tail > 0.05 else 3), 0.001), 0.999)  # noqa: PLR2004  # five per cent
@@ -233,7 +233,7 @@ def _endings(
     present: datetime,
     chance: random.Random,
 ) -> list[tuple[datetime, View, Outcome]]:
-    """When and how questions resolve: all that closed in time, and a few before their time."""
+    """Choose when and how questions resolve: all closed ones, and a few early."""
     found = []
     early = iter(EARLY)
     for view in (view for view in views if not view.revision.draft):
@@ -257,7 +257,7 @@ async def _play(
     opinions: Iterable[Opinion],
     endings: Iterable[tuple[datetime, View, Outcome]],
 ) -> None:
-    """Let forecasts and resolutions happen in the order of their times, a day a transaction."""
+    """Apply forecasts and resolutions in order of time, one transaction per day."""
     early = {view.id: at for at, view, _ in endings}
     acts: list[tuple[datetime, Opinion | tuple[View, Outcome]]] = [
         (one.at, one) for one in opinions if one.at < early.get(one.view.id, now())
@@ -301,7 +301,7 @@ async def _resolve(
 
 
 async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> None:
-    """Add what belongs to a lived-in service besides forecasts."""
+    """Add comments, webhooks, a frozen leaderboard and an export."""
     open_ones = sorted(
         (view for view in views if view.set_slug == SLUG and view.state(now()) == "open"),
         key=attrgetter("id"),
@@ -334,7 +334,7 @@ async def _furnish(database: Database, crowd: Crowd, views: Sequence[View]) -> N
 
 
 async def _tell_webhook(session: AsyncSession, owner: Actor) -> None:
-    """Register a webhook that has been told of resolutions, so that no worker sends anything."""
+    """Register a webhook whose deliveries are complete, so that no worker sends anything."""
     with clock.at(now() - 12 * DAY):
         await webhooks.register(
             session, owner, url="https://hooks.example/credence", events=[Event.resolved]

@@ -1,6 +1,6 @@
 """A fictional town's harbour plan as a set of questions, with dates relative to the present.
 
-The shipped sets close one day; these questions are open, due, resolved or yet to open on any day.
+Unlike the shipped sets, it has open, due, resolved and upcoming questions on any date.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ IMPLICATIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that may happen in the town between two days, counted from the present."""
+    """A possible event between two days, counted from the present."""
 
     slug: str
     implication: str
@@ -212,7 +212,7 @@ EVENTS: Final = (
 
 
 def harbour_plan(at: datetime) -> QuestionSet:
-    """The set as it reads at a moment; `at` is aware."""
+    """Build the set as of an aware time `at`."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     return QuestionSet(
         version=1,
@@ -245,7 +245,7 @@ def _question(event: Event, midnight: datetime) -> Question:
 
 
 def _weekly(midnight: datetime) -> Iterator[Question]:
-    """A question of the same kind for each of the last weeks, for calibration and leaderboards."""
+    """Build one question for each past week, for calibration and leaderboards."""
     for week in range(WEEKS, 0, -1):
         begins = midnight - 7 * (week + 1) * DAY
         yield _written(

@@ -28,7 +28,7 @@ def test_what_workers_do_and_what_waits_is_shown(
         return done.output
 
     assert said().splitlines() == [
-        "no worker runs; start `credence worker`",
+        "no worker is running; start `credence worker`",
         "refit: not due; every resolution is in the latest fit",
         "latest fit: none yet",
         "deliveries: 0 due",

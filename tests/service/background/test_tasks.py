@@ -164,9 +164,9 @@ def test_the_command_leaves_a_rebuild_to_a_worker_or_goes_on_with_it(
         return done.output
 
     assert "a worker rebuilds the scores" in said("scores", "rebuild", "--later")
-    assert ", scores: waits since" in said("jobs")
+    assert ", scores: queued since" in said("jobs")
     assert "the same as before" in said("scores", "rebuild")
-    assert "waits since" not in said("jobs")
+    assert "queued since" not in said("jobs")
     (task,) = administrator.get("/tasks", kind="scores").json()["items"]
     assert (task["status"], task["asked_by"]) == ("done", None)
 

@@ -135,7 +135,7 @@ def test_a_fresh_machine_needs_two_commands_and_each_token_is_printed_once(tmp_p
     assert token.count("\n") == 1
     assert (tmp_path / "credence.db").exists()
     code, again, said = credence("init", "--token")
-    assert (code, again, said) == (0, "", "the administrator has a way in already\n")
+    assert (code, again, said) == (0, "", "the administrator already has a credential\n")
 
 
 def test_init_says_what_it_loaded_and_is_safe_to_repeat(credence, count) -> None:
@@ -476,7 +476,7 @@ def test_a_folder_that_cannot_be_aggregated_leaves_the_earlier_answer(
     fails("aggregate", tmp_path / "nowhere", *to, words="there is no such file")
     fails("aggregate", survey, words="Missing option '-o'", code=2)
     folder(survey)
-    fails("aggregate", survey, "-o", "no/out.csv", words="no/out.csv: there is no folder")
+    fails("aggregate", survey, "-o", "no/out.csv", words="no/out.csv: its folder does not exist")
     assert (tmp_path / "out.csv").read_text() == "earlier"
 
 

@@ -220,5 +220,5 @@ def test_the_command_rebuilds_and_says_whether_anything_was_put_right(
     on_database(lose)
     said = CliRunner().invoke(main, ["scores", "rebuild"]).output
     lost = sum(json.loads(line)[2] is None for line in before.splitlines())
-    assert f"{count} scores rebuilt, of which {lost} were put right; SHA-256 " in said
+    assert f"{count} scores rebuilt, of which {lost} were corrected; SHA-256 " in said
     assert on_database(_bytes) == before
