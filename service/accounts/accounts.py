@@ -1,4 +1,4 @@
-"""Accounts, and what their roles and the scopes of their tokens allow."""
+"""Accounts: creation, roles, deactivation and their audit records."""
 
 import re
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from service.text.names import name_key, skeleton
 from service.text.validation import check_name
 
 FORBIDDEN: Final = "/:"
-"""What no name may hold: colons are in the names of imported forecasters."""
+"""Characters forbidden in names; colons mark imported forecasters."""
 POOL_NAMES: Final = frozenset({"bayes", "aggregate", "community", *POOLS})
-"""What stands on leaderboards beside the names of forecasters."""
+"""Names of other leaderboard entrants, reserved."""
 ROLE_NAMES: Final = frozenset(
     {
         *("admin", "administrator", "curator", "forecaster", "viewer", "moderator", "owner"),
@@ -30,7 +30,7 @@ ROLE_NAMES: Final = frozenset(
         *("none", "null", "undefined"),
     }
 )
-"""What would pass for somebody who runs the service, or for nobody at all."""
+"""Names that suggest an operator of the service, or nobody."""
 SEPARATORS: Final = re.compile(r"[\s._-]+")
 
 
@@ -50,14 +50,14 @@ async def create(
         session: a write transaction.
         name: compared with others in any case and Unicode form, and by its looks.
         role: what the account may do.
-        bot: whether it is a program.
-        owner: whose bot it is.
-        password_hash: of the password that opens it.
-        by_themselves: whether somebody registers, who may not pass for an administrator.
+        bot: whether the account belongs to a program.
+        owner: the person who owns the bot.
+        password_hash: the hash of its password.
+        by_themselves: whether a person registers, who may not take a reserved name.
 
     Raises:
-        Invalid: a name that no account may have, or an owner that cannot be.
-        Conflict: the name is taken, or looks like one that is.
+        Invalid: the name is not allowed, or the owner is not valid.
+        Conflict: the name is taken or resembles a taken name.
     """
     name = check_account_name(name, by_themselves=by_themselves)
     await _require_free(session, name)
@@ -75,27 +75,27 @@ async def create(
     session.add(account)
     try:
         await session.flush()
-    except IntegrityError:  # somebody else took it a moment ago
+    except IntegrityError:  # a concurrent request took the name
         raise _taken(name) from None
     return actor_of(account)
 
 
 async def rename(session: AsyncSession, account: Account, name: str) -> None:
-    """Give an account another name; raises Invalid, or Conflict if the name is taken."""
+    """Rename an account; raises Invalid, or Conflict if the name is taken."""
     name = check_account_name(name, by_themselves=account.role != Role.administrator)
     await _require_free(session, name, but=account.id)
     was, account.name = account.name, name
     account.key, account.skeleton = name_key(name), skeleton(name)
     try:
         await session.flush()
-    except IntegrityError:  # somebody else took it a moment ago
+    except IntegrityError:  # a concurrent request took the name
         raise _taken(name) from None
     changed = {"before": was, "after": name}
     await record(session, actor_of(account), "account.renamed", account.id, name=changed)
 
 
 def check_account_name(name: str, *, by_themselves: bool = False) -> str:
-    """An account's name as it is stored; raises Invalid."""
+    """Return an account's name as stored; raises Invalid."""
     name = check_name(name, "name")
     if any(character in FORBIDDEN for character in name):
         raise Invalid("name must not hold a slash or a colon", field="name")
@@ -106,7 +106,7 @@ def check_account_name(name: str, *, by_themselves: bool = False) -> str:
 
 
 def _looks(name: str) -> set[str]:
-    """What a name looks like as it is and in capitals, with no regard to spaces and hyphens."""
+    """Return the visual skeletons of a name in both cases, ignoring spaces and hyphens."""
     looks = (name_key(name), skeleton(name), skeleton(name.upper()))
     return {SEPARATORS.sub("", one) for one in looks if one}
 
@@ -139,9 +139,9 @@ async def add(
     bot: bool = False,
     owner_id: int | None = None,
 ) -> Actor:
-    """Create an account for somebody; nothing opens it until it is given something.
+    """Create an account without credentials, as an administrator.
 
-    `None` is the command.
+    An actor of `None` is the command line.
     """
     _require_administrator(actor, "create an account")
     owner = await session.get(Account, owner_id) if owner_id is not None else None
@@ -164,7 +164,7 @@ def _check_owner(owner: Account, role: Role, *, bot: bool) -> None:
 
 
 async def get(session: AsyncSession, account_id: int) -> Account:
-    """An account; NotFound names the id."""
+    """Return an account by id; raises NotFound."""
     account = await session.get(Account, account_id)
     if account is None:
         raise NotFound(f"there is no account {account_id}")
@@ -172,7 +172,7 @@ async def get(session: AsyncSession, account_id: int) -> Account:
 
 
 async def named(session: AsyncSession, name: str) -> Account:
-    """The account of a name, in any case and Unicode form; NotFound says it."""
+    """Return the account with a name, in any case and Unicode form; raises NotFound."""
     account = await session.scalar(by_name(name))
     if account is None:
         raise NotFound(f"there is no account named {name!r}")
@@ -180,7 +180,7 @@ async def named(session: AsyncSession, name: str) -> Account:
 
 
 def by_name(name: str) -> Select[Account]:
-    """The account that a name is meant for; one that has it to the letter goes first."""
+    """Return the account matching a name, preferring an exact match."""
     exact = case((Account.name == name, 0), else_=1)
     same = or_(Account.name == name, Account.key == name_key(name))
     return select(Account).where(same).order_by(exact).limit(1)
@@ -196,10 +196,10 @@ async def listing(
     name: str = "",
     imported: bool = False,
 ) -> Sequence[Account]:
-    """The next accounts after an id: one's own bots for anyone, else for administrators.
+    """List accounts after an id: the actor's own bots, or any accounts for administrators.
 
-    With `name` only those in whose name it occurs, whatever the capitals; imported forecasters only
-    on request. `None` is the command.
+    `name` filters by a case-insensitive substring; imported forecasters are included only on
+    request. An actor of `None` is the command line.
     """
     chosen: list[ColumnElement[bool]] = [Account.id > after, *_named(name)]
     if not imported:
@@ -213,7 +213,7 @@ async def listing(
 
 
 async def count_imported(session: AsyncSession, name: str = "") -> int:
-    """How many imported forecasters `listing` leaves out."""
+    """Count the imported forecasters that `listing` omits."""
     query = select(func.count()).select_from(Account).where(Account.imported, *_named(name))
     return await session.scalar(query) or 0
 
@@ -226,7 +226,7 @@ def _named(name: str) -> list[ColumnElement[bool]]:
 async def change_role(
     session: AsyncSession, actor: Actor | None, account_id: int, role: Role
 ) -> Account:
-    """Give an account another role; its bots are never left with more. `None` is the command."""
+    """Change an account's role and cap that of its bots; `None` is the command line."""
     account = await _governed(session, actor, account_id, "change a role")
     if account.role == Role.administrator and role is not Role.administrator:
         await _keep_an_administrator(session, account)
@@ -250,9 +250,9 @@ async def change_role(
 
 
 async def deactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
-    """Shut an account: its sessions, tokens and its bots' tokens end; its forecasts stay.
+    """Deactivate an account: ends its sessions, its tokens and its bots' tokens.
 
-    Doing it again changes nothing. `None` is the command.
+    Its forecasts remain. Idempotent. An actor of `None` is the command line.
     """
     account = await _governed(session, actor, account_id, "deactivate an account")
     if account.deactivated_at is None:
@@ -270,7 +270,7 @@ async def deactivate(session: AsyncSession, actor: Actor | None, account_id: int
 
 
 async def end_sessions(session: AsyncSession, account_id: int) -> int:
-    """Sign an account out of every browser; out of how many."""
+    """End every session of an account and return their number."""
     ended = await session.scalars(
         delete(BrowserSession)
         .where(BrowserSession.account_id == account_id)
@@ -280,9 +280,9 @@ async def end_sessions(session: AsyncSession, account_id: int) -> int:
 
 
 async def reactivate(session: AsyncSession, actor: Actor | None, account_id: int) -> Account:
-    """Open an account again; what it was opened with before stays ended.
+    """Reactivate an account; its earlier sessions and tokens stay revoked.
 
-    An imported forecaster that somebody takes over becomes an account like any other.
+    An imported forecaster that a person takes over becomes an ordinary account.
     """
     account = await _governed(session, actor, account_id, "reactivate an account")
     if account.deactivated_at is not None:
@@ -306,9 +306,9 @@ def _require_administrator(actor: Actor | None, to: str) -> None:
 async def record(
     session: AsyncSession, actor: Actor | None, action: str, account_id: int | None, **details: Any
 ) -> None:
-    """Put into the audit log what was done to an account, or to accounts that are yet to be.
+    """Record an action on accounts or invitations in the audit log.
 
-    An actor of `None` is the command.
+    An actor of `None` is the command line.
     """
     by = actor.id if actor else None
     await audit_log.record(session, by, action, subject_id=account_id, details=details)
@@ -317,7 +317,7 @@ async def record(
 async def _keep_an_administrator(session: AsyncSession, account: Account) -> None:
     """Raise Conflict if this account is the last active administrator.
 
-    The administrators' rows are locked, so that two cannot remove each other at once.
+    Locks the administrators' rows, so that two cannot remove each other concurrently.
     """
     active = await session.scalars(
         select(Account.id)
@@ -333,7 +333,7 @@ async def _keep_an_administrator(session: AsyncSession, account: Account) -> Non
 
 
 async def administrator_exists(session: AsyncSession) -> bool:
-    """Whether anyone can administer this installation."""
+    """Return whether the installation has an active administrator."""
     count = await session.scalar(
         select(func.count()).select_from(Account).where(Account.role == Role.administrator)
     )
@@ -341,9 +341,9 @@ async def administrator_exists(session: AsyncSession) -> bool:
 
 
 async def first_administrator(session: AsyncSession) -> Account | None:
-    """The first active person among the administrators, with the hash of their password.
+    """Return the first active human administrator with the hash of their password.
 
-    One with a password goes before those without; None if there is none.
+    Administrators with a password come first; None without an administrator.
     """
     found: Account | None = await session.scalar(
         select(Account)
@@ -364,5 +364,5 @@ def actor_of(
     scope: TokenScope = TokenScope.administer,
     credential: Credential | None = None,
 ) -> Actor:
-    """An account as someone who asks."""
+    """Return the actor of an account."""
     return Actor(account.id, account.name, Role(account.role), account.bot, scope, credential)

@@ -1,4 +1,4 @@
-"""Accounts: registering, one's own tokens and sessions, and what administrators do."""
+"""API of accounts: registration, own tokens and sessions, and administration."""
 
 from typing import Annotated
 
@@ -52,7 +52,7 @@ def _address(request: AppRequest) -> str:
 
 @post("/registrations", tags=["Accounts"], summary="Register")
 async def register(request: AppRequest, data: JSONBody[SkipValidation[Registration]]) -> AccountOut:
-    """Make an account for oneself, by invitation or, where registration is open, without."""
+    """Register an account, by invitation or, if registration is open, without one."""
     data = await decode_body(request, Registration)
     state = request.app.state
     actor = await authentication.register(
@@ -69,7 +69,7 @@ async def register(request: AppRequest, data: JSONBody[SkipValidation[Registrati
 
 @post("/renewals", tags=["Accounts"], summary="Set a password by invitation")
 async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) -> AccountOut:
-    """Set the password of the account that an invitation was made for; its sessions end."""
+    """Set the password of the invited account and end its sessions."""
     data = await decode_body(request, Renewal)
     state = request.app.state
     actor = await authentication.renew_password(
@@ -89,7 +89,7 @@ async def renew(request: AppRequest, data: JSONBody[SkipValidation[Renewal]]) ->
 async def exchange(
     request: AppRequest, data: JSONBody[SkipValidation[NewTokenByPassword]]
 ) -> IssuedToken:
-    """Issue a token to whoever knows an account's name and password."""
+    """Issue a token in exchange for an account's name and password."""
     data = await decode_body(request, NewTokenByPassword)
     state = request.app.state
     actor = await authentication.identify(
@@ -103,14 +103,14 @@ async def exchange(
 
 
 class Mine(Controller):
-    """One's own account."""
+    """The caller's own account."""
 
     path = "/account"
     tags = ("Accounts",)
 
     @get(summary="Get my account")
     async def me(self, actor: CurrentActor, reading: ReadSession) -> AccountOut:
-        """The account that the token opens."""
+        """Return the account of the token."""
         return AccountOut.of(await accounts.get(reading, actor.id))
 
     @post("/password", status_code=200, summary="Change my password")
@@ -120,7 +120,7 @@ class Mine(Controller):
         actor: CurrentActor,
         data: JSONBody[SkipValidation[PasswordChange]],
     ) -> AccountOut:
-        """Change the password by giving the present one; every browser is signed out."""
+        """Change the password, given the current one, and end every session."""
         data = await decode_body(request, PasswordChange)
         state = request.app.state
         await authentication.change_password(
@@ -143,7 +143,7 @@ class Mine(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[AccountOut]:
-        """The bots that one owns; their tokens are at /accounts/{id}/tokens."""
+        """List the caller's bots; their tokens are at /accounts/{id}/tokens."""
         rows = await accounts.listing(
             reading, actor, owner_id=actor.id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
@@ -157,7 +157,7 @@ class Mine(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[TokenOut]:
-        """One's tokens, the newest first, with their last use."""
+        """List the caller's tokens, newest first, with their last use."""
         rows = await tokens.listing(
             reading, actor, actor.id, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -171,7 +171,7 @@ class Mine(Controller):
         writing: WriteSession,
         data: JSONBody[SkipValidation[NewToken]],
     ) -> IssuedToken:
-        """Issue a token that opens no more, and no longer, than the one that asks."""
+        """Issue a token whose scope and lifetime do not exceed those of the requesting token."""
         data = await decode_body(request, NewToken)
         token, secret = await tokens.create(
             writing, actor, actor.id, data.label, data.scope, utc(data.expires_at)
@@ -182,7 +182,7 @@ class Mine(Controller):
     async def revoke_token(
         self, actor: CurrentActor, writing: WriteSession, token_id: TokenId
     ) -> TokenOut:
-        """End a token; doing it again changes nothing."""
+        """Revoke a token; idempotent."""
         return TokenOut.of(await tokens.revoke(writing, actor, actor.id, token_id))
 
     @get("/sessions", summary="List my sessions")
@@ -193,7 +193,7 @@ class Mine(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[SessionOut]:
-        """The browsers in which one is signed in, the newest first."""
+        """List the caller's active browser sessions, newest first."""
         rows = await sessions.listing(
             reading, actor, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -203,13 +203,13 @@ class Mine(Controller):
     async def end_session(
         self, actor: CurrentActor, writing: WriteSession, session_id: SessionId
     ) -> EndedSession:
-        """Sign a browser out."""
+        """End a browser session."""
         await sessions.revoke(writing, actor, session_id)
         return EndedSession(session_id)
 
 
 class Accounts(Controller):
-    """Everyone's accounts, for administrators; and the tokens of bots, for their owners too."""
+    """Accounts, for administrators; tokens of bots, also for their owners."""
 
     path = "/accounts"
     tags = ("Accounts",)
@@ -223,7 +223,7 @@ class Accounts(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> PeoplePage[AccountOut]:
-        """Every account in the order of their ids."""
+        """List every account in order of id."""
         rows = await accounts.listing(
             reading, actor, after=decode_id_cursor(cursor) or 0, limit=limit + 1, imported=imported
         )
@@ -239,7 +239,7 @@ class Accounts(Controller):
         writing: WriteSession,
         data: JSONBody[SkipValidation[NewAccount]],
     ) -> AccountOut:
-        """Create an account that nothing opens yet: invite its owner, or issue a bot's token."""
+        """Create an account without credentials; then invite its owner or issue a bot's token."""
         data = await decode_body(request, NewAccount)
         made = await accounts.add(
             writing, actor, data.name, data.role, bot=data.bot, owner_id=data.owner_id
@@ -255,7 +255,7 @@ class Accounts(Controller):
         account_id: AccountId,
         data: JSONBody[SkipValidation[AccountChange]],
     ) -> AccountOut:
-        """Give an account another role; its bots are never left with more."""
+        """Change an account's role; its bots never keep a higher one."""
         data = await decode_body(request, AccountChange)
         return AccountOut.of(await accounts.change_role(writing, actor, account_id, data.role))
 
@@ -263,7 +263,7 @@ class Accounts(Controller):
     async def deactivate(
         self, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> AccountOut:
-        """End an account's sessions and tokens, and its bots' tokens; its forecasts stay."""
+        """End an account's sessions and tokens and its bots' tokens; its forecasts remain."""
         return AccountOut.of(await accounts.deactivate(writing, actor, account_id))
 
     @delete(
@@ -272,7 +272,7 @@ class Accounts(Controller):
     async def reactivate(
         self, actor: CurrentActor, writing: WriteSession, account_id: AccountId
     ) -> AccountOut:
-        """Open an account again; what it was opened with before stays ended."""
+        """Reactivate an account; its earlier sessions and tokens stay revoked."""
         return AccountOut.of(await accounts.reactivate(writing, actor, account_id))
 
     @get(
@@ -288,7 +288,7 @@ class Accounts(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[TokenOut]:
-        """The tokens of a bot of one's own or, for administrators, of anyone."""
+        """List the tokens of the caller's bot or, for administrators, of any account."""
         rows = await tokens.listing(
             reading, actor, account_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -303,7 +303,7 @@ class Accounts(Controller):
         account_id: AccountId,
         data: JSONBody[SkipValidation[NewToken]],
     ) -> IssuedToken:
-        """Issue a token of a bot; a person's are issued by themselves alone."""
+        """Issue a token for a bot; only people themselves issue their own tokens."""
         data = await decode_body(request, NewToken)
         token, secret = await tokens.create(
             writing, actor, account_id, data.label, data.scope, utc(data.expires_at)
@@ -318,7 +318,7 @@ class Accounts(Controller):
     async def revoke_token(
         self, actor: CurrentActor, writing: WriteSession, account_id: AccountId, token_id: TokenId
     ) -> TokenOut:
-        """End a token; doing it again changes nothing."""
+        """Revoke a token; idempotent."""
         return TokenOut.of(await tokens.revoke(writing, actor, account_id, token_id))
 
 
@@ -336,7 +336,7 @@ class Invitations(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[InvitationOut]:
-        """Every invitation, the newest first, without their secrets."""
+        """List invitations, newest first, without their secrets."""
         rows = await invitations.listing(
             reading, actor, before=decode_id_cursor(cursor), limit=limit + 1
         )
@@ -350,7 +350,7 @@ class Invitations(Controller):
         writing: WriteSession,
         data: JSONBody[SkipValidation[NewInvitation]],
     ) -> IssuedInvitation:
-        """Let people register with a role, or one account's owner set its password once."""
+        """Invite people to register with a role, or an account's owner to set its password."""
         data = await decode_body(request, NewInvitation)
         ending = utc(data.expires_at)
         if data.account_id is not None and data.role is None and data.uses == 1:
@@ -373,12 +373,12 @@ class Invitations(Controller):
     async def revoke(
         self, actor: CurrentActor, writing: WriteSession, invitation_id: InvitationId
     ) -> InvitationOut:
-        """End an invitation; doing it again changes nothing."""
+        """Revoke an invitation; idempotent."""
         return InvitationOut.of(await invitations.revoke(writing, actor, invitation_id))
 
 
 doors = Router(path="/api/v1", route_handlers=[register, renew, exchange])
-"""What people without a token may ask for."""
+"""Handlers that need no token."""
 
 
 router = Router(path="/", route_handlers=[Mine, Accounts, Invitations])

@@ -1,4 +1,4 @@
-"""Who someone is by name and password: registering, proving it, and changing the password.
+"""Authentication by name and password: registration, sign-in and password changes.
 
 Hashing takes long on purpose, so these functions take the database rather than a transaction and
 hash between transactions. Each call counts as an attempt against the rate limits: by address, by
@@ -29,12 +29,12 @@ WRONG: Final = "the name or the password is wrong"
 async def identify(
     database: Database, settings: Settings, name: str, password: str, *, address: str
 ) -> Actor:
-    """The account of a name and its password.
+    """Return the account of a name and its password.
 
-    An unknown name, an account without a password, a deactivated one and a wrong password get the
-    same answer after the same work, Unauthenticated: nobody learns which names there are. What
-    strangers try does not count against an address from which the account signed in lately. Raises
-    TooManyRequests.
+    An unknown name, an account without a password, a deactivated one and a wrong password all
+    raise Unauthenticated after the same work, so that nobody learns which names exist. Attempts
+    from elsewhere do not count against an address from which the account signed in recently.
+    Raises TooManyRequests.
     """
     key, attempts = name_key(name), settings.sign_in_attempts
     from_here = rate_limits.by_name_from(PASSWORD, key, address, attempts)
@@ -68,12 +68,11 @@ async def register(
     address: str,
     invitation: str | None = None,
 ) -> Actor:
-    """Make an account for someone who comes by themselves, as far as the settings let them.
+    """Register an account, if the settings allow it.
 
-    With an invitation it gets the invitation's role; where registration is open to all, a
-    forecaster's without one. Raises Forbidden where registration is closed or nobody invited them,
-    Invalid, TooManyRequests, and Conflict for a name that is taken: here alone a stranger learns
-    that there is an account of some name.
+    An invitation determines the role; without one, open registration makes a forecaster. Raises
+    Forbidden if registration is closed or needs an invitation, Invalid, TooManyRequests, and
+    Conflict for a taken name: only here can a stranger learn that an account exists.
     """
     if settings.registration == "closed":
         raise Forbidden("registration is closed here; ask an administrator for an account")
@@ -113,10 +112,10 @@ async def renew_password(
     name: str = "",
     revoke_tokens: bool = False,
 ) -> Actor:
-    """Set the password of the account that an invitation was made for; its sessions end.
+    """Set the password of the invited account and end its sessions.
 
-    With its first password an account may get another name; later `name` may only repeat it. API
-    tokens go on unless `revoke_tokens`. Raises Invalid, Conflict and TooManyRequests.
+    With its first password an account may change its name; later `name` may only repeat it. API
+    tokens remain valid unless `revoke_tokens`. Raises Invalid, Conflict and TooManyRequests.
     """
     await rate_limits.consume(
         database, rate_limits.by_address("invitation", address, settings.sign_in_attempts)
@@ -163,9 +162,9 @@ async def join(
     *,
     address: str,
 ) -> Actor:
-    """Use an invitation for what it is: to set the password of an account, or to make one.
+    """Use an invitation to set the password of an account or to register one.
 
-    Without an invitation, register where anyone may. Raises what those two raise.
+    Without an invitation, register if registration is open. Raises what those two raise.
     """
     async with database.read() as session:
         invited = await invitations.look_up(session, invitation) if invitation else None
@@ -188,11 +187,11 @@ async def change_password(
     address: str,
     revoke_tokens: bool = False,
 ) -> None:
-    """Change one's own password; every session of the account ends, also the present one.
+    """Change the actor's password and end every session, including the current one.
 
-    A page that changes it begins a new session (`sessions.begin`). API tokens go on unless
-    `revoke_tokens`, which leaves but the one that asks. Raises Forbidden if `current` is not the
-    password now, Invalid and TooManyRequests.
+    A page that changes it starts a new session (`sessions.begin`). API tokens remain valid unless
+    `revoke_tokens`, which keeps only the requesting one. Raises Forbidden if `current` is wrong,
+    Invalid and TooManyRequests.
     """
     try:
         await identify(database, settings, actor.name, current, address=address)
@@ -207,14 +206,14 @@ async def change_password(
 
 
 async def _end(session: AsyncSession, actor: Actor, *, revoke_tokens: bool) -> None:
-    """End what the former password may have opened, the token that asks aside."""
+    """End the sessions and, if requested, the tokens, except the requesting token."""
     await accounts.end_sessions(session, actor.id)
     if revoke_tokens:
         await tokens.revoke_all(session, actor.id, but=actor.credential)
 
 
 async def _replace_hash(database: Database, account_id: int, held: str, digest: str) -> None:
-    """Store the same password's newer hash, unless the password was changed meanwhile."""
+    """Store an upgraded hash of the same password unless the password has changed."""
     async with database.write() as session:
         await session.execute(
             update(Account)

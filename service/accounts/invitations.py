@@ -1,4 +1,4 @@
-"""Invitations: secrets that let people register, or set the password of their account."""
+"""Invitations: secrets for registration or for setting an account's password."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ CODE: Final = secrets.pattern(PREFIX)
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Whom an invitation is for.
+    """The purpose of an invitation.
 
     Attributes:
-        role: of the account that it opens or lets somebody make.
-        account: whose password it sets; None: it lets somebody make an account.
-        first: whether that account has had no password yet, so that its owner may name it.
+        role: the role of the existing or new account.
+        account: the account whose password it sets; None for a registration.
+        first: whether that account has no password yet, so that its owner may rename it.
     """
 
     role: Role
@@ -38,12 +38,12 @@ class Invited:
 
 
 def link(site: str, secret: str) -> str:
-    """Where an invitation is used: a page that opening alone does not use it up."""
+    """Return the URL of an invitation; opening it does not use it up."""
     return f"{site}/join?invitation={secret}"
 
 
 def code(text: str) -> str:
-    """The secret in what somebody was sent or pasted, a link or the code alone; empty if none."""
+    """Extract the secret from a pasted link or code; empty if absent."""
     found = CODE.search(text)
     return found[0] if found else ""
 
@@ -56,9 +56,9 @@ async def invite(
     uses: int = 1,
     expires_at: datetime | None = None,
 ) -> tuple[Invitation, str]:
-    """Let so many people register with a role; the secret is returned here and nowhere again.
+    """Create an invitation for so many registrations; returns its secret, only here.
 
-    By default it lasts for seven days. `None` is the command.
+    By default it expires after seven days. An actor of `None` is the command line.
     """
     return await _store(session, actor, expires_at, role=role, uses=uses)
 
@@ -70,9 +70,9 @@ async def invite_back(
     *,
     expires_at: datetime | None = None,
 ) -> tuple[Invitation, str]:
-    """Let an account's owner set its password once: the first, or one in place of a forgotten one.
+    """Invite an account's owner to set a first password or replace a forgotten one.
 
-    An earlier invitation for the same account ends.
+    Revokes earlier invitations for the same account.
     """
     account = await accounts.get(session, account_id)
     if account.deactivated_at is not None:
@@ -86,10 +86,10 @@ async def invite_back(
 
 
 async def invite_first(session: AsyncSession) -> str | None:
-    """The secret that signs the first administrator in; None once an administrator has a password.
+    """Return a sign-in secret for the first administrator; None once one has a password.
 
-    It works once and lasts for a day. The one made before it ends, so that each start of the
-    service can print its own.
+    It works once within a day and revokes its predecessor, so that each start of the service can
+    print its own.
     """
     account = await accounts.first_administrator(session)
     if account is None or account.password_hash is not None:
@@ -137,7 +137,7 @@ async def _store(
 async def listing(
     session: AsyncSession, actor: Actor, *, before: int | None, limit: int
 ) -> Sequence[Invitation]:
-    """Every invitation, the newest first, also those that have ended; for administrators."""
+    """List all invitations, newest first, including ended ones; for administrators."""
     actor.require(Role.administrator, "list invitations")
     query = select(Invitation)
     if before is not None:
@@ -147,7 +147,7 @@ async def listing(
 
 
 async def revoke(session: AsyncSession, actor: Actor, invitation_id: int) -> Invitation:
-    """End an invitation; doing it again changes nothing."""
+    """Revoke an invitation; idempotent."""
     actor.require(Role.administrator, "revoke an invitation")
     invitation = await session.get(Invitation, invitation_id)
     if invitation is None:
@@ -165,7 +165,7 @@ async def revoke(session: AsyncSession, actor: Actor, invitation_id: int) -> Inv
 
 
 async def find(session: AsyncSession, text: str) -> Invitation:
-    """The invitation of a link or a code, if it can still be used; raises Invalid."""
+    """Return the usable invitation of a link or code; raises Invalid."""
     invitation = await session.scalar(
         select(Invitation).where(
             Invitation.digest == secrets.digest(code(text)),
@@ -183,7 +183,7 @@ async def find(session: AsyncSession, text: str) -> Invitation:
 
 
 async def look_up(session: AsyncSession, text: str) -> Invited:
-    """Whom an invitation is for, without using it; raises Invalid if it cannot be used."""
+    """Return the purpose of an invitation without using it; raises Invalid if unusable."""
     invitation = await find(session, text)
     if invitation.account_id is None:
         return Invited(Role(invitation.role or Role.viewer), None, first=True)
@@ -198,7 +198,7 @@ async def look_up(session: AsyncSession, text: str) -> Invited:
 
 
 async def redeem(session: AsyncSession, text: str) -> Invitation:
-    """Use an invitation once; raises Invalid if that cannot be, also if others were quicker."""
+    """Use an invitation once; raises Invalid if unusable or just used up."""
     invitation = await find(session, text)
     done = await session.scalar(
         update(Invitation)
@@ -212,7 +212,7 @@ async def redeem(session: AsyncSession, text: str) -> Invitation:
 
 
 async def end_others(session: AsyncSession, used: Invitation) -> None:
-    """End every other invitation for the account whose password one has just set."""
+    """Revoke the other invitations for an account whose password was just set."""
     await session.execute(
         update(Invitation)
         .where(

@@ -1,4 +1,4 @@
-"""When a token or a session was last used: recorded at most once an hour, apart from the work."""
+"""Last use of tokens and sessions, recorded at most hourly, outside the request's transaction."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,12 +16,12 @@ INTERVAL: Final = timedelta(hours=1)
 
 
 def unseen(used_at: datetime | None) -> bool:
-    """Whether the last recorded use is so old, or so absent, that another should be recorded."""
+    """Return whether the last use is missing or too old and should be recorded."""
     return used_at is None or now() - used_at >= INTERVAL
 
 
 async def record(database: Database, credential: Credential) -> None:
-    """Record that a credential was used just now."""
+    """Record the current time as a credential's last use."""
     async with database.write() as session:
         await session.execute(
             update(credential.kind).where(credential.kind.id == credential.id).values(used_at=now())
@@ -29,12 +29,12 @@ async def record(database: Database, credential: Credential) -> None:
 
 
 class LastUsed(ASGIMiddleware):
-    """Records when tokens and sessions were last used, after the answer has gone out."""
+    """Middleware that records the last use of tokens and sessions after the response."""
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on, and record what opened it if that was not done lately."""
+        """Handle the request, then record its credential's use if due."""
         await next_app(scope, receive, send)
         credential: Credential | None = scope["state"].get("credential")
         if credential is not None and credential.unseen:

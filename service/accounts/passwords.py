@@ -1,4 +1,4 @@
-"""Passwords: what they must be, and their argon2id hashes.
+"""Password rules and argon2id hashes.
 
 Hashing costs about 20 ms and 19 MiB by design, so it is done in a thread, and never inside a
 transaction.
@@ -17,7 +17,7 @@ from service.exceptions import Invalid
 SHORTEST: Final = 12
 LONGEST: Final = 1000
 LONGEST_ESTIMATED: Final = 72
-"""Only so much of a password is looked through, for that takes more than linear time."""
+"""Longest prefix examined, since the estimate takes more than linear time."""
 STRONG_ENOUGH: Final = 3
 """Safe against guesses at a stolen hash that is slow to compute, as zxcvbn counts."""
 SHORTEST_NAME_IN_PASSWORD: Final = 4
@@ -35,14 +35,14 @@ def _hasher() -> PasswordHasher:
 
 @cache
 def _nobodys() -> str:
-    """A hash of no account's password, so that a name without one costs as much to refuse."""
+    """A dummy hash, so that rejecting an unknown name takes as long."""
     return _hasher().hash("nobody's")
 
 
 async def check(password: str, *, name: str, field: str = "password") -> None:
-    """Refuse a password that is too short, too long or easy to guess; raises Invalid.
+    """Raise Invalid for a password that is too short, too long or easy to guess.
 
-    How easy it is, zxcvbn estimates from lists of common passwords, words, names and patterns
+    zxcvbn estimates its strength from lists of common passwords, words, names and patterns
     (https://www.usenix.org/conference/usenixsecurity16/technical-sessions/presentation/wheeler).
     """
     if not SHORTEST <= len(password) <= LONGEST:
@@ -62,7 +62,7 @@ async def check(password: str, *, name: str, field: str = "password") -> None:
 
 
 def _estimate(password: str, name: str) -> tuple[int, str]:
-    """How hard a password is to guess, from 0 to 4, and what makes it easy."""
+    """Return the strength of a password, from 0 to 4, and its main weakness."""
     from zxcvbn import zxcvbn  # noqa: PLC0415  # word lists of some megabytes
 
     with _ESTIMATING:  # the library keeps the account's name in a dictionary of its own
@@ -71,12 +71,12 @@ def _estimate(password: str, name: str) -> tuple[int, str]:
 
 
 async def digest(password: str) -> str:
-    """The password's hash, with its own salt and the parameters that made it."""
+    """Hash a password; the result contains its salt and parameters."""
     return await asyncio.to_thread(_hasher().hash, password)
 
 
 async def matches(password: str, held: str | None) -> bool:
-    """Whether a password is the one that was hashed; as slow when there is none to compare with."""
+    """Return whether a password matches a hash; takes as long without a hash."""
 
     def verify() -> bool:
         try:
@@ -89,5 +89,5 @@ async def matches(password: str, held: str | None) -> bool:
 
 
 def outdated(held: str) -> bool:
-    """Whether a hash was made with other parameters than today's, and should be made again."""
+    """Return whether a hash uses outdated parameters and should be renewed."""
     return _hasher().check_needs_rehash(held)

@@ -1,4 +1,4 @@
-"""Accounts, tokens, sessions and invitations; no answer but the first holds a secret."""
+"""Accounts, tokens, sessions and invitations; only the first response contains a secret."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -21,7 +21,7 @@ Label = Annotated[
 
 
 class Registration(msgspec.Struct, forbid_unknown_fields=True):
-    """Someone registers; `invitation` is the secret that they were given."""
+    """A registration; `invitation` is the secret received."""
 
     name: Name
     password: Password
@@ -92,9 +92,9 @@ class NewInvitation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AccountOut(msgspec.Struct):
-    """An account as its owner and administrators see it.
+    """An account as shown to its owner and administrators.
 
-    An `imported` one is a placeholder for a forecaster of imported data; reactivating it ends that.
+    An `imported` one is a placeholder for a forecaster in imported data until it is reactivated.
     """
 
     id: int
@@ -108,7 +108,7 @@ class AccountOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Account) -> "AccountOut":
-        """From its row."""
+        """Convert from a database row."""
         return cls(
             row.id,
             row.name,
@@ -135,7 +135,7 @@ class TokenOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Token) -> "TokenOut":
-        """From its row."""
+        """Convert from a database row."""
         return cls(
             row.id,
             row.account_id,
@@ -156,7 +156,7 @@ class IssuedToken(msgspec.Struct):
 
 
 class SessionOut(msgspec.Struct):
-    """A browser in which someone is signed in; `token_id` if an API token signed it in."""
+    """An active browser session; `token_id` if an API token started it."""
 
     id: int
     token_id: int | None
@@ -166,7 +166,7 @@ class SessionOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: BrowserSession) -> "SessionOut":
-        """From its row."""
+        """Convert from a database row."""
         return cls(row.id, row.token_id, row.browser, row.created_at, row.used_at)
 
 
@@ -191,7 +191,7 @@ class InvitationOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Invitation) -> "InvitationOut":
-        """From its row."""
+        """Convert from a database row."""
         return cls(
             row.id,
             row.role,
@@ -208,7 +208,7 @@ class InvitationOut(msgspec.Struct):
 class IssuedInvitation(msgspec.Struct):
     """A new invitation with its secret, which is never shown again.
 
-    `url` is the page where it is used; opening that alone does not use it up.
+    `url` is the page that accepts it; opening the page does not use it up.
     """
 
     invitation: InvitationOut

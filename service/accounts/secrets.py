@@ -1,4 +1,4 @@
-"""Secrets that are shown once: how they are made, and the digest that is kept of them."""
+"""Secrets shown once: generation and the stored digest."""
 
 import hashlib
 import re
@@ -7,19 +7,19 @@ from typing import Final
 
 RANDOM_BYTES: Final = 32
 LENGTH: Final = 43
-"""How many characters base64 takes for the random bytes."""
+"""Length of the random bytes in base64."""
 
 
 def new(prefix: str) -> str:
-    """A secret of 256 random bits after a prefix that tells what it opens."""
+    """Generate a secret of 256 random bits after a prefix that states its kind."""
     return prefix + secrets.token_urlsafe(RANDOM_BYTES)
 
 
 def pattern(prefix: str) -> re.Pattern[str]:
-    """What a secret of this prefix looks like, to find it in what somebody pasted."""
+    """Return the pattern of secrets with a prefix, to find them in pasted text."""
     return re.compile(rf"{re.escape(prefix)}[A-Za-z0-9_-]{{{LENGTH}}}")
 
 
 def digest(secret: str) -> str:
-    """The SHA-256 digest by which a secret is found: so random a secret needs no salt."""
+    """Return the SHA-256 digest of a secret; random secrets need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()

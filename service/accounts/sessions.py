@@ -1,9 +1,9 @@
-"""Browser sessions: who signed in with a browser, by the secret in its cookie.
+"""Browser sessions, identified by the secret in a cookie.
 
 A page signs someone in with `sign_in`, sends `cookie(secret, secure=…)`, and recognises them with
 `authenticate(session, presented(request.cookies, secure=…))`; `is_secure` decides whether the
-cookie may be Secure. The guard `same_origin` refuses unsafe requests that do not come from the
-service's own pages, so forms need no token of their own.
+cookie may be Secure. The guard `same_origin` rejects unsafe requests that do not come from the
+service's own pages, so forms need no CSRF token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ LONGEST_BROWSER: Final = 300
 
 
 def cookie_name(*, secure: bool) -> str:
-    """The cookie's name; browsers take the prefix only for a Secure one of this very host."""
+    """Return the cookie's name; browsers accept the prefix only for Secure host cookies."""
     return "__Host-credence" if secure else "credence"
 
 
 def cookie(secret: str | None, *, secure: bool) -> Cookie:
-    """The cookie that carries a session's secret; None takes it back."""
+    """Return the cookie with a session's secret; None deletes it."""
     return Cookie(
         key=cookie_name(secure=secure),
         value=secret or "",
@@ -51,7 +51,7 @@ def cookie(secret: str | None, *, secure: bool) -> Cookie:
 
 
 def presented(cookies: Mapping[str, str], *, secure: bool) -> str | None:
-    """The secret that a browser presents, if it does."""
+    """Return the secret in a browser's cookies, if present."""
     return cookies.get(cookie_name(secure=secure)) or None
 
 
@@ -65,20 +65,20 @@ async def sign_in(
     browser: str = "",
     instead_of: str | None = None,
 ) -> str:
-    """Begin a session for a name and its password; the secret for the cookie, new each time.
+    """Start a session for a name and password; returns a new secret for the cookie.
 
     Args:
-        database: hashing takes long, so the transactions are this function's own.
-        settings: how many attempts there are.
-        name: of the account.
-        password: the account's.
-        address: where the request comes from (`service.web.security.address`).
+        database: used instead of a session, since hashing is slow and runs between transactions.
+        settings: the rate limits.
+        name: the account's name.
+        password: the account's password.
+        address: the client address (`service.web.security.address`).
         browser: the User-Agent header, for the owner's list of sessions.
         instead_of: the secret that the browser presented before; that session ends.
 
     Raises:
-        Unauthenticated: the name or the password is wrong; it is not said which.
-        TooManyRequests: by name or by address.
+        Unauthenticated: the name or the password is wrong.
+        TooManyRequests: too many attempts by name or by address.
     """
     actor = await authentication.identify(database, settings, name, password, address=address)
     return await begin(database, actor.id, browser=browser, instead_of=instead_of)
@@ -93,13 +93,13 @@ async def sign_in_by_token(
     browser: str = "",
     instead_of: str | None = None,
 ) -> str:
-    """Begin a session for an API token; its secret. The arguments are as those of `sign_in`.
+    """Start a session for an API token and return its secret; arguments as for `sign_in`.
 
-    The session allows what the token's scope does, and ends with the token.
+    The session has the token's scope and ends with the token.
 
     Raises:
         Unauthenticated: the token is unknown, expired or revoked.
-        TooManyRequests: by address.
+        TooManyRequests: too many attempts by address.
     """
     await rate_limits.consume(
         database, rate_limits.by_address("a token", address, settings.sign_in_attempts)
@@ -120,9 +120,9 @@ async def begin(
     browser: str = "",
     instead_of: str | None = None,
 ) -> str:
-    """Begin a session for someone who has just registered or set a password; its secret.
+    """Start a session after registration or a password change and return its secret.
 
-    With `token_id` it is the session of that token.
+    With `token_id` the session belongs to that token.
     """
     secret = secrets.new(PREFIX)
     at = now()
@@ -151,7 +151,7 @@ async def begin(
 
 
 async def authenticate(session: AsyncSession, secret: str | None) -> Actor:
-    """The account behind a session's secret; raises Unauthenticated if it is none, or ended."""
+    """Return the account of a session's secret; raises Unauthenticated if invalid or ended."""
     if not secret:
         raise Unauthenticated("sign in first")
     found = (
@@ -182,7 +182,7 @@ async def authenticate(session: AsyncSession, secret: str | None) -> Actor:
 
 
 def _goes_on(at: datetime) -> Sequence[ColumnElement[bool]]:
-    """Conditions on a session, and on the token that it may be of: neither has ended."""
+    """Return the conditions that a session, and its token if any, is active."""
     return (
         BrowserSession.used_at > at - IDLE,
         BrowserSession.created_at > at - LIFETIME,
@@ -192,7 +192,7 @@ def _goes_on(at: datetime) -> Sequence[ColumnElement[bool]]:
 
 
 async def sign_out(session: AsyncSession, secret: str) -> None:
-    """End the session of a secret; doing it again changes nothing."""
+    """End the session of a secret; idempotent."""
     await session.execute(
         delete(BrowserSession).where(BrowserSession.digest == secrets.digest(secret))
     )
@@ -201,7 +201,7 @@ async def sign_out(session: AsyncSession, secret: str) -> None:
 async def listing(
     session: AsyncSession, actor: Actor, *, before: int | None = None, limit: int
 ) -> Sequence[BrowserSession]:
-    """One's own sessions that have not ended, the newest first."""
+    """List the actor's active sessions, newest first."""
     query = (
         select(BrowserSession)
         .outerjoin(Token, Token.id == BrowserSession.token_id)
@@ -214,7 +214,7 @@ async def listing(
 
 
 async def revoke(session: AsyncSession, actor: Actor, session_id: int) -> None:
-    """End a session of one's own; NotFound if there is none of that id."""
+    """End one of the actor's sessions; raises NotFound."""
     actor.require_whole("end a session")
     ended = await session.scalar(
         delete(BrowserSession)

@@ -1,4 +1,4 @@
-"""API tokens: what opens an account to programs."""
+"""API tokens, the credentials of programs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from service.text.validation import check_name
 PREFIX: Final = "crd_"
 SECRET: Final = secrets.pattern(PREFIX)
 SCHEMES: Final = frozenset({"bearer", "token"})
-"""The second is what Metaculus's clients say."""
+"""Accepted schemes; clients of Metaculus send the second."""
 
 
 async def issue(
@@ -29,9 +29,9 @@ async def issue(
     scope: TokenScope = TokenScope.administer,
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
-    """Issue a token; its secret is returned here and nowhere again, for only a digest is kept.
+    """Issue a token and return its secret, only here; just a digest is stored.
 
-    A scope wider than the account's role opens no more than the role does.
+    A scope wider than the account's role permits no more than the role.
     """
     if expires_at is not None and expires_at <= now():
         raise Invalid("expires_at must be in the future", field="expires_at")
@@ -53,7 +53,7 @@ async def issue(
 
 
 async def first(session: AsyncSession) -> str:
-    """The secret of a token of the first administrator; empty once anything opens that account."""
+    """Return a token of the first administrator; empty once the account has a credential."""
     account = await accounts.first_administrator(session)
     if account is None or account.password_hash is not None:
         return ""
@@ -70,13 +70,14 @@ async def create(
     scope: TokenScope,
     expires_at: datetime | None,
 ) -> tuple[Token, str]:
-    """Issue a token for oneself or a bot of one's own; it opens no more, and no longer, than asked.
+    """Issue a token for the actor or the actor's bot, within the actor's scope and lifetime.
 
-    Administrators issue them for any bot, but for no other person: that would be to act as them.
+    Administrators may issue tokens for any bot but not for other people, which would impersonate
+    them.
     """
     account = await _managed(session, actor, account_id)
     if account.id != actor.id and not account.bot:
-        raise Forbidden("only they themselves issue a person's tokens")
+        raise Forbidden("people issue their own tokens; nobody else may")
     if account.deactivated_at is not None:
         raise Invalid(f"{account.name!r} is deactivated; reactivate it first", field="account_id")
     if RANKS[OPENED[scope]] > RANKS[OPENED[actor.scope]]:
@@ -92,7 +93,7 @@ async def create(
 async def listing(
     session: AsyncSession, actor: Actor, account_id: int, *, before: int | None, limit: int
 ) -> Sequence[Token]:
-    """The tokens of an account that one may manage, also those that have ended, newest first."""
+    """List the tokens of a managed account, newest first, including ended ones."""
     account = await _managed(session, actor, account_id)
     query = select(Token).where(Token.account_id == account.id)
     if before is not None:
@@ -102,9 +103,9 @@ async def listing(
 
 
 async def revoke(session: AsyncSession, actor: Actor, account_id: int, token_id: int) -> Token:
-    """End a token of an account that one may manage; doing it again changes nothing.
+    """Revoke a token of a managed account; idempotent.
 
-    A token cannot end one of a wider scope, but always itself.
+    A token cannot revoke one of a wider scope, but always itself.
     """
     account = await _managed(session, actor, account_id)
     token = await session.get(Token, token_id)
@@ -119,7 +120,7 @@ async def revoke(session: AsyncSession, actor: Actor, account_id: int, token_id:
 async def revoke_all(
     session: AsyncSession, account_id: int, *, but: Credential | None = None
 ) -> int:
-    """Revoke every token of an account but one, if it is a token; the number revoked."""
+    """Revoke the tokens of an account, except one if given, and return their number."""
     kept = but.id if but and but.kind is Token else 0
     done = await session.scalars(
         update(Token)
@@ -131,7 +132,7 @@ async def revoke_all(
 
 
 async def shut(session: AsyncSession, account: Account) -> tuple[int, int]:
-    """End every token and every session of an account, as the command; how many of each."""
+    """Revoke all tokens and sessions of an account, as the command line; returns both numbers."""
     revoked = await revoke_all(session, account.id)
     ended = await accounts.end_sessions(session, account.id)
     await accounts.record(session, None, "account.shut", account.id, tokens=revoked, sessions=ended)
@@ -139,7 +140,7 @@ async def shut(session: AsyncSession, account: Account) -> tuple[int, int]:
 
 
 async def authenticate(session: AsyncSession, authorization: str | None) -> Actor:
-    """The account behind an Authorization header; raises Unauthenticated."""
+    """Return the account of an Authorization header; raises Unauthenticated."""
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() not in SCHEMES or not secret.strip():
         raise Unauthenticated("send the header Authorization: Bearer TOKEN")
@@ -147,7 +148,7 @@ async def authenticate(session: AsyncSession, authorization: str | None) -> Acto
 
 
 async def opened(session: AsyncSession, secret: str) -> Actor:
-    """The account that a token's secret opens; raises Unauthenticated."""
+    """Return the account of a token's secret; raises Unauthenticated."""
     digest = secrets.digest(secret)
     found = await session.execute(_opened(), {"presented": digest, "at": now()})
     row = found.one_or_none()
@@ -160,7 +161,7 @@ async def opened(session: AsyncSession, secret: str) -> Actor:
 
 @cache
 def _opened() -> Select[*tuple[Any, ...]]:
-    """The account that a token's digest opens at a moment, and the token."""
+    """Return the account and the token of a digest, if valid at a time."""
     account, token = Account.__table__.c, Token.__table__.c
     return (
         select(
@@ -184,7 +185,7 @@ def _opened() -> Select[*tuple[Any, ...]]:
 
 
 async def _managed(session: AsyncSession, actor: Actor, account_id: int) -> Account:
-    """An account whose tokens the actor may manage: their own, their bot's, or as administrator."""
+    """Return an account whose tokens the actor may manage as its owner or an administrator."""
     if account_id == actor.id:
         return await accounts.get(session, account_id)
     account = await session.get(Account, account_id)
