@@ -1,7 +1,7 @@
-"""Backups: one consistent moment of a database as one SQLite file, whatever the database is.
+"""Backups: a consistent snapshot of a database as one SQLite file.
 
-Such a file is itself a database that every command can be pointed at, and it can be restored into
-SQLite and PostgreSQL alike; so an installation also moves from the one to the other.
+Every command can use such a file as its database. It can be restored into SQLite and PostgreSQL,
+which also migrates an installation from one to the other.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ BATCH: Final = 1000
 
 
 async def write(database: Database, file: Path) -> int:
-    """Write a database to a new file that its owner alone can read; how many rows it holds.
+    """Write a database to a new file readable only by its owner; returns the number of rows.
 
-    Writers go on meanwhile. The file is complete or not there.
+    Does not block writers. The file is written completely or not at all.
 
     Raises:
-        Conflict: there is such a file, or the database has another schema version.
+        Conflict: the file exists, or the database has another schema version.
     """
     if not await database.schema_is_current():
         raise Conflict("the database has another schema version; run `credence init`")
@@ -43,13 +43,13 @@ async def write(database: Database, file: Path) -> int:
 
 
 async def restore(database: Database, file: Path) -> int:
-    """Put a backup's rows into a database that holds none; how many there are.
+    """Restore a backup into an empty database; returns the number of rows.
 
-    The file is left as it is: a copy of it is brought to the newest schema first.
+    The file is not changed: a copy of it is migrated to the newest schema first.
 
     Raises:
-        Invalid: the file is no sound backup.
-        Conflict: the database holds rows already, or the backup is of a newer version.
+        Invalid: the file is not a valid backup.
+        Conflict: the database is not empty, or the backup has a newer version.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "backup.db"
@@ -74,7 +74,7 @@ def _require_new(file: Path) -> None:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    """SQLite's own copy of a database in use; the result is one file without a journal."""
+    """Copy a database in use with SQLite's backup API into one file without a journal."""
     if not source.is_file():
         raise Invalid(f"there is no file {source}")
     try:
@@ -86,7 +86,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _sound(file: Path) -> int:
-    """How many rows a backup holds; Invalid if it is damaged or of something else."""
+    """Count the rows of a backup; raises Invalid if it is damaged or not a backup."""
     try:
         with closing(sqlite3.connect(file)) as connection:
             (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -137,7 +137,7 @@ async def _require_empty(connection: AsyncConnection) -> None:
 
 
 async def _copy_rows(source: AsyncConnection, target: AsyncConnection) -> int:
-    """Copy every row of every table; those that others refer to come first."""
+    """Copy every row of every table, referenced tables first."""
     copied = 0
     for table in Base.metadata.sorted_tables:
         own = [

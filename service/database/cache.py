@@ -1,4 +1,4 @@
-"""Keeping in memory what never changes, up to a number of entries."""
+"""A bounded in-memory cache of immutable values."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 def remember(kept: dict[Key, Value], found: Mapping[Key, Value], most: int) -> None:
-    """Keep what was found too, and forget the oldest above so many."""
+    """Add entries to a cache and evict the oldest above a limit."""
     kept.update(found)
     while len(kept) > most:
         kept.pop(next(iter(kept)))

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS: Final = 20_000
 KEPT_CONNECTIONS: Final = 20
-"""How many connections each process keeps open; ten more are opened and closed as needed."""
+"""Connections kept open per process; up to ten more are opened on demand."""
 
 
 class Database:
-    """An engine and the two kinds of transaction that the service knows.
+    """An engine with the read and write transactions of the service.
 
-    A write transaction on SQLite takes the write lock at once (BEGIN IMMEDIATE), so that it can
-    never fail half-way for having read before; on PostgreSQL the nouns lock the rows they change.
-    A read transaction sees one moment of the database. Sessions share `info["kept"]`, in which the
-    nouns keep what they have read of rows that never change.
+    A write transaction on SQLite takes the write lock immediately (BEGIN IMMEDIATE), so that it
+    cannot fail later because of an earlier read; on PostgreSQL, services lock the rows that they
+    change. A read transaction sees a consistent snapshot. Sessions share `info["kept"]`, a cache
+    of immutable rows.
     """
 
     def __init__(self, url: URL) -> None:
@@ -70,21 +70,21 @@ class Database:
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncSession]:
-        """A session for one statement that reads; each one more sees a later moment."""
+        """Open a session for one read statement; each further one sees a later state."""
         async with self._session(self._glancing) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session that reads one consistent moment."""
+        """Open a session that reads a consistent snapshot."""
         async with self._session(self._reading) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session that commits when the block ends well, and leaves nothing when it does not.
+        """Open a session that commits on success and rolls back on an error.
 
-        OperationalError if SQLite's file was removed or replaced.
+        Raises OperationalError if SQLite's file was removed or replaced.
         """
         async with (
             self._turn,
@@ -99,7 +99,7 @@ class Database:
 
     @asynccontextmanager
     async def dry_run(self) -> AsyncIterator[AsyncSession]:
-        """A session that may write but leaves nothing, to look at what would be."""
+        """Open a session whose changes are always rolled back, to preview their effect."""
         async with (
             self._turn,
             self._session(self._writing) as session,
@@ -120,7 +120,7 @@ class Database:
         return AsyncSession(engine, expire_on_commit=False, info=self._info)
 
     async def migrate(self, revision: str = "head") -> None:
-        """Bring the schema to a revision (upwards); Conflict when it does not know the one held."""
+        """Upgrade the schema to a revision; raises Conflict if the current one is unknown."""
         from alembic import command  # noqa: PLC0415  # slow to import, and only migrating needs it
         from alembic.util import CommandError  # noqa: PLC0415  # as above
 
@@ -132,7 +132,7 @@ class Database:
             await connection.commit()
 
     async def schema_is_current(self) -> bool:
-        """Whether the database has exactly the newest schema."""
+        """Return whether the database has exactly the newest schema."""
         async with self.engine.connect() as connection:
             if not await connection.run_sync(lambda c: inspect(c).has_table("alembic_version")):
                 return False
@@ -140,18 +140,18 @@ class Database:
             return held.scalars().all() == [newest_revision()]
 
     async def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         await self.engine.dispose()
 
 
 def newest_revision() -> str:
-    """The last revision, which its file's name starts with: YYYYMMDD_NN_slug.py."""
+    """Return the last revision from its file name, YYYYMMDD_NN_slug.py."""
     last = max(file.stem for file in _folder().glob("versions/[0-9]*.py"))
     return "_".join(last.split("_")[:2])
 
 
 def migration_config(connection: Connection | None) -> "Config":
-    """Alembic's configuration for these migrations on an open connection."""
+    """Return Alembic's configuration for the migrations on an open connection."""
     from alembic.config import Config  # noqa: PLC0415  # slow to import
 
     config = Config()
@@ -177,16 +177,16 @@ def _configure_sqlite(engine: AsyncEngine, file: sqlite.File) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin the kind of transaction that the connection was asked for, if any."""
+    """Begin the requested kind of transaction, if any."""
     statement = connection.get_execution_options().get("credence_begins", "BEGIN")
     if statement is not None:
         connection.exec_driver_sql(statement)
 
 
 def _leave_closed_connections(engine: AsyncEngine) -> None:
-    """Take no connection out of the pool that the server has closed meanwhile.
+    """Discard pooled connections that the server has closed.
 
-    A server that closes one says so on its socket, so there is no need to ask it each time.
+    A closed connection is visible on its socket, so no query is needed to detect it.
     """
 
     @event.listens_for(engine.sync_engine, "checkout")

@@ -1,7 +1,7 @@
-"""Keeping what one stored row holds from stopping the work on all others.
+"""Isolation of damaged rows, so that one cannot stop the work on all others.
 
-A value that cannot be decoded is read as `Unreadable`, so reading never fails because of one row;
-code that uses the value fails, and code that works on many rows then works on each alone.
+A value that cannot be decoded is read as `Unreadable`, so that reading never fails because of one
+row; code that uses the value fails, and batch code then processes each row separately.
 """
 
 import logging
@@ -18,10 +18,9 @@ Result = TypeVar("Result")
 async def together_or_apart(
     what: str, ids: Sequence[int], work: Callable[[Sequence[int]], Awaitable[Result]]
 ) -> tuple[list[Result], list[int]]:
-    """Work on ids together or, where that fails, on each alone: the results, and what failed.
+    """Process ids in one batch or, if that fails, one by one; returns results and failures.
 
-    Errors of the database are raised: they are nobody's fault. The work must leave nothing where it
-    fails.
+    Database errors are raised, since no row causes them. Failing work must leave no changes.
     """
     try:
         return [await work(ids)], []

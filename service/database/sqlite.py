@@ -1,11 +1,11 @@
-"""SQLite's asynchronous driver, which hands over to its thread only what may take long.
+"""An asynchronous SQLite driver that uses its thread only for potentially slow operations.
 
-The driver works in a thread of its own, and SQLAlchemy hands it four things a statement: make a
-cursor, execute, fetch, close. Each costs far more than most of our statements, the more so while
-the event loop is busy. Here a statement that looks up or inserts a few rows is executed in the
-loop's own thread, first rows and all. What may have to wait is handed over: for the write lock, for
-the disk at the commit of a writing transaction, for statements of other kinds; and so is a SELECT
-that turns out to be long, which SQLite breaks off and which then starts again in the thread.
+The standard driver uses a separate thread, and SQLAlchemy sends it four operations per statement:
+make a cursor, execute, fetch, close. Each costs far more than most statements of the service,
+especially while the event loop is busy. Here a statement that looks up or inserts a few rows runs
+in the thread of the event loop, including the first fetch. Operations that may block run in the
+worker thread: taking the write lock, committing to disk and other kinds of statements. A SELECT
+that takes too long is interrupted and restarted in the worker thread.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from typing import Any, Final, Self
 import aiosqlite
 
 BATCH: Final = 1000
-"""How many rows come back with the execution of a statement."""
+"""Rows fetched with the execution of a statement."""
 
 LONGEST_HERE: Final = 100_000
-"""How many steps of its virtual machine SQLite may take in the loop's thread: about 2 ms."""
+"""Limit of virtual machine steps in the event loop's thread: about 2 ms."""
 
 QUICK: Final = frozenset({"SELECT", "INSERT", "BEGIN", "SAVEPOINT", "RELEASE"})
 
 
 FILES: Final = ("", "-wal", "-shm")
-"""What SQLite appends to a database's name for each of its files."""
+"""Suffixes of the files of an SQLite database."""
 OWNER_ONLY: Final = 0o600
 FOR_OTHERS: Final = 0o007
 
@@ -41,9 +41,9 @@ class FileReplaced(sqlite3.OperationalError):
 
 
 class File:
-    """A database's file, which has to stay the one that was opened first.
+    """A database file, checked to be the one opened first.
 
-    SQLite goes on writing to a file that has no name any more, and all of that is lost.
+    SQLite keeps writing to a deleted file, and those writes are lost.
     """
 
     def __init__(self, path: str) -> None:
@@ -51,7 +51,7 @@ class File:
         self._opened: tuple[int, int] | None = None
 
     def require(self) -> None:
-        """Raise FileReplaced unless what was opened is still there under its name."""
+        """Raise FileReplaced unless the opened file still exists under its name."""
         if self._opened is not None and self._identity() != self._opened:
             raise FileReplaced(self.path)
 
@@ -73,18 +73,18 @@ class File:
 
 
 def create_private(path: str) -> None:
-    """Make an empty file that its owner alone can read, where there is none.
+    """Create an empty file readable only by its owner, unless it exists.
 
-    SQLite gives the journals beside a database the same mode.
+    SQLite gives journal files the same mode.
     """
-    with suppress(OSError):  # SQLite says what stands in the way
+    with suppress(OSError):  # SQLite reports the reason
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
 
 
 def close_to_others(path: str) -> None:
-    """Make the files of a database that everybody can read its owner's alone.
+    """Restrict world-readable database files to their owner.
 
-    One that was opened to a group on purpose, and to nobody else, is left so.
+    Files deliberately shared only with a group are not changed.
     """
     for ending in FILES:
         file = Path(f"{path}{ending}")
@@ -94,14 +94,14 @@ def close_to_others(path: str) -> None:
 
 
 async def connect(file: File) -> "Connection":
-    """Open a file, with a thread that dies with the process."""
+    """Open a file, with a daemon thread."""
     connection = Connection(file.connect, BATCH)
     connection._thread.daemon = True  # noqa: SLF001  # SQLAlchemy does the same to the driver's own
     opening = asyncio.ensure_future(connection)
     try:
         await asyncio.shield(opening)
     except asyncio.CancelledError:
-        # A request that ends meanwhile has no use for the file, which the thread goes on to open.
+        # A cancelled request leaves a file that the thread still opens; close it.
         opening.add_done_callback(
             lambda done: done.cancelled() or done.exception() or connection.stop()
         )
@@ -111,7 +111,7 @@ async def connect(file: File) -> "Connection":
 
 
 class Connection(aiosqlite.Connection):
-    """A connection that makes such cursors.
+    """A connection whose cursors run fast statements in the event loop's thread.
 
     `interruptible` is true while SQLite may interrupt a long statement; `writing` while a
     transaction holds the write lock.
@@ -124,20 +124,20 @@ class Connection(aiosqlite.Connection):
         self._handed_over = 0
 
     def install_progress_handler(self) -> None:
-        """Have SQLite ask every so many steps whether it is to go on."""
+        """Let SQLite check for interruption after every so many steps."""
         self._conn.set_progress_handler(lambda: self.interruptible, LONGEST_HERE)
 
     def make_cursor(self) -> sqlite3.Cursor:
-        """A cursor of SQLite's own."""
+        """Create a native SQLite cursor."""
         return self._conn.cursor()
 
     @property
     def idle(self) -> bool:
-        """Whether the thread has nothing to do, also not for someone who gave up waiting."""
+        """Return whether the thread is idle, with no abandoned work left."""
         return not self._handed_over
 
     async def run_in_thread(self, work: Callable[[], Any]) -> Any:
-        """Do work in the thread, after what it was handed before."""
+        """Run work in the thread, after earlier work."""
 
         def run() -> Any:
             try:
@@ -151,11 +151,11 @@ class Connection(aiosqlite.Connection):
         return await future
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # the driver's own takes a hand-over
-        """A cursor that takes nothing from the database until it executes."""
+        """Create a cursor that does not touch the database until it executes."""
         return Cursor(self)
 
     async def commit(self) -> None:
-        """Commit; what was written is waited for until the disk has it."""
+        """Commit; wait for the disk after writes."""
         if self.writing or not self.idle:
             self.writing = False
             await self.run_in_thread(self._conn.commit)
@@ -183,7 +183,7 @@ class Cursor(aiosqlite.Cursor):
         self._more = False
 
     async def __aenter__(self) -> Self:
-        """Nothing is to be made before the execution."""
+        """Nothing to prepare before execution."""
         return self
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "Cursor":
@@ -236,7 +236,7 @@ class Cursor(aiosqlite.Cursor):
         return rows[0] if rows else None
 
     async def close(self) -> None:
-        """Let go of the rows; a statement that has given them all has let go of the database."""
+        """Release the rows; an exhausted statement has already released the database."""
         self._ahead = ()
         if self._more:
             await self._connection.run_in_thread(self._cursor.close)
