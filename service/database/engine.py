@@ -48,8 +48,8 @@ class Database:
             )
             _configure_sqlite(self.engine, self._file)
         else:
-            # Transactions are begun by statements of our own, as on SQLite: to tell the driver of
-            # another kind of transaction each time costs more than the transaction.
+            # Transactions start with explicit statements, as on SQLite: setting the isolation
+            # level through the driver each time costs more than the transaction.
             self.engine = create_async_engine(
                 url,
                 pool_size=KEPT_CONNECTIONS,
