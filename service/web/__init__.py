@@ -1,1 +1,1 @@
-"""What every HTTP endpoint shares."""
+"""Shared infrastructure of the HTTP endpoints."""

@@ -1,4 +1,4 @@
-"""Request bodies must arrive in a bounded time: one that trickles in would wait for ever."""
+"""A time limit for request bodies, against clients that send them endlessly slowly."""
 
 import asyncio
 from http import HTTPStatus
@@ -25,9 +25,9 @@ class RequestTimeout(Problem):
 
 
 class BodyTimeout(ASGIMiddleware):
-    """Gives up a request whose body is still on its way after some seconds.
+    """Middleware that aborts requests whose body is incomplete after some seconds.
 
-    The time of the handler itself does not count, and nothing is stored before a body is whole.
+    Handler time does not count, and nothing is stored before a body is complete.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -36,7 +36,7 @@ class BodyTimeout(ASGIMiddleware):
         self._seconds = seconds
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on, with a body that raises RequestTimeout when it is late."""
+        """Handle the request; receiving a late body raises RequestTimeout."""
         waited, whole = 0.0, False
         clock = asyncio.get_running_loop().time
 

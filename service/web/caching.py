@@ -1,8 +1,8 @@
-"""Who may keep an answer: nobody but its reader, except for files that are the same for everybody.
+"""Cache headers: responses are private to their reader, except shared static files.
 
-Pages depend on the cookie of their reader and API answers on the token, so neither may be shared. A
-browser may keep one if it asks each time whether it still holds; what a request changed, and what
-may show a new secret, it may not keep at all. A response that says otherwise itself keeps its word.
+Pages depend on the reader's cookie and API responses on the token, so neither may be shared.
+Browsers must revalidate cached responses; responses to changes, which may contain a new secret, are
+not stored at all. Explicit headers of a response take precedence.
 """
 
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Scope
 
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-"""For an address that changes with what is found there."""
+"""For addresses that are versioned by their content."""
 
 READS: Final = frozenset({"GET", "HEAD"})
 STATE: Final = ("/healthz", "/readyz", "/metrics")
@@ -21,7 +21,7 @@ VERSION: Final = b"v="
 
 
 def add_headers(scope: Scope, status: int, headers: MutableScopeHeaders) -> None:
-    """Say of an answer who may keep it, and on which header of the request it depends."""
+    """Set Cache-Control and Vary on a response."""
     path, reads = scope["path"], scope.get("method") in READS
     if path.startswith(SHARED):
         versioned = path.startswith("/static/") and scope["query_string"].startswith(VERSION)

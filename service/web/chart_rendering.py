@@ -1,6 +1,6 @@
-"""Drawing charts in a process of its own, so that neither Altair nor its renderer stalls the rest.
+"""Chart rendering in a separate process, so that Altair and its renderer do not block requests.
 
-The process starts with the first chart, and keeps nothing; what it drew is kept here by content.
+The process starts with the first chart and is stateless; results are cached here by content.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PNG_SCALE: Final = 2
 
 
 class ImageFormat(StrEnum):
-    """What a chart can be had as: a picture, or the Vega-Lite specification of it."""
+    """The formats of a chart: images and its Vega-Lite specification."""
 
     svg = "svg"
     png = "png"
@@ -28,20 +28,20 @@ class ImageFormat(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls it."""
+        """Return the media type."""
         return {"svg": "image/svg+xml", "png": "image/png", "json": "application/json"}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawn chart and its tag: the same tag, the same bytes."""
+    """A rendered chart and its entity tag, which identifies its bytes."""
 
     body: bytes
     tag: str
 
 
 class ChartRenderer:
-    """Draws; one for an application."""
+    """Renders charts; one instance per application."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
@@ -58,14 +58,14 @@ class ChartRenderer:
         width: int | None,
         height: int,
     ) -> Drawing:
-        """A chart of `service.web.chart_specs` by name.
+        """Render a chart of `service.web.chart_specs` by name.
 
         Args:
             chart: its name.
-            data: what it shows, in JSON's types.
-            form: as what.
+            data: its data, as JSON types.
+            form: the output format.
             theme: light or dark.
-            width: in pixels; None fills what holds the chart.
+            width: in pixels; None fills the container.
             height: in pixels.
         """
         asked = msgspec.json.encode([chart, data, form, [theme, width, height]])
@@ -77,7 +77,7 @@ class ChartRenderer:
         return Drawing(body, tag)
 
     async def bundle(self) -> bytes:
-        """The script that draws specifications in a browser, made once."""
+        """Return the script that renders specifications in a browser, built once."""
         if self._bundle is None or (self._bundle.done() and self._bundle.exception()):
             self._bundle = asyncio.ensure_future(self._process.run(_make_bundle))
         return await asyncio.shield(self._bundle)
@@ -88,7 +88,7 @@ class ChartRenderer:
 
 
 def bundle_version() -> str:
-    """What the bundle's address carries, so that a browser may keep it for ever."""
+    """Return the version in the bundle's address, so that browsers may cache it for ever."""
     return version("vl-convert-python")
 
 

@@ -1,8 +1,8 @@
-"""The charts: Vega-Lite specifications, made with Altair from plain data.
+"""The charts: Vega-Lite specifications, built with Altair from plain data.
 
-Every chart takes what it shows in JSON's types and a `ChartStyle`, and gives a specification that a
-browser and the renderer draw alike. Only the drawing process imports this module: Altair takes
-seconds to load.
+Every chart takes its data as JSON types and a `ChartStyle`, and returns a specification that
+browsers and the renderer draw identically. Only the rendering process imports this module, since
+Altair takes seconds to load.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,9 +61,9 @@ THEMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChartStyle:
-    """How a chart is drawn: light or dark, and its size in pixels.
+    """The theme of a chart and its size in pixels.
 
-    A width of None fills what holds the chart.
+    A width of None fills the container.
     """
 
     theme: str = "light"
@@ -150,7 +150,7 @@ def history(data: dict[str, Any], look: ChartStyle) -> Spec:
 
 
 def histogram(data: dict[str, Any], look: ChartStyle) -> Spec:
-    """How the standing forecasts are spread over 20 bins of 5 points, and where the aggregate is.
+    """The active forecasts in 20 bins of 5 percentage points, with the aggregate.
 
     Args:
         data: `bins` (lower, upper, forecasters); `aggregate` and `mine`, probabilities or None.
@@ -196,7 +196,7 @@ def histogram(data: dict[str, Any], look: ChartStyle) -> Spec:
 
 
 def reading(data: dict[str, Any], look: ChartStyle) -> Spec:
-    """What was believed of an implication over time, with its interval.
+    """The probability of an implication over time, with its interval.
 
     Args:
         data: `points` (at, probability, lower, upper).
@@ -222,12 +222,12 @@ def reading(data: dict[str, Any], look: ChartStyle) -> Spec:
 
 
 def reliability(data: dict[str, Any], look: ChartStyle) -> Spec:
-    """How often what was said came true, against how probable it was said to be.
+    """The observed frequency of events against their forecast probability.
 
     Args:
-        data: `curve` (forecast, frequency), `groups` (forecast, frequency, forecasts): the flats of
-            the curve at the mean of what was said there, and `band` (forecast, lower, upper): where
-            the curve would lie, were the forecasts reliable.
+        data: `curve` (forecast, frequency), `groups` (forecast, frequency, forecasts): the flat
+            segments of the curve at their mean forecast, and `band` (forecast, lower, upper): the
+            region of the curve if the forecasts are calibrated.
         look: theme and size.
     """
     colours = THEMES[look.theme]
@@ -237,13 +237,13 @@ def reliability(data: dict[str, Any], look: ChartStyle) -> Spec:
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], grid=False),
     )
-    up = _probability("frequency:Q", "came true")
+    up = _probability("frequency:Q", "happened")
     diagonal = alt.Chart(_values([{"forecast": end, "frequency": end} for end in (0, 1)]))
     curve = alt.Chart(_values(_texts(data["curve"], "forecast")))
     layers = [
         alt.Chart(_values(data["band"]))
         .mark_area(opacity=0.14, color=colours.quiet)
-        .encode(x=across, y=_probability("lower:Q", "came true"), y2="upper:Q"),
+        .encode(x=across, y=_probability("lower:Q", "happened"), y2="upper:Q"),
         diagonal.mark_line(strokeDash=[4, 4], strokeWidth=1, color=colours.quiet).encode(
             x=across, y=up
         ),
@@ -257,7 +257,7 @@ def reliability(data: dict[str, Any], look: ChartStyle) -> Spec:
             x=across,
             y=up,
             size=alt.Size("forecasts:Q", legend=None, scale=alt.Scale(range=[40, 320])),
-            tooltip=[_shown("forecast", "said"), _shown("frequency", "came true"), "forecasts:Q"],
+            tooltip=[_shown("forecast", "said"), _shown("frequency", "happened"), "forecasts:Q"],
         ),
     ]
     return _finished(layers, look)
@@ -269,7 +269,7 @@ CHARTS: Final[dict[str, Callable[[dict[str, Any], ChartStyle], Spec]]] = {
 
 
 def _dated(begins: str, ends: str) -> str:
-    """How an axis tells times: by day, or within three days by the hour too."""
+    """Return the time format of an axis: days, or hours too for spans within three days."""
     long = datetime.fromisoformat(ends) - datetime.fromisoformat(begins) > timedelta(days=3)
     return "%-d %b" if long else "%-d %b %H:%M"
 
@@ -284,12 +284,12 @@ def _probability(field: str, title: str | None = None) -> alt.Y:
 
 
 def _shown(field: str, title: str | None = None) -> alt.Tooltip:
-    """A probability under the pointer, in the text that `_texts` gave it."""
+    """Return the tooltip of a probability, with the text from `_texts`."""
     return alt.Tooltip(f"{field}_text:N", title=title or field)
 
 
 def _texts(rows: Rows, *fields: str, written: Callable[[float], str] = percent) -> Rows:
-    """The rows with some probabilities as texts too: a browser would round them differently."""
+    """Add text versions of probabilities to rows, since browsers would round them differently."""
     return [row | {f"{field}_text": written(row[field]) for field in fields} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""What handlers are given, of the API and of the pages: who asks, a session, what submits."""
+"""Dependencies of API and page handlers: the actor, sessions and strict requests."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from service.exceptions import Invalid
 from service.permissions import Actor
 
 LONG_BODY_BYTES: Final = 50_000
-"""Longer bodies are looked through in a thread, where they keep nobody waiting."""
+"""Longer bodies are checked in a thread, so that they do not block the event loop."""
 
 CurrentActor = NamedDependency[SkipValidation[Actor]]
 ReadSession = NamedDependency[SkipValidation[AsyncSession]]
@@ -25,13 +25,13 @@ AppRequest = Request[Any, Any, State]
 
 
 class StrictRequest(AppRequest):
-    """A request whose body is refused in words however it is broken."""
+    """A request that explains every kind of malformed body."""
 
     async def json(self) -> Any:
-        """What the body says; SerializationException also for what the decoder has no word for.
+        """Decode the body; raises SerializationException for anything malformed.
 
         Raises:
-            Invalid: an object has a key twice, so that it says two things.
+            Invalid: an object has a duplicate key.
         """
         try:
             told = await super().json()
@@ -48,7 +48,7 @@ class StrictRequest(AppRequest):
 
 
 def _refuse_repeated_keys(body: bytes) -> None:
-    """Raise Invalid for an object with a key twice, of which our decoder takes the last."""
+    """Raise Invalid for duplicate keys, of which the decoder would take the last."""
     if body:
         _KEYS.decode(body.decode())
 
@@ -56,11 +56,11 @@ def _refuse_repeated_keys(body: bytes) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise Invalid(f"{twice} is in the same object twice", field=twice)
+        raise Invalid(f"{twice} appears twice in the same object", field=twice)
 
 
 _KEYS: Final = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
-"""Reads JSON only for its keys: ours, which is ten times as fast, takes the last of two."""
+"""Checks duplicate keys; the main decoder is ten times as fast but takes the last one."""
 
 WITHOUT_NUL: Final = r"^[^\x00]*$"
-"""What a text in an address must be like: PostgreSQL has no place for NUL."""
+"""Pattern of texts in query strings: PostgreSQL cannot store NUL."""

@@ -1,4 +1,4 @@
-"""Files that are sent as they are read, by the API and the pages."""
+"""Streamed file downloads, for the API and the pages."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +7,7 @@ from litestar.response import Stream
 
 
 class Download(Stream):
-    """A file for its reader alone, whose type is its own and not that of the handler."""
+    """A private file response with its own media type."""
 
     def __init__(
         self,
@@ -23,5 +23,5 @@ class Download(Stream):
         super().__init__(pieces, media_type=media_type, headers=told | (headers or {}))
 
     def to_asgi_response(self, *told: Any, **more: Any) -> Any:
-        """Make the answer."""
+        """Build the response."""
         return super().to_asgi_response(*told, **more | {"media_type": self.media_type})

@@ -1,4 +1,4 @@
-"""Entity tags: a reader who already has an answer is told so instead of being sent it again."""
+"""Entity tags: clients with a current copy receive 304 instead of the body."""
 
 import hashlib
 import re
@@ -12,21 +12,21 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
 MOMENTS: Final = re.compile(rb'"(?:as_of|since)":"[^"]*"')
-"""When an answer was read, which is no part of what it says."""
+"""Timestamps of reading, which do not change the meaning of a response."""
 
 
 class EntityTags(ASGIMiddleware):
-    """Give every whole answer to a GET a weak tag; answer 304 to who has that one.
+    """Middleware that tags complete GET responses and answers 304 if the client has the tag.
 
-    The tag is a digest of the body but for the moments at which it was read (RFC 9110, 8.8.1: weak
-    tags stand for answers that mean the same). Streams and errors have none. The answer is made
-    either way: what is spared is sending it.
+    The weak tag is a digest of the body without its timestamps of reading (RFC 9110, 8.8.1: weak
+    tags mark equivalent responses). Streams and errors have none. The response is computed in any
+    case; only its transfer is saved.
     """
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Tag the answer on its way out."""
+        """Handle the request and tag its response."""
         started: list[HTTPResponseStartEvent] = []
 
         async def tagged(message: Message) -> None:
@@ -53,10 +53,10 @@ class EntityTags(ASGIMiddleware):
 
 
 def _tag(body: bytes) -> str:
-    said = MOMENTS.sub(b"", body)
-    return f'W/"{hashlib.blake2b(said, digest_size=16).hexdigest()}"'
+    content = MOMENTS.sub(b"", body)
+    return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
 
 
 def _has(headers: Headers, tag: str) -> bool:
-    held = [one.strip() for one in headers.get("If-None-Match", "").split(",")]
-    return "*" in held or tag.removeprefix("W/") in {one.removeprefix("W/") for one in held}
+    tags = [known.strip() for known in headers.get("If-None-Match", "").split(",")]
+    return "*" in tags or tag.removeprefix("W/") in {known.removeprefix("W/") for known in tags}

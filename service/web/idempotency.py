@@ -1,4 +1,4 @@
-"""Requests that are safe to repeat: the same key gives the same answer and is done once."""
+"""Idempotency keys: requests with the same key run once and return the same response."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ LONGEST_KEY: Final = 255
 
 
 class Key(NamedTuple):
-    """The Idempotency-Key of a request; keys are each account's own."""
+    """The Idempotency-Key of a request; keys are scoped to the account."""
 
     account_id: int
     text: str
 
     @classmethod
     def of(cls, actor: Actor, text: str | None) -> "Key | None":
-        """From the header, None if there is none; Invalid says what a key is."""
+        """Parse the header, None if absent; raises Invalid for a malformed key."""
         if text is None:
             return None
         if not (1 <= len(text) <= LONGEST_KEY and text.isprintable()):
@@ -38,16 +38,16 @@ class Key(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What was answered under a key, as JSON, and to which request."""
+    """The stored response of a key, as JSON, and the digest of its request."""
 
     digest: str
     answer: bytes
 
     def to(self, request: bytes) -> bytes:
-        """The answer to the same request; Invalid if it is another one."""
+        """Return the response for the same request; raises Invalid for a different one."""
         if self.digest != _digest(request):
             raise Invalid(
-                "this Idempotency-Key was used for another request; take a new key",
+                "this Idempotency-Key was used for another request; use a new key",
                 field="Idempotency-Key",
             )
         return self.answer
@@ -61,18 +61,17 @@ async def once(
     kind: type[Answer],
     work: Callable[[], Awaitable[Answer]],
 ) -> tuple[Answer, bool]:
-    """Do the work, or give the answer that the same key got before; True tells that it was before.
+    """Do the work or return the stored response of the key, and whether it was replayed.
 
-    Of two requests under one key at the same time the second waits for the first.
+    Of two concurrent requests with the same key, the second waits for the first.
 
     Args:
-        session: the transaction that both the work and its answer are stored in.
-        actor: keys are each account's own.
+        session: the transaction that stores both the work and its response.
+        actor: the account that the key is scoped to.
         key: the Idempotency-Key header; None does the work every time.
-        request: what was asked (method, path and body); another request under a used key is
-            refused.
-        kind: the answer's type.
-        work: what to do.
+        request: the method, path and body; a different request with a used key is rejected.
+        kind: the type of the response.
+        work: the operation to run.
     """
     asked = Key.of(actor, key)
     if asked is None:
@@ -86,10 +85,10 @@ async def once(
 
 
 async def answered(session: AsyncSession, keys: Sequence[Key]) -> dict[Key, Kept]:
-    """What was answered under keys before; their accounts are locked, so that it stays true."""
+    """Return the stored responses of keys, with their accounts locked against changes."""
     if not keys:
         return {}
-    # Rows that refer to the accounts may be made meanwhile: else two requests could wait in a ring.
+    # The lock permits inserts that refer to the accounts, or two requests could deadlock.
     accounts = {key.account_id for key in keys}
     await session.execute(
         select(Account.id)
@@ -110,7 +109,7 @@ async def answered(session: AsyncSession, keys: Sequence[Key]) -> dict[Key, Kept
 
 
 async def remember(session: AsyncSession, answers: Mapping[Key, tuple[bytes, bytes]]) -> None:
-    """Keep requests and their answers, as JSON, under their keys."""
+    """Store requests and their JSON responses under their keys."""
     if not answers:
         return
     at = now()

@@ -1,9 +1,9 @@
-"""Markdown in texts of users, rendered to HTML in a process of its own.
+"""Markdown in user texts, rendered to HTML in a separate process.
 
-The filter `markdown` of the templates leaves a mark in the page, and `pages.rendering.Page` puts
-the rendered text in its place before the page is sent, so that neither a template nor a handler has
-to know. What a text may cost is bounded: one that takes too long to parse, or whose HTML is out of
-proportion, is shown as it was written. Rendered texts are kept.
+The template filter `markdown` leaves a placeholder, and `pages.rendering.Page` inserts the rendered
+text before the page is sent, transparently for templates and handlers. The cost of a text is
+bounded: one that takes too long to parse, or whose HTML is disproportionately long, is shown as
+plain text. Rendered texts are cached.
 """
 
 import asyncio
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 CPU_SECONDS: Final = 0.25
 """Processor time for one text; 20,000 characters of ordinary Markdown take about 0.04 s."""
 LONGEST_HTML: Final = 10
-"""How many times longer than its text HTML may be; a table of short cells is 6 times longer."""
+"""Largest ratio of HTML to text length; a table of short cells reaches 6."""
 LONGEST_HTML_OF_NOTHING: Final = 1_000
 KEPT_CHARACTERS: Final = 20_000_000
 HEADING_SHIFT: Final = 3
 
 PROCESS: Final = ChildProcess()
-"""Shared by every application of this process, and ended with it."""
+"""Shared by every application in this process and ended with it."""
 
 _marks: ContextVar[dict[str, str]] = ContextVar("marks")
 
 
 def mark(text: str) -> Markup:
-    """Leave a mark for a text; the filter `markdown`."""
+    """Leave a placeholder for a text; the filter `markdown`."""
     if not text.strip():
         return Markup()
     name = f"markdown-{secrets.token_hex(16)}"
@@ -49,7 +49,7 @@ def mark(text: str) -> Markup:
 
 @contextmanager
 def marking() -> Iterator[dict[str, str]]:
-    """The texts by the marks that are left for them within the block."""
+    """Collect the texts by placeholder within the block."""
     marks: dict[str, str] = {}
     token = _marks.set(marks)
     try:
@@ -59,7 +59,7 @@ def marking() -> Iterator[dict[str, str]]:
 
 
 class MarkdownRenderer:
-    """Renders texts and keeps what came of them; one for an application."""
+    """Renders and caches texts; one instance per application."""
 
     def __init__(self, process: ChildProcess = PROCESS) -> None:
         self._process = process
@@ -68,15 +68,15 @@ class MarkdownRenderer:
         self._under_way: dict[bytes, asyncio.Task[Markup]] = {}
 
     async def fill(self, page: str, marks: dict[str, str]) -> str:
-        """A page with the rendered texts in place of their marks.
+        """Replace the placeholders of a page by rendered texts.
 
-        One text after the other, so that pages that are filled at the same time take turns.
+        Renders one text at a time, so that concurrent pages take turns.
         """
         rendered = {name: await self.render(text) for name, text in marks.items()}
         return re.sub(r"markdown-[0-9a-f]{32}", lambda m: rendered.get(m[0], m[0]), page)
 
     async def render(self, text: str) -> Markup:
-        """A text as HTML: raw HTML in it is shown as text, and links go to the web alone."""
+        """Render a text as HTML: raw HTML is escaped, and unsafe links are not rendered."""
         key = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -101,24 +101,24 @@ class MarkdownRenderer:
 
 
 def plain(text: str) -> Markup:
-    """A text as it was written, in one paragraph that keeps its lines."""
+    """Return the plain text as a paragraph that preserves line breaks."""
     return Markup('<p class="as-written">{}</p>\n').format(escape(text))
 
 
 class _Overtime(BaseException):
-    """Not an Exception, so that no parser takes it for one of its own."""
+    """Not an Exception, so that no parser catches it."""
 
 
 def to_html(text: str) -> str | None:
-    """Markdown as HTML, or None where that costs too much; for the process of its own.
+    """Convert Markdown to HTML, or None if too costly; runs in the separate process.
 
-    Its headings become smaller than those of the page around it.
+    Headings are lowered below those of the surrounding page.
     """
-    _parser()  # importing it is not the text's work
+    _parser()  # importing does not count as time of the text
     signal.signal(signal.SIGVTALRM, _stop)
     try:
-        try:  # the clock may run out at any point between here and its end
-            # Again and again: what is raised while an object is being deleted is lost.
+        try:  # the timer may fire at any point until it is cancelled
+            # Repeatedly, because exceptions raised in a finalizer are lost.
             signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS, CPU_SECONDS)
             html = _to_html(text)
         finally:

@@ -1,4 +1,4 @@
-"""The API's document, and the page that shows it: all its scripts are files of our own."""
+"""The OpenAPI document and its Swagger UI page, served without third-party scripts."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from service.web.problems import ProblemDetails
 SHORT_VERBS: Final = {"listing": "list", "one": "get"}
 PROBLEM: Final = "application/problem+json"
 OTHER_ERRORS: Final = "other_errors"
-"""The option of a router whose errors are not those of the rest: it makes them from those."""
+"""Router option: a function that converts the documented errors to the router's own."""
 PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -44,7 +44,7 @@ SCRIPT: Final = """SwaggerUIBundle({
 
 
 def problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
-    """An error answer of a kind, described."""
+    """Describe an error response."""
     return ResponseSpec(
         kind,
         generate_examples=False,
@@ -54,69 +54,65 @@ def problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseS
 
 
 READING_ERRORS: Final[dict[int, ResponseSpec]] = {
-    status: problem(said)
-    for status, said in (
+    status: problem(description)
+    for status, description in (
         (HTTPStatus.BAD_REQUEST, "The request is malformed."),
-        (HTTPStatus.UNAUTHORIZED, "There is no token, or it is unknown, expired or revoked."),
-        (HTTPStatus.NOT_FOUND, "There is no such thing."),
+        (HTTPStatus.UNAUTHORIZED, "The token is missing, unknown, expired or revoked."),
+        (HTTPStatus.NOT_FOUND, "The resource does not exist."),
         (HTTPStatus.UNPROCESSABLE_ENTITY, "A value is not allowed; `errors` names the field."),
         (
             HTTPStatus.TOO_MANY_REQUESTS,
-            "Too many; `Retry-After` says for how many seconds to wait.",
+            "Too many requests; `Retry-After` gives the seconds to wait.",
         ),
         (
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database is busy or away; try again in a moment.",
+            "The database is busy or unavailable; try again shortly.",
         ),
     )
 }
 MAY_REFUSE: Final[dict[int, ResponseSpec]] = {
-    HTTPStatus.FORBIDDEN: problem("The account's role or the token's scope does not allow this.")
+    HTTPStatus.FORBIDDEN: problem("The account's role or the token's scope does not permit this.")
 }
 MAY_CONFLICT: Final[dict[int, ResponseSpec]] = {
-    HTTPStatus.CONFLICT: problem(
-        "The state of things does not allow this now; `current` says what it is."
-    )
+    HTTPStatus.CONFLICT: problem("The current state does not permit this; `current` describes it.")
 }
 WRITING_ERRORS: Final[dict[int, ResponseSpec]] = (
     READING_ERRORS
     | MAY_REFUSE
     | MAY_CONFLICT
     | {
-        status: problem(said)
-        for status, said in (
+        status: problem(description)
+        for status, description in (
             (
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "The body is larger than this service takes.",
+                "The body is too large.",
             ),
             (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON."),
         )
     }
 )
-UNCHANGED: Final = ResponseSpec(
-    None, description="The answer is the one that `If-None-Match` names."
-)
+UNCHANGED: Final = ResponseSpec(None, description="The response matches `If-None-Match`.")
 
 
 _BODIES: Final[dict[str, Any]] = {}
 
 
 def example_body(body: msgspec.Struct) -> None:
-    """State an example of a request body; the document shows it with each operation."""
+    """Register an example of a request body, shown with each operation."""
     _BODIES[type(body).__name__] = msgspec.to_builtins(body)
 
 
 def example_of(body: str) -> Any:
-    """The stated example of a request body, by the name of its struct; None if none is stated."""
+    """Return the registered example of a request body by struct name, or None."""
     return _BODIES.get(body)
 
 
 @dataclass
 class DocumentedOperation(Operation):
-    """An operation with examples of what to send and of the problems that may come back."""
+    """An operation with examples of its request body and its problems."""
 
     def __post_init__(self) -> None:
-        """Look the examples up by the kind of the body and by the problems' statuses."""
+        """Look up the examples by body type and problem status."""
         if isinstance(self.request_body, RequestBody):
             for sent in self.request_body.content.values():
                 sent.example = _example(sent.schema)
@@ -127,7 +123,7 @@ class DocumentedOperation(Operation):
 
 
 def _example(schema: Schema | Reference | None) -> Any:
-    if isinstance(schema, Reference):  # to a struct, by its module's name and its own
+    if isinstance(schema, Reference):  # a reference to a struct by module and name
         return example_of(schema.ref.rpartition("_")[2])
     return [_example(schema.items)] if isinstance(schema, Schema) else None
 
@@ -143,7 +139,7 @@ def operation_id(handler: HTTPRouteHandler, _method: object, _path: object) -> s
 
 
 class DocumentedAnswers(ReceiveRoutePlugin):
-    """Says in the OpenAPI document which errors each endpoint of the API may answer with."""
+    """Adds the possible errors of each API endpoint to the OpenAPI document."""
 
     def receive_route(self, route: BaseRoute) -> None:
         """Add the errors to the route's handlers."""
@@ -163,13 +159,13 @@ class DocumentedAnswers(ReceiveRoutePlugin):
 
 
 class Documentation(SwaggerRenderPlugin):
-    """Swagger UI started by a script of our own, for the content security policy allows no other.
+    """Swagger UI started by a served script, as the content security policy requires.
 
-    The framework's page writes the document into a script within the page.
+    The framework's own page embeds the document in an inline script.
     """
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The page; its script asks for the document itself."""
+        """Render the page; its script requests the document."""
         del request, openapi_schema
         return PAGE.encode()
 
@@ -178,5 +174,5 @@ class Documentation(SwaggerRenderPlugin):
     "/documentation.js", media_type="text/javascript", include_in_schema=False, sync_to_thread=False
 )
 def start() -> str:
-    """The script that shows the document."""
+    """Return the script that starts Swagger UI."""
     return SCRIPT

@@ -1,4 +1,4 @@
-"""An example of every problem that the API answers with."""
+"""An example of every problem response of the API."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +10,7 @@ from service.web.problems import ProblemDetails
 
 
 def of_problem(status: int) -> Any:
-    """An example of the problem that answers with a status."""
+    """Return the example problem of a status."""
     return msgspec.to_builtins(PROBLEMS[status])
 
 

@@ -1,4 +1,4 @@
-"""What the controllers share: strict bodies, the scope of scores, and how a list is paged."""
+"""Shared request parameters: strict bodies, score filters and pagination."""
 
 import base64
 import binascii
@@ -59,9 +59,9 @@ Imported = Annotated[
 
 
 async def decode_body(request: AppRequest, kind: type[Item]) -> Item:
-    """The body, read without the leniency of query strings: "0.3" is no number here.
+    """Decode the body strictly: unlike in a query string, "0.3" is not a number.
 
-    Only what says that it is JSON is read as JSON.
+    The content type must be JSON.
     """
     kind_of_body = request.content_type[0]
     if kind_of_body != "application/json" and not kind_of_body.endswith("+json"):
@@ -76,13 +76,13 @@ async def decode_body(request: AppRequest, kind: type[Item]) -> Item:
 
 
 def decode_id_cursor(cursor: str | None) -> int | None:
-    """The id or number that a cursor stands for; None for the first page."""
+    """Decode the id or number in a cursor; None for the first page."""
     found: int | None = decode_cursor(cursor, Number)
     return found
 
 
 def decode_cursor(cursor: str | None, kind: Any) -> Any:
-    """The place of a type that a cursor stands for; None for the first page."""
+    """Decode the typed position in a cursor; None for the first page."""
     if cursor is None:
         return None
     try:
@@ -98,7 +98,7 @@ def paginate(
     item: Callable[[Row], Item],
     place: Callable[[Row], Any],
 ) -> Page[Item]:
-    """A page from up to `limit + 1` rows: one more than shown tells that there is another page."""
+    """Build a page from up to `limit + 1` rows; the extra row indicates a further page."""
     shown = rows[:limit]
     more = len(rows) > limit
     following = base64.urlsafe_b64encode(msgspec.json.encode(place(shown[-1]))) if more else None
@@ -109,7 +109,7 @@ def paginate(
 
 
 def utc(at: datetime | None) -> datetime | None:
-    """The same moment in UTC; Invalid if UTC has no date for it."""
+    """Convert a time to UTC; raises Invalid if it is out of range."""
     try:
         return at.astimezone(UTC) if at else None
     except OverflowError:

@@ -1,4 +1,4 @@
-"""One family of errors, and one translator of them to problem+json (RFC 9457)."""
+"""Translation of all errors to problem+json (RFC 9457)."""
 
 import logging
 import re
@@ -59,7 +59,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
 
 
 def headers_of(error: Exception, status: int) -> dict[str, str]:
-    """The headers that an answer to this error carries."""
+    """Return the response headers of an error."""
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, MethodNotAllowedException):
@@ -79,7 +79,7 @@ def translate(request: Request[Any, Any, Any], error: Exception) -> Response[Pro
 
 
 def describe(request: Request[Any, Any, Any], error: Exception) -> ProblemDetails:
-    """What to say of any error; what was not foreseen is logged and told no one."""
+    """Describe an error; unexpected ones are logged and not disclosed."""
     path = request.url.path
     if isinstance(error, Problem):
         problem = ProblemDetails(
@@ -140,7 +140,7 @@ def _is_malformed(error: HTTPException) -> bool:
 
 
 def _field_error(key: str, message: str) -> FieldError:
-    """Say in plain words what the validation found; the whole body is called `body`."""
+    """Describe a validation error in plain words; `body` names the whole body."""
     field = "body" if key == "data" else key
     if message == "'data'":
         return FieldError(field, "must be JSON, and there is none")
@@ -152,7 +152,7 @@ def _field_error(key: str, message: str) -> FieldError:
 
 
 def _public(request: Request[Any, Any, Any], key: str) -> str:
-    """The name by which callers know a parameter, whatever Python calls it."""
+    """Return the public name of a parameter."""
     parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
     return getattr(parameter and parameter.kwarg_definition, "name", None) or key
 

@@ -1,4 +1,4 @@
-"""Child processes for work that must not stall the process that asks for it."""
+"""Child processes for work that must not block the calling process."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ Result = TypeVar("Result")
 
 
 class ChildProcess:
-    """A process that runs functions one at a time; it starts with the first, and anew if it died.
+    """A process that runs functions one at a time; started on demand and restarted if it died.
 
-    Functions and what they take and give are pickled, and so must be importable by their names.
+    Functions, arguments and results are pickled, so functions must be importable by name.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class ChildProcess:
     async def run(
         self, function: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """Run a function there; raises BrokenProcessPool if the process dies meanwhile."""
+        """Run a function in the process; raises BrokenProcessPool if the process dies."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
         pool = self._pool
@@ -45,7 +45,7 @@ class ChildProcess:
 
 
 def _begin() -> None:
-    """Leave interrupts to the parent, and end with it, however it ends."""
+    """Ignore interrupts and end with the parent, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is None:

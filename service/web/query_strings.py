@@ -1,8 +1,8 @@
-"""One spelling of numbers, times and truth values in addresses, and no parameter that is unknown.
+"""Strict query strings: one spelling of numbers, times and booleans, no unknown parameters.
 
-The decoder of query strings takes more than it should: `1e2` and `+5` for whole numbers, seconds
-since 1970 and times without an offset for times, and the last of two values. A typing error would
-then be an answer to another question.
+The framework's decoder is too lenient: it accepts `1e2` and `+5` as integers, Unix timestamps and
+times without an offset, and the last of repeated values, so that a typing error would silently
+answer a different query.
 """
 
 import re
@@ -19,13 +19,13 @@ from service.exceptions import Invalid, NotFound
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 STRICT: Final = "/api/v1/"
-"""Where an unknown parameter is refused; addresses of pages are typed and passed on by people."""
+"""Paths that reject unknown parameters; addresses of pages are typed and shared by people."""
 FOREIGN: Final = "/api/metaculus/"
-"""Where clients written for another API write parameters as they do there."""
+"""Paths used by clients of another API, with its parameter syntax."""
 
 
 class Grammar(NamedTuple):
-    """How values of a type are written, and how to say so."""
+    """The syntax of a type's values and its error sentence."""
 
     pattern: re.Pattern[str]
     sentence: str
@@ -46,14 +46,14 @@ GRAMMARS: Final = {
 
 
 class Known(NamedTuple):
-    """What is known of a parameter: how it is written, and whether it may be repeated."""
+    """A documented parameter: its syntax and whether it may be repeated."""
 
     grammar: Grammar | None
     many: bool
 
 
 def check_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Refuse query and path parameters that are not written as documented: a guard.
+    """Guard that rejects query and path parameters not written as documented.
 
     Raises:
         Invalid: a query parameter, which the error names.
@@ -83,7 +83,7 @@ def check_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
 
 @cache
 def _known(handler: BaseRouteHandler) -> dict[str, Known]:
-    """The parameters of a handler and of what it depends on, by their names in an address."""
+    """Return the parameters of a handler and its dependencies by public name."""
     signatures = [handler.parsed_fn_signature]
     needed = set(handler.parsed_fn_signature.parameters)
     providers = handler.resolve_dependencies()
@@ -104,7 +104,7 @@ def _known(handler: BaseRouteHandler) -> dict[str, Known]:
 
 
 def _types(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation is made of."""
+    """Return the types in an annotation."""
     yield get_origin(annotation) or annotation
     for inner in get_args(annotation):
         yield from _types(inner)

@@ -1,9 +1,9 @@
-"""How often something may be tried, by one name or address, counted across all processes.
+"""Rate limits by name or address, shared by all processes.
 
-An allowance of `attempts` in ten minutes refills steadily: it may be spent at once, after which one
-attempt comes back every 600 / `attempts` seconds. That is the generic cell rate algorithm: all that
-is kept is the moment until which attempts made so far would take at the steady rate (ITU-T I.371,
-annex A; https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
+An allowance of `attempts` per ten minutes refills steadily: it may be used up at once, after which
+one attempt returns every 600 / `attempts` seconds. This is the generic cell rate algorithm, whose
+only state is the time at which past attempts would end at the steady rate (ITU-T I.371, annex A;
+https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
 """
 
 import hashlib
@@ -26,13 +26,13 @@ PERIOD_SECONDS: Final = 600.0
 ADDRESS_FACTOR: Final = 6
 NAME_FACTOR: Final = 10
 KNOWN_FOR: Final = timedelta(days=90)
-"""How long an address counts as known after the last time that an account signed in from it."""
+"""How long an address counts as known after an account last signed in from it."""
 NETWORK_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What is limited, for whom, and to how many attempts in ten minutes."""
+    """A limit: the action, its subject and the attempts per ten minutes."""
 
     what: str
     whom: str
@@ -40,30 +40,30 @@ class Limit:
 
     @property
     def key(self) -> str:
-        """What the allowance is stored under: the name typed might be someone's password."""
+        """Return the storage key, hashed since a typed name might be a password."""
         return hashlib.sha256(f"{self.what}\n{self.whom}".encode()).hexdigest()
 
 
 def by_address(what: str, address: str, attempts: int) -> Limit:
-    """A limit for an address; it has more attempts than a name, for many people may share it."""
+    """Build a limit per address, wider than per name since people may share an address."""
     return Limit(f"{what} from", _network(address), attempts * ADDRESS_FACTOR)
 
 
 def by_name(what: str, name: str, attempts: int) -> Limit:
-    """A limit for an account's name wherever it is tried, whether there is such an account or not.
+    """Build a limit per account name from any address, whether or not the account exists.
 
-    It is wide, and spares addresses that are known (`is_known`): strangers can spend it.
+    It is wide and exempts known addresses (`is_known`), since strangers can use it up.
     """
     return Limit(f"{what} as", name, attempts * NAME_FACTOR)
 
 
 def by_name_from(what: str, name: str, address: str, attempts: int) -> Limit:
-    """A limit for an account's name as it is tried from one address."""
+    """Build a limit per account name and address."""
     return Limit(f"{what} as", f"{name}\n{_network(address)}", attempts)
 
 
 def _network(address: str) -> str:
-    """The address, or of IPv6 the network of 64 bits that one subscriber has."""
+    """Return the address, or for IPv6 the subscriber's /64 network."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -74,9 +74,9 @@ def _network(address: str) -> str:
 
 
 async def consume(database: Database, *limits: Limit) -> None:
-    """Count an attempt against every limit, whatever comes of it; raises TooManyRequests.
+    """Count an attempt against every limit, whatever its result; raises TooManyRequests.
 
-    It is counted in a transaction of its own, so that a refused attempt is counted too.
+    Uses a separate transaction, so that rejected attempts count too.
     """
     at = now().timestamp()
     waits = []
@@ -97,7 +97,7 @@ async def consume(database: Database, *limits: Limit) -> None:
             )
             if left is None:
                 waits.append(cost)
-        # Last, and without waiting for anyone's row: two attempts can never stop each other.
+        # Last, and skipping locked rows, so that two attempts never block each other.
         idle = select(Allowance.id).where(Allowance.spent_until < at)
         await session.execute(
             delete(Allowance).where(Allowance.id.in_(idle.with_for_update(skip_locked=True)))
@@ -110,10 +110,10 @@ async def consume(database: Database, *limits: Limit) -> None:
 
 
 class RequestRateLimiter:
-    """How many requests an account may make in a minute, counted by this process alone.
+    """A limit of requests per account and minute, counted per process.
 
-    To count every request in the database would make each of them a write. It goes by a clock that
-    only goes forward, whatever happens to the time of day.
+    Counting in the database would make every request a write. Uses a monotonic clock, independent
+    of changes to the system time.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -132,13 +132,13 @@ class RequestRateLimiter:
 
 
 async def restore(database: Database, limit: Limit) -> None:
-    """Give the whole allowance back: who knows the password has not been guessing."""
+    """Restore the full allowance after a successful sign-in."""
     async with database.write() as session:
         await session.execute(delete(Allowance).where(Allowance.key == limit.key))
 
 
 async def is_known(database: Database, name: str, address: str) -> bool:
-    """Whether somebody signed in by a name from an address, or near it, within `KNOWN_FOR`."""
+    """Return whether the account signed in from this network within `KNOWN_FOR`."""
     async with database.autocommit() as session:
         until = await session.scalar(
             select(Allowance.spent_until).where(Allowance.key == _known(name, address))
@@ -147,7 +147,7 @@ async def is_known(database: Database, name: str, address: str) -> bool:
 
 
 async def remember(database: Database, name: str, address: str) -> None:
-    """Let an address count as known to an account from now on."""
+    """Record an address as known to an account."""
     until = (now() + KNOWN_FOR).timestamp()
     insert = sqlite.insert if database.sqlite else postgresql.insert
     async with database.write() as session:
@@ -159,5 +159,5 @@ async def remember(database: Database, name: str, address: str) -> None:
 
 
 def _known(name: str, address: str) -> str:
-    """An entry that only lasts is kept among the allowances, which are removed when they end."""
+    """Return the limit entry that marks a known address; it expires like an allowance."""
     return Limit("known", f"{name}\n{_network(address)}", 1).key

@@ -1,4 +1,4 @@
-"""Requests that are safe to repeat: the Idempotency-Key header."""
+"""The Idempotency-Key header of handlers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -31,17 +31,17 @@ async def once(
     kind: type[Answer],
     work: Callable[[], Awaitable[Answer]],
 ) -> Response[Answer]:
-    """Do what a request asks, or answer as before if it was asked under the same key."""
+    """Process a request, or replay the response of an earlier one with the same key."""
     answer, repeated = await idempotency.once(session, actor, key, await asked(request), kind, work)
     return Response(answer, headers=told(repeated=repeated))
 
 
 async def asked(request: AppRequest) -> bytes:
-    """What tells one request from another: its method, path and body."""
+    """Return the identity of a request: its method, path and body."""
     line = f"{request.method} {request.url.path}?{request.url.query}\n"
     return line.encode() + await request.body()
 
 
 def told(*, repeated: bool) -> dict[str, str] | None:
-    """The header that says that an answer was given before."""
+    """Return the header that marks a replayed response."""
     return {"Idempotency-Replayed": "true"} if repeated else None

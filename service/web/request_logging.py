@@ -1,4 +1,4 @@
-"""Logs: lines for people or JSON for machines, each with the id of the request that it is about."""
+"""Logging as text or JSON lines, with the id of the request."""
 
 import json
 import logging
@@ -18,16 +18,16 @@ GIVEN: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FAILURE: Final = 500
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered; empty outside of one."""
+"""The id of the current request; empty outside a request."""
 
 log = logging.getLogger(__name__)
 
 
 class Json(logging.Formatter):
-    """A record as one line of JSON: at, level, logger, message, and what else is known of it."""
+    """Formats a record as one line of JSON: at, level, logger, message and extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         told: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -42,10 +42,10 @@ class Json(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """A record as one line, the request's id after the logger's name."""
+    """Formats a record as one line of text, the request id after the logger's name."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         asked = getattr(record, "request_id", "")
         record.request_id = f" [{asked}]" if asked else ""
         line = super().format(record)
@@ -54,7 +54,7 @@ class Text(logging.Formatter):
 
 
 def configure(kind: str) -> None:
-    """Write every log to standard error in one kind, `text` or `json`."""
+    """Write all logs to standard error in one format, `text` or `json`."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         Json()
@@ -74,16 +74,16 @@ def _mark(record: logging.LogRecord) -> bool:
 
 
 def asked() -> str:
-    """The id of the request that is being answered; one that no route takes gets it only now."""
+    """Return the id of the current request, assigning one if no route handled it."""
     if not request_id.get():
         request_id.set(secrets.token_hex(8))
     return request_id.get()
 
 
 class RequestIds(ASGIMiddleware):
-    """Gives every request an id, its caller's own if it is a plain one, and logs the answers.
+    """Middleware that assigns request ids, or accepts valid ones, and logs responses.
 
-    Of an answer the method, the path without its query, the status and the time are logged.
+    It logs the method, the path without the query, the status and the duration.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -92,7 +92,7 @@ class RequestIds(ASGIMiddleware):
         self._logged = logged
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on under its id."""
+        """Handle the request under its id."""
         given = _given(scope)
         token = request_id.set(given or secrets.token_hex(8))
         began, status = time.perf_counter(), FAILURE

@@ -1,4 +1,4 @@
-"""What the structs share: pages of lists and the types of fields."""
+"""Shared schema types: pages of lists and field types."""
 
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
@@ -36,8 +36,8 @@ class Page(msgspec.Struct, Generic[Item]):
 class PeoplePage(Page[Item], Generic[Item]):
     """A page of a list of people.
 
-    `imported_left_out` counts the imported forecasters that the list leaves out, on all its pages:
-    placeholders for the forecasters of imported data, listed with `imported=true`.
+    `imported_left_out` counts the imported forecasters omitted from the whole list: placeholders
+    for forecasters in imported data, listed with `imported=true`.
     """
 
     imported_left_out: int

@@ -1,4 +1,4 @@
-"""Where a request comes from: its address, its scheme, and whether our own pages sent it."""
+"""Request origin: client address, scheme and the CSRF guard."""
 
 from ipaddress import ip_address
 from typing import Any, Final
@@ -19,10 +19,9 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def address(connection: Connection, header: str) -> str:
-    """The client's address: the connection's, or what a trusted proxy says in a header.
+    """Return the client's address: from the connection, or a trusted proxy's header.
 
-    Of a list of addresses the last counts, which the nearest proxy added; clients can write those
-    before it themselves.
+    The last address of a list counts, which the nearest proxy added; clients can forge the others.
     """
     told = connection.headers.getall(header, []) if header else []
     if told:
@@ -31,14 +30,14 @@ def address(connection: Connection, header: str) -> str:
 
 
 def site(connection: Connection) -> str:
-    """What absolute links begin with: the setting, or else where the request was sent to."""
+    """Return the base URL of absolute links: the setting, or the request's own."""
     return connection.app.state.settings.site or str(connection.base_url).rstrip("/")
 
 
 def is_secure(connection: Connection) -> bool:
-    """Whether cookies must be Secure: always, but for plain http to this machine itself.
+    """Return whether cookies must be Secure: always, except for plain HTTP to localhost.
 
-    A proxy that ends TLS must pass the Host header on, lest its requests look like local ones.
+    A proxy that terminates TLS must forward the Host header, or its requests appear local.
     """
     if connection.url.scheme == "https":
         return True
@@ -50,15 +49,15 @@ def is_secure(connection: Connection) -> bool:
 
 
 class SchemeOfProxy(ASGIMiddleware):
-    """Takes the scheme from what a trusted proxy says in X-Forwarded-Proto.
+    """Middleware that takes the scheme from a trusted proxy's X-Forwarded-Proto.
 
-    Absolute links then lead back through the proxy that ended TLS, and not past it.
+    Absolute links then use the scheme of the proxy that terminates TLS.
     """
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass the request on with the scheme that its client used."""
+        """Handle the request with the client's scheme."""
         told = Headers.from_scope(scope).getall("x-forwarded-proto", [])
         if told and (scheme := told[-1].rpartition(",")[2].strip()) in {"http", "https"}:
             scope["scheme"] = scheme
@@ -66,11 +65,11 @@ class SchemeOfProxy(ASGIMiddleware):
 
 
 def same_origin(connection: Connection, _: BaseRouteHandler) -> None:
-    """Refuse unsafe requests that other sites make browsers send with our cookies: a guard.
+    """Guard against cross-site request forgery: rejects unsafe cross-site requests.
 
-    Browsers say who sent a request in Sec-Fetch-Site, and in Origin, which no page can change
-    (https://www.w3.org/TR/fetch-metadata/). One of them must say that our own pages did; a request
-    that says neither is refused too. The API is left out, since it takes no cookies.
+    Browsers state the origin of a request in Sec-Fetch-Site and Origin, which pages cannot change
+    (https://www.w3.org/TR/fetch-metadata/). One of them must name this site; requests without both
+    are rejected too. The API is exempt, since it accepts no cookies.
 
     Raises:
         Forbidden: the request was not sent from our own pages.
@@ -78,7 +77,7 @@ def same_origin(connection: Connection, _: BaseRouteHandler) -> None:
     api = connection.url.path.startswith("/api/")
     harmless = api or connection.scope.get("method") in SAFE_METHODS
     if not harmless and not _sent_by_us(connection):
-        raise Forbidden("this form was not sent from our own pages; open the page again")
+        raise Forbidden("this form was not sent from this site; reload the page")
 
 
 def _sent_by_us(connection: Connection) -> bool:
