@@ -45,7 +45,7 @@ def create_account(name: str, *, role: str, bot: bool, only_token: bool) -> None
     if not only_token:
         echo(
             f"created the {actor.role} {actor.name!r} (forecaster {actor.id}); "
-            "its token, shown this once:"
+            "its token, shown only once:"
         )
     echo(token)
 

@@ -66,7 +66,7 @@ FORMS: dict[str, tuple[str, str, Callable[[Page], None], str]] = {
     "refused": (QUESTION, "Bruno Keller", forecast_wrongly, "enter a number from 0 to 100"),
     "withdrawal": (QUESTION, "Bruno Keller", withdraw, "Your forecast is withdrawn"),
     "comment": (QUESTION, "Bruno Keller", comment, "Your comment is posted"),
-    "token": ("/account", "Bruno Keller", make_a_token, "shown this once"),
+    "token": ("/account", "Bruno Keller", make_a_token, "shown only once"),
     "webhook": ("/account/webhooks", "Bruno Keller", register_a_webhook, "now receives events"),
     "export": ("/tasks", "Bruno Keller", export, "will start within seconds"),
     "closing": (OPEN, "Ines Curator", close_early, "closed to new forecasts"),
