@@ -43,12 +43,12 @@ SCRIPT: Final = """SwaggerUIBundle({
 """
 
 
-def problem(said: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
+def problem(description: str, kind: type[ProblemDetails] = ProblemDetails) -> ResponseSpec:
     """Describe an error response."""
     return ResponseSpec(
         kind,
         generate_examples=False,
-        description=said,
+        description=description,
         media_type=PROBLEM,
     )
 
