@@ -1,8 +1,8 @@
-"""What stands on questions now, kept between requests and brought up to date by what is new.
+"""The active forecasts on questions, cached between requests and extended by new facts.
 
-A submission needs the last forecast of every forecaster on its question, of which all but its own
-were there at the submission before. Facts are only ever appended, those of one
-question by one transaction at a time, so what was read up to a position stays true.
+A submission needs the latest forecast of every forecaster on its question, and nearly all of them
+are unchanged since the previous submission. Facts are append-only, and only one transaction at a
+time appends to a question, so everything read up to a position stays valid.
 """
 
 import math
@@ -37,13 +37,13 @@ KEPT_STANDS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ActiveForecasts:
-    """The last stand of each account, the oldest first, and the head of the question's chain."""
+    """The latest stand of each account, oldest first, and the head of the question's chain."""
 
     stands: Mapping[int, Stand] = field(default_factory=dict)
     head: Head = field(default_factory=Head)
 
     def after(self, rows: Iterable[Sequence[Any]]) -> "ActiveForecasts":
-        """With the facts that were appended since, in order."""
+        """Return a copy extended by the facts appended since, in order."""
         stands, head = dict(self.stands), self.head
         for kind, _, account_id, probability, expires_at, *place in rows:
             head = Head(*place)
@@ -57,7 +57,7 @@ class ActiveForecasts:
         return ActiveForecasts(stands, head)
 
     def then(self, rows: Iterable[Forecast]) -> "ActiveForecasts":
-        """With more forecasts, stored just now."""
+        """Return a copy extended by newly stored forecasts."""
         return self.after(
             (
                 row.__tablename__,
@@ -73,12 +73,12 @@ class ActiveForecasts:
         )
 
     def listed(self) -> list[Stand]:
-        """The stands, as `forecasts.stands` has them."""
+        """The stands in the order of `forecasts.stands`."""
         return list(self.stands.values())
 
 
 class ActiveForecastsCache:
-    """The last stands on the questions that were forecast on lately."""
+    """The active forecasts on recently forecast questions."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, ActiveForecasts] = OrderedDict()
@@ -87,41 +87,48 @@ class ActiveForecastsCache:
     async def of(
         self, session: AsyncSession, question_ids: Sequence[int]
     ) -> dict[int, ActiveForecasts]:
-        """The last stand of each account on questions.
+        """The latest stand of each account on the given questions.
 
-        A transaction that reads sees all that was appended to a question up to some moment, one
-        that holds its lock all there is. What it appended itself is remembered only if it commits.
+        A read transaction sees the facts up to some moment; one that holds the question's lock sees
+        all of them. Facts that the transaction itself appends are cached only if it commits.
         """
-        found = {one: self._kept[one] for one in question_ids if one in self._kept}
-        new: list[Sequence[Any]] = []
-        if found:
+        cached = {
+            question_id: self._kept[question_id]
+            for question_id in question_ids
+            if question_id in self._kept
+        }
+        appended: list[Sequence[Any]] = []
+        if cached:
             parameters = {
                 name: value
-                for place, (question_id, before) in enumerate(found.items())
+                for place, (question_id, before) in enumerate(cached.items())
                 for name, value in (
                     (f"question_{place}", question_id),
                     (f"position_{place}", before.head.position),
                 )
             }
-            new += await session.execute(_appended(len(found)), parameters)
-        unknown = [one for one in question_ids if one not in found]
+            appended += await session.execute(_appended(len(cached)), parameters)
+        unknown = [question_id for question_id in question_ids if question_id not in cached]
         if unknown:
-            new += await session.execute(_last(), {"ids": unknown})
-        rows: dict[int, list[Sequence[Any]]] = {one: [] for one in question_ids}
-        for row in new:
+            appended += await session.execute(_last(), {"ids": unknown})
+        rows: dict[int, list[Sequence[Any]]] = {question_id: [] for question_id in question_ids}
+        for row in appended:
             rows[row[1]].append(row)
-        found = {one: found.get(one, ActiveForecasts()).after(rows[one]) for one in question_ids}
-        self.keep_once_committed(session, found)
-        return found
+        active = {
+            question_id: cached.get(question_id, ActiveForecasts()).after(rows[question_id])
+            for question_id in question_ids
+        }
+        self.keep_once_committed(session, active)
+        return active
 
     def keep_once_committed(
-        self, session: AsyncSession, found: Mapping[int, ActiveForecasts]
+        self, session: AsyncSession, active: Mapping[int, ActiveForecasts]
     ) -> None:
-        """Remember what stands if the transaction commits."""
-        event.listen(session.sync_session, "after_commit", lambda _: self._keep(dict(found)))
+        """Cache the active forecasts if the transaction commits."""
+        event.listen(session.sync_session, "after_commit", lambda _: self._keep(dict(active)))
 
-    def _keep(self, found: Mapping[int, ActiveForecasts]) -> None:
-        for question_id, latest in found.items():
+    def _keep(self, active: Mapping[int, ActiveForecasts]) -> None:
+        for question_id, latest in active.items():
             before = self._kept.pop(question_id, None)
             self._size += len(latest.stands) - (len(before.stands) if before else 0)
             self._kept[question_id] = latest
@@ -132,7 +139,7 @@ class ActiveForecastsCache:
 
 @cache
 def _appended(questions: int) -> Select[*tuple[Any, ...]]:
-    """The facts appended to so many questions, each after a position of its chain."""
+    """The facts appended to a number of questions, each after a position in its chain."""
     return _in_order(
         query.where(
             or_(
@@ -151,7 +158,7 @@ def _appended(questions: int) -> Select[*tuple[Any, ...]]:
 
 @cache
 def _last() -> Select[*tuple[Any, ...]]:
-    """Each account's last forecast on questions, every withdrawal and every resolution."""
+    """Each account's latest forecast on questions, every withdrawal and every resolution."""
     ids: BindParameter[int] = bindparam("ids", expanding=True)
     last = select(func.max(Forecast.id)).where(Forecast.question_id.in_(ids))
     last = last.group_by(Forecast.question_id, Forecast.account_id)
@@ -162,7 +169,7 @@ def _last() -> Select[*tuple[Any, ...]]:
 
 
 def _facts() -> Iterator[tuple[type[ChainedFact], Select[*tuple[Any, ...]]]]:
-    for table in hash_chain.SAID:
+    for table in hash_chain.SEALED_COLUMNS:
         forecasts = table is Forecast
         yield (
             table,

@@ -52,8 +52,8 @@ class Belief:
 class AggregateEstimate:
     """An aggregate by one method as of one moment.
 
-    A classic pool has no interval, and says nothing without forecasts. Where `hidden` says why the
-    reader does not see it, every figure but the number of forecasters is None.
+    A classic pool has no interval, and no probability without forecasts. If the reader may not see
+    the aggregate, `hidden` gives the reason and only the number of forecasters is set.
     """
 
     method: str
@@ -68,7 +68,7 @@ class AggregateEstimate:
     hidden: Hidden | None = None
 
     def seen(self, hidden: Hidden | None) -> "AggregateEstimate":
-        """The reading as someone sees it for whom it is hidden, or is not (None)."""
+        """The estimate as shown to a reader; its figures are removed if it is `hidden`."""
         if hidden is None:
             return self
         return replace(self, probability=None, lower=None, upper=None, hidden=hidden)
@@ -76,14 +76,14 @@ class AggregateEstimate:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A posterior as it was read, None if it could not be, with a digest of what was stored."""
+    """A loaded posterior, None if it is unreadable, with a digest of the stored bytes."""
 
     digest: bytes
     posterior: Posterior | None
 
 
 class Aggregator:
-    """Computes aggregates; keeps the posteriors that it has read, which never change."""
+    """Computes aggregates and caches the posteriors that it has loaded, which never change."""
 
     def __init__(self, level: float) -> None:
         self.level = level
@@ -94,7 +94,7 @@ class Aggregator:
     async def belief(self, session: AsyncSession, known_at: datetime | None = None) -> Belief:
         """The latest fit accepted by a moment (None: now).
 
-        One whose posterior cannot be read is passed over for the one before it, and logged.
+        A fit whose posterior cannot be read is logged and skipped in favour of the previous one.
         """
         query = select(Fit.id).where(Fit.status == FitStatus.accepted).order_by(Fit.id.desc())
         if known_at is not None:
@@ -109,10 +109,10 @@ class Aggregator:
         return Belief(None, prior())
 
     async def check(self, session: AsyncSession) -> Belief:
-        """The belief in force, after comparing what was loaded with what is stored now.
+        """The belief in force, after comparing the loaded posteriors with the stored ones.
 
-        A posterior that was damaged or mended since it was loaded is loaded anew, so that this
-        process answers as any other would.
+        A posterior that was damaged or repaired since it was loaded is reloaded, so that every
+        process gives the same answers.
         """
         for fit_id, loaded in list(self._loaded.items()):
             if _digest(await _stored_posterior(session, fit_id)) != loaded.digest:
@@ -120,7 +120,7 @@ class Aggregator:
         return await self.belief(session)
 
     async def belief_of(self, session: AsyncSession, fit_id: int | None) -> Belief:
-        """What a fit believes, or the prior; NotFound if its posterior cannot be read."""
+        """The belief of a fit, or the prior; NotFound if the fit's posterior cannot be read."""
         if fit_id is None:
             return Belief(None, prior())
         posterior = await self._posterior(session, fit_id)
@@ -129,7 +129,7 @@ class Aggregator:
         return Belief(fit_id, posterior)
 
     async def _posterior(self, session: AsyncSession, fit_id: int) -> Posterior | None:
-        """The posterior of a fit; None, and one line in the log, if it cannot be read."""
+        """The posterior of a fit; None, with a log entry, if it cannot be read."""
         if fit_id in self._loaded:
             return self._loaded[fit_id].posterior
         stored = await _stored_posterior(session, fit_id)
@@ -137,14 +137,14 @@ class Aggregator:
         try:
             posterior = Posterior.from_bytes(stored)
         except PosteriorError as error:
-            log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the sentence says it all
+            log.error("the posterior of fit %d cannot be read: %s", fit_id, error)  # noqa: TRY400  # the message is complete
         remember(self._loaded, {fit_id: _Loaded(_digest(stored), posterior)}, KEPT_POSTERIORS)
         return posterior
 
     def read(
         self, view: View, found: Sequence[Stand], at: datetime, belief: Belief
     ) -> AggregateEstimate:
-        """The Bayesian aggregate of a question from its stands at a moment."""
+        """The Bayesian aggregate of a question at a moment, computed from its stands."""
         return self._pooled(view, forecasts.standing_at(found, view, at), at, belief)
 
     def _pooled(
@@ -164,15 +164,15 @@ class Aggregator:
         )
 
     def _answer(self, standing: Sequence[Stand], belief: Belief, domain: str) -> live.Aggregate:
-        """What a posterior says; of nobody's forecasts it says the same all over a domain."""
+        """The aggregate under a posterior; without forecasts it is the same for a whole domain."""
         empty = (belief.fit_id, domain)
         if not standing and empty in self._of_nobody:
             return self._of_nobody[empty]
         answer = live.aggregate(
             belief.posterior,
-            [str(one.account_id) for one in standing],
-            [one.probability for one in standing],
-            [one.start for one in standing],
+            [str(stand.account_id) for stand in standing],
+            [stand.probability for stand in standing],
+            [stand.start for stand in standing],
             domain=domain,
             level=self.level,
         )
@@ -183,7 +183,7 @@ class Aggregator:
     def published(
         self, view: View, found: Sequence[Stand], *, cause: Cause, at: datetime, belief: Belief
     ) -> tuple[AggregateEstimate, dict[str, Any]]:
-        """What is published of a question as of a moment, from its stands, and its row."""
+        """The aggregate to publish for a question as of a moment, and its row."""
         standing = forecasts.standing_at(found, view, at)
         reading = self._pooled(view, standing, at, belief)
         return reading, _row(view, reading, cause, standing)
@@ -199,7 +199,7 @@ class Aggregator:
     ) -> list[AggregateEstimate]:
         """Compute and append the aggregates of (locked) questions as of a moment.
 
-        `found` is every stand on them, where that was read already.
+        `found` gives the stands on the questions if they have been read already.
         """
         if not views:
             return []
@@ -215,7 +215,7 @@ class Aggregator:
     async def publish_one(
         self, session: AsyncSession, actor: Actor, view: View, *, cause: Cause, at: datetime
     ) -> AggregateEstimate:
-        """Publish the aggregate of one locked question as of a moment, and read it as the actor."""
+        """Publish a locked question's aggregate as of a moment and return what the actor sees."""
         (reading,) = await self.publish(session, [view], cause=cause, at=at)
         hidden = await visibility.hidden(session, actor, [view], at)
         return reading.seen(hidden.get(view.id))
@@ -225,12 +225,12 @@ class Aggregator:
     ) -> dict[int, AggregateEstimate]:
         """The present Bayesian aggregate of each question as the actor sees it.
 
-        It is the published one where nothing has happened since, else computed.
+        The published aggregate is used while it still holds; otherwise a new one is computed.
         """
         at = now()
         hidden = await visibility.hidden(session, actor, views, at)
         rows = await session.execute(_latest(), {"ids": [view.id for view in views]})
-        published: dict[int, Any] = {row.asked_id: row for row in rows}
+        published: dict[int, Any] = {row.requested_id: row for row in rows}
         readings = _held([(view, published[view.id]) for view in views], at)
         missing = [view for view in views if view.id not in readings]
         if missing:
@@ -241,14 +241,15 @@ class Aggregator:
     async def look(
         self, database: Database, actor: Actor, question_id: int
     ) -> tuple[View, AggregateEstimate]:
-        """A question and its present Bayesian aggregate as the actor sees it; NotFound names it.
+        """A question and its present Bayesian aggregate as the actor sees them.
 
-        It takes one statement, and no transaction, while the published aggregate holds.
+        NotFound names the question. While the published aggregate holds, this takes one statement
+        and no transaction.
         """
         async with database.autocommit() as session:
             at = now()
-            query, asked = _published_with(questions.one_query()), {"question": question_id}
-            found = await questions.rows(session, query, asked)
+            query = _published_with(questions.one_query())
+            found = await questions.rows(session, query, {"question": question_id})
             view = questions.seen(found[0][0] if found else None, question_id, actor)
             reading = _held(found, at).get(question_id)
             if reading is not None:
@@ -261,39 +262,39 @@ class Aggregator:
     async def _computed(
         self, session: AsyncSession, views: Sequence[View], at: datetime, silent: set[int]
     ) -> dict[int, AggregateEstimate]:
-        """Aggregates as of now; on the silent nothing was ever published, so nothing was said."""
+        """Aggregates as of now; `silent` questions have no published aggregate and no forecasts."""
         belief = await self.belief(session)
-        found: dict[int, list[Stand]] = {one: [] for one in silent}
-        heard = [view for view in views if view.id not in silent]
-        if heard:
-            found |= await self._stands(session, heard, at)
+        found: dict[int, list[Stand]] = {question_id: [] for question_id in silent}
+        forecast_on = [view for view in views if view.id not in silent]
+        if forecast_on:
+            found |= await self._stands(session, forecast_on, at)
         return {view.id: self.read(view, found[view.id], at, belief) for view in views}
 
     async def _stands(
         self, session: AsyncSession, views: Sequence[View], at: datetime
     ) -> dict[int, list[Stand]]:
-        """The stands that a present aggregate needs: the latest of each account, as a rule.
+        """The stands that the present aggregate needs: usually the latest of each account.
 
-        Of those only what was appended since the last time is read. After the effective close an
-        earlier one may be the last that counts, so all are read.
+        They come from the cache, which reads only newly appended facts. After the effective close
+        an earlier forecast may be the last one that counts, so all stands are read.
         """
         ended = sorted(view.id for view in views if _ended(view, at))
-        going = sorted(view.id for view in views if not _ended(view, at))
-        latest = await self.active_forecasts.of(session, going)
-        found = {question_id: one.listed() for question_id, one in latest.items()}
+        running = sorted(view.id for view in views if not _ended(view, at))
+        latest = await self.active_forecasts.of(session, running)
+        found = {question_id: active.listed() for question_id, active in latest.items()}
         return found | await forecasts.stands(session, ended, known_at=at)
 
     async def if_said(
         self, session: AsyncSession, actor: Actor, view: View, probability: float
     ) -> AggregateEstimate:
-        """What the aggregate of an open question would be if the actor said so now.
+        """The aggregate of an open question if the actor submitted this probability now.
 
-        Nothing is stored. It is hidden from those who do not see the present one.
+        Nothing is stored. Readers who may not see the present aggregate do not see this one either.
         """
         at = now()
         hidden = await visibility.hidden(session, actor, [view], at)
         found = (await self._stands(session, [view], at))[view.id]
-        others = [one for one in found if one.account_id != actor.id]
+        others = [stand for stand in found if stand.account_id != actor.id]
         mine = Stand(actor.id, probability, at.timestamp(), math.inf)
         reading = self.read(view, [*others, mine], at, await self.belief(session))
         return reading.seen(hidden.get(view.id))
@@ -309,12 +310,12 @@ class Aggregator:
     ) -> tuple[View, AggregateEstimate]:
         """A question and its aggregate by a method, as known at a moment (None: now).
 
-        Later rows never change the answer; but who sees it is decided by the present.
+        Later rows never change the answer; the visibility rules are those in force now.
 
         Args:
-            actor: who looks.
-            method: `bayes`, or the name of a classic pool; Invalid says which there are.
-            at: not in the future (Invalid), nor before the question was there (NotFound).
+            actor: the reader.
+            method: `bayes` or the name of a classic pool; Invalid lists the methods.
+            at: not in the future (Invalid) and not before the question existed (NotFound).
         """
         if method not in METHODS:
             raise Invalid(f"method must be one of {', '.join(METHODS)}", field="method")
@@ -334,9 +335,10 @@ class Aggregator:
     async def _read_at(
         self, session: AsyncSession, view: View, method: str, moment: datetime
     ) -> AggregateEstimate:
-        """For the Bayesian aggregate of the past it is the one that was published then.
+        """The aggregate by a method as of a moment.
 
-        It is brought up to date where forecasts had expired since.
+        A past Bayesian aggregate is the one published by then, recomputed if forecasts had expired
+        in the meantime.
         """
         if method != BAYES:
             found = await forecasts.stands(session, [view.id], known_at=moment)
@@ -355,9 +357,9 @@ class Aggregator:
 
 
 def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, AggregateEstimate]:
-    """What was published last of questions, by id, as far as it holds under the fit in force.
+    """The latest published aggregates that still hold under the fit in force, by question id.
 
-    `found` has rows with the columns of `_published_with`.
+    `found` contains rows with the columns of `_published_with`.
     """
     return {
         view.id: estimate_of_row(row, at)
@@ -368,16 +370,16 @@ def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, Aggregat
 
 @cache
 def _latest() -> Select[*tuple[Any, ...]]:
-    """What was published last of each question, with the id of the latest accepted fit."""
+    """The latest published aggregate of each question, with the id of the latest accepted fit."""
     question = Question.__table__
-    query = select(question.c.id.label("asked_id")).select_from(question)
-    asked = question.c.id.in_(bindparam("ids", expanding=True))
-    return _published_with(query).where(asked)
+    query = select(question.c.id.label("requested_id")).select_from(question)
+    requested = question.c.id.in_(bindparam("ids", expanding=True))
+    return _published_with(query).where(requested)
 
 
 @cache
 def _published_with(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """A query on questions with what was published last of each, and the latest accepted fit."""
+    """Add each question's latest published aggregate and the latest accepted fit to a query."""
     question, fit, aggregate = Question.__table__, Fit.__table__.c, Aggregate.__table__
     other = aggregate.alias()
     last = select(func.max(other.c.id)).where(other.c.question_id == question.c.id)
@@ -398,12 +400,12 @@ def _digest(stored: bytes) -> bytes:
 
 @cache
 def prior() -> Posterior:
-    """The prior's draws: what answers before the first accepted fit."""
+    """The draws from the prior, used until a fit is accepted."""
     return Posterior.prior()
 
 
 async def first_fit_at(session: AsyncSession) -> datetime | None:
-    """When the first fit was accepted; before it the prior answers."""
+    """When the first fit was accepted; until then aggregates use the prior."""
     first: datetime | None = await session.scalar(
         select(func.min(Fit.created_at)).where(Fit.status == FitStatus.accepted)
     )
@@ -419,7 +421,7 @@ async def history(
     limit: int,
     as_of: datetime | None,
 ) -> tuple[list[Aggregate], Hidden | None]:
-    """Published aggregates of a question, the oldest first, after an id; none where hidden."""
+    """Published aggregates of a question after an id, oldest first; none while hidden."""
     hidden = await visibility.hidden(session, actor, [view], now())
     if view.id in hidden:
         return [], hidden[view.id]
@@ -435,7 +437,7 @@ async def history(
 
 
 async def require_known(session: AsyncSession, view: View, at: datetime) -> None:
-    """Refuse a moment in the future, or before the question was there."""
+    """Reject a moment in the future or before the question existed."""
     if at > now():
         raise Invalid("as_of must not be in the future", field="as_of")
     (first,) = await questions.revisions(session, view.id, after=0, limit=1)
@@ -448,10 +450,10 @@ def _ended(view: View, at: datetime) -> bool:
 
 
 def holds(row: Aggregate, view: View, at: datetime) -> bool:
-    """Whether nothing has happened to the question since an aggregate was published.
+    """Whether a published aggregate is still up to date.
 
-    A resolved question keeps the aggregate published with its resolution: a later fit has learned
-    from its outcome.
+    A resolved question keeps the aggregate published with its resolution, because later fits have
+    learned from its outcome.
     """
     changed = [view.revision.created_at]
     if view.resolution is not None:
@@ -473,7 +475,7 @@ def _row(
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
     moment = reading.as_of.timestamp()
-    ends = [one.end for one in standing if moment < one.end < closes]
+    ends = [stand.end for stand in standing if moment < stand.end < closes]
     return {
         "question_id": view.id,
         "cause": cause,
@@ -491,7 +493,7 @@ def _row(
 
 
 def estimate_of_row(row: Aggregate, at: datetime) -> AggregateEstimate:
-    """A published aggregate, read at a moment at which it holds."""
+    """The estimate given by a published aggregate at a moment at which it holds."""
     return AggregateEstimate(
         method=BAYES,
         probability=row.probability,
@@ -507,7 +509,7 @@ def estimate_of_row(row: Aggregate, at: datetime) -> AggregateEstimate:
 
 def _pooled(method: str, standing: Sequence[Stand], at: datetime) -> AggregateEstimate:
     pooled = pooling.pool(
-        method, [one.probability for one in standing], [one.start for one in standing]
+        method, [stand.probability for stand in standing], [stand.start for stand in standing]
     )
     return AggregateEstimate(
         method=method,

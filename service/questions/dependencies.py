@@ -1,4 +1,4 @@
-"""What handlers are given of questions: the aggregator and the queue of submissions."""
+"""Dependencies of handlers for questions: the aggregator and the submission queue."""
 
 from typing import Annotated
 

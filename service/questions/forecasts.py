@@ -1,4 +1,4 @@
-"""Forecasts: submitting, withdrawing, and the one rule of which of them count, and when."""
+"""Forecasts: submission, withdrawal, and the single rule for which forecasts count and when."""
 
 import math
 from collections import defaultdict
@@ -27,10 +27,10 @@ Columns = TypeVarTuple("Columns")
 
 
 class Stand(NamedTuple):
-    """A forecast that counts, and the time [start, end) during which it stood.
+    """A forecast that counts, and the interval [start, end) during which it was active.
 
-    `start` and `end` are seconds since 1970 UTC; `end` is infinite while nothing ends it. The
-    question's close does not end a stand: `standing_at` and the scores look at the close.
+    `start` and `end` are seconds since 1970 UTC; `end` is infinite while the forecast is active.
+    The question's close does not end a stand: `standing_at` and the scores apply the close.
     """
 
     account_id: int
@@ -50,7 +50,7 @@ class Draft:
 
 
 class NothingStands(Conflict):
-    """There is no standing forecast to withdraw."""
+    """The forecaster has no active forecast to withdraw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Entry:
 
 
 def checked(draft: Draft, at: datetime) -> Draft:
-    """A forecast as it is stored; Invalid names the field of what no question could take."""
+    """The forecast in its stored form; Invalid names the field that no question would accept."""
     if not (math.isfinite(draft.probability) and 0 <= draft.probability <= 1):
         raise Invalid("probability must be a number from 0 to 1", field="probability")
     if draft.expires_at is not None and draft.expires_at <= at:
@@ -73,21 +73,21 @@ def checked(draft: Draft, at: datetime) -> Draft:
 
 async def append(
     session: AsyncSession,
-    said: Sequence[tuple[Actor, Draft]],
+    submitted: Sequence[tuple[Actor, Draft]],
     heads: Mapping[int, Head],
     at: datetime,
 ) -> list[tuple[Forecast, Receipt]]:
-    """Append checked forecasts on locked, open questions, in the order in which they were said.
+    """Append validated forecasts on locked, open questions in the order of submission.
 
     Args:
-        session: the transaction that holds the questions.
-        said: who says what.
-        heads: of the chains of the questions.
+        session: the transaction that holds the locks of the questions.
+        submitted: the forecasts, each with its forecaster.
+        heads: the heads of the questions' chains.
         at: now.
     """
     last, rows, before = dict(heads), [], []
     made: dict[tuple[int, int], datetime] = {}
-    for actor, draft in said:
+    for actor, draft in submitted:
         question_id, head = draft.question_id, last[draft.question_id]
         moment = await hash_chain.moment(session, heads[question_id], question_id, actor.id, at)
         if head.at is not None:
@@ -116,26 +116,25 @@ async def append(
 def unrepeated(
     drafts: Sequence[Draft], mine: Mapping[int, Stand], at: datetime, *, within: timedelta
 ) -> list[Draft]:
-    """The drafts without those that only repeat what their forecaster said a moment ago.
+    """The drafts without those that only repeat the forecaster's very recent forecasts.
 
-    For programs that ask again when no answer came, and send no Idempotency-Key: a draft that says
-    the same as the standing forecast, made at most so long ago, is taken for that request come
-    again.
+    Some clients retry after a lost response without sending an Idempotency-Key. A draft that equals
+    the active forecast, if that was made at most `within` ago, is treated as such a retry.
 
     Args:
-        drafts: of one forecaster.
-        mine: the forecaster's last stand on each question, as far as there are any.
+        drafts: the drafts of one forecaster.
+        mine: the forecaster's latest stand by question, for questions that have one.
         at: now.
-        within: how long ago at most.
+        within: the maximum age of a repeated forecast.
     """
 
     def repeats(draft: Draft) -> bool:
         ends = draft.expires_at.timestamp() if draft.expires_at else math.inf
-        one = mine.get(draft.question_id)
+        stand = mine.get(draft.question_id)
         return (
-            one is not None
-            and (one.probability, one.end) == (draft.probability, ends)
-            and at.timestamp() - one.start <= within.total_seconds()
+            stand is not None
+            and (stand.probability, stand.end) == (draft.probability, ends)
+            and at.timestamp() - stand.start <= within.total_seconds()
         )
 
     return [draft for draft in drafts if not repeats(draft)]
@@ -144,7 +143,7 @@ def unrepeated(
 async def withdraw(
     session: AsyncSession, actor: Actor, question_id: int
 ) -> tuple[View, Withdrawal, Receipt]:
-    """End the actor's standing forecast; NothingStands if there is none."""
+    """Withdraw the actor's active forecast; NothingStands if there is none."""
     actor.require(Role.forecaster, "withdraw a forecast")
     await questions.lock(session, [question_id])
     at = now()
@@ -154,7 +153,7 @@ async def withdraw(
     at = await hash_chain.moment(session, head, question_id, actor.id, at)
     mine = await stands(session, [question_id], known_at=at, account_id=actor.id)
     if not any(stand.end > at.timestamp() for stand in mine[question_id]):
-        raise NothingStands("you have no standing forecast on this question to withdraw")
+        raise NothingStands("you have no active forecast on this question to withdraw")
     values = {"question_id": question_id, "account_id": actor.id, "created_at": at}
     row = Withdrawal(**hash_chain.append_link(Withdrawal, head, values))
     session.add(row)
@@ -163,22 +162,22 @@ async def withdraw(
 
 
 def require_open(view: View, at: datetime) -> None:
-    """Raise Conflict, which says why, unless forecasts are taken at a moment."""
+    """Raise Conflict, giving the reason, unless the question takes forecasts at a moment."""
     match state := view.state(at):
         case State.open:
             return
         case State.draft:
-            said = "is a draft"
+            reason = "is a draft"
         case State.upcoming:
-            said = f"opens at {view.revision.opens_at.isoformat()}"
+            reason = f"opens at {view.revision.opens_at.isoformat()}"
         case State.closed:
-            said = f"closed at {_iso(view.revision.closes_at)}"
+            reason = f"closed at {_iso(view.revision.closes_at)}"
         case State.resolved:
-            said = f"is resolved: {view.resolved.outcome if view.resolved else ''}"
+            reason = f"is resolved: {view.resolved.outcome if view.resolved else ''}"
         case _:
             assert_never(state)
     raise Conflict(
-        f"question {view.id} {said}; forecasts are taken while a question is open",
+        f"question {view.id} {reason}; questions take forecasts only while they are open",
         current={"state": state},
     )
 
@@ -191,16 +190,16 @@ async def stands(
     account_id: int | None = None,
     latest_only: bool = False,
 ) -> dict[int, list[Stand]]:
-    """Whose forecasts count, and when: the one rule that aggregates, scores and fits all use.
+    """Which forecasts count, and when: the single rule for aggregates, scores and fits.
 
-    A forecast stands from its making until its forecaster's next one, its withdrawal or its
-    expiry. Those of people and bots count alike, also after an account is deactivated.
+    A forecast is active from its submission until its forecaster's next one, its withdrawal or its
+    expiry. Forecasts of people and bots count alike, even after an account is deactivated.
 
     Args:
         question_ids: the questions.
-        known_at: only what was recorded by then; None: everything.
-        account_id: only this account's.
-        latest_only: only the last forecast of each account (enough for the present aggregate).
+        known_at: use only facts recorded by this moment; None: all facts.
+        account_id: only forecasts of this account.
+        latest_only: only the latest forecast of each account (enough for the present aggregate).
     """
     found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
     if not found:
@@ -267,14 +266,14 @@ def _known(
 
 
 def standing_at(found: Sequence[Stand], view: View, at: datetime) -> list[Stand]:
-    """The stands that hold at a moment; after the effective close, those that held when it came."""
-    start = np.array([one.start for one in found], dtype=np.float64)
-    end = np.array([one.end for one in found], dtype=np.float64)
+    """The stands active at a moment, or at the effective close if that came earlier."""
+    start = np.array([stand.start for stand in found], dtype=np.float64)
+    end = np.array([stand.end for stand in found], dtype=np.float64)
     return list(compress(found, holds_at(start, end, view, at).tolist()))
 
 
 def holds_at(start: FloatArray, end: FloatArray, view: View, at: datetime) -> BoolArray:
-    """Which of many stands, given by their seconds as in `Stand`, `standing_at` has."""
+    """The mask of the stands in `standing_at`, from arrays of their starts and ends in seconds."""
     opens = view.revision.opens_at.timestamp()
     moment, ends = at.timestamp(), view.ends_at.timestamp() if view.ends_at else math.inf
     if moment < ends:
@@ -291,9 +290,10 @@ async def listing(
     before: int | None,
     limit: int,
 ) -> tuple[list[Entry], Hidden | None]:
-    """Forecasts on a question, the newest first, from before an id on.
+    """Forecasts on a question before an id, newest first.
 
-    Where they are hidden, only those of the actor and of the accounts that are one reader with it.
+    While forecasts are hidden, only those of the actor and of accounts that count as the same
+    reader.
     """
     hidden = (await visibility.hidden(session, actor, [view], now())).get(view.id)
     query = (

@@ -1,15 +1,15 @@
-"""The chain of facts: every forecast, withdrawal and resolution seals those before it.
+"""The hash chain: each forecast, withdrawal and resolution commits to all earlier facts.
 
-Each question has a chain of its own, so that questions never wait for each other. Its facts have
-the positions 1, 2, 3 …, and with SHA-256 over bytes
+Each question has its own chain, so that questions never wait for each other. Its facts have the
+positions 1, 2, 3 …, and with SHA-256 over bytes
 
     leaf   = SHA-256(salt ‖ fact)
-    digest = SHA-256(digest of the fact before ‖ leaf)
+    digest = SHA-256(previous digest ‖ leaf)
 
-where `fact` is canonical JSON (RFC 8785) of what was said, `salt` 16 random bytes of the fact's
-own, and 32 zero bytes stand before the first one. Who knows a digest can check all that led to it;
-the salt keeps those who know only leaves from guessing what they stand for. docs/chain.md has an
-example.
+where `fact` is the fact's content as canonical JSON (RFC 8785), `salt` is 16 random bytes drawn for
+each fact, and the first fact's previous digest is 32 zero bytes. Anyone with a digest can verify
+all facts up to it; the salt prevents guessing the content of a fact from its leaf. docs/chain.md
+has an example.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ GENESIS: Final = bytes(32)
 SALT_BYTES: Final = 16
 PLACE: Final = ("question_id", "position")
 BATCH: Final = 50
-SAID: Final[dict[type[ChainedFact], tuple[str, ...]]] = {
+SEALED_COLUMNS: Final[dict[type[ChainedFact], tuple[str, ...]]] = {
     Forecast: ("account_id", "probability", "rationale", "expires_at", "created_at"),
     Withdrawal: ("account_id", "created_at"),
     Resolution: (
@@ -47,12 +47,12 @@ SAID: Final[dict[type[ChainedFact], tuple[str, ...]]] = {
         "created_at",
     ),
 }
-"""What of each kind of fact is sealed, beside its kind, its question and its position."""
+"""The sealed columns of each kind of fact, besides its kind, its question and its position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last fact of a question's chain: its position, its digest and when it was made."""
+    """The last fact of a question's chain: its position, its digest and its time."""
 
     position: int = 0
     digest: bytes = GENESIS
@@ -60,15 +60,15 @@ class Head:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Head":
-        """The head once a fact with such values is appended."""
+        """The head after a fact with these values is appended."""
         return cls(values["position"], values["digest"], values["created_at"])
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What proves a fact: what was said, its salt, and the digests before and with it.
+    """The proof of a fact: its content, its salt, and the digests before and after it.
 
-    `path` are the leaves of the facts after it, up to the head.
+    `path` contains the leaves of the later facts, up to the head.
     """
 
     fact: dict[str, Any]
@@ -80,7 +80,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The chain of a question as far as it is whole; `broken` names the first row that is not."""
+    """The intact part of a question's chain; `broken` names the first faulty row."""
 
     question_id: int
     head: Head
@@ -89,7 +89,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A fact as it is stored."""
+    """A stored fact."""
 
     row_id: int
     position: int
@@ -99,20 +99,20 @@ class _Stored:
 
 
 def canonical_fact(table: type[ChainedFact], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sealed of a fact: whole numbers, texts and nulls only.
+    """The sealed content of a fact: integers, strings and nulls only.
 
-    A probability is the shortest decimal text that stands for its double, so that no reader's way
-    of writing numbers matters; moments are UTC to the microsecond.
+    A probability is the shortest decimal string that identifies its double, so that the digest does
+    not depend on how a program formats numbers; times are UTC to the microsecond.
     """
-    told = {name: _plain(values[name]) for name in (*PLACE, *SAID[table])}
-    return {"kind": table.__tablename__} | told
+    content = {name: _plain(values[name]) for name in (*PLACE, *SEALED_COLUMNS[table])}
+    return {"kind": table.__tablename__} | content
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, float):
-        return repr(value + 0.0)  # which makes a zero of the zero below it
+        return repr(value + 0.0)  # turns a negative zero into zero
     return value
 
 
@@ -123,34 +123,34 @@ def leaf(fact: Mapping[str, Any], salt: bytes) -> bytes:
 
 
 def fact_digest(previous: bytes, of_leaf: bytes) -> bytes:
-    """SHA-256 over the digest of the fact before and a leaf."""
+    """SHA-256 over the previous digest and a leaf."""
     return hashlib.sha256(previous + of_leaf).digest()
 
 
 def append_link(table: type[ChainedFact], head: Head, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a new fact with its place in the chain after a head."""
+    """The values of a new fact with its position, salt and digest in the chain after a head."""
     salt = secrets.token_bytes(SALT_BYTES)
     values = {**values, "position": head.position + 1, "salt": salt}
     return values | {"digest": fact_digest(head.digest, leaf(canonical_fact(table, values), salt))}
 
 
 def receipt(head: Head, row: ChainedFact) -> Receipt:
-    """The receipt of a fact that was appended to a head."""
+    """The receipt of a fact appended after a head."""
     return Receipt(canonical_fact(type(row), vars(row)), row.salt, head.digest, row.digest)
 
 
-def verify(told: Receipt) -> Head:
-    """Where a receipt leads: the head of its chain when it was given; Invalid if it is not sound.
+def verify(receipt: Receipt) -> Head:
+    """Compute the head that a receipt leads to; Invalid if the receipt is inconsistent.
 
-    This asks nothing of any database. That the chain is the published one is for the reader to
-    compare: only the facts as they were lead to the digest that was published.
+    This needs no database. Compare the result with the published head: only the original facts lead
+    to the published digest.
     """
-    digest = fact_digest(told.previous, leaf(told.fact, told.salt))
-    if digest != told.digest:
-        raise Invalid("the receipt's digest is not that of what it says", field="digest")
-    for one in told.path:
-        digest = fact_digest(digest, one)
-    return Head(int(told.fact["position"]) + len(told.path), digest)
+    digest = fact_digest(receipt.previous, leaf(receipt.fact, receipt.salt))
+    if digest != receipt.digest:
+        raise Invalid("the receipt's digest does not match its fact and salt", field="digest")
+    for later_leaf in receipt.path:
+        digest = fact_digest(digest, later_leaf)
+    return Head(int(receipt.fact["position"]) + len(receipt.path), digest)
 
 
 async def head(session: AsyncSession, question_id: int) -> Head:
@@ -161,7 +161,7 @@ async def head(session: AsyncSession, question_id: int) -> Head:
 
 @cache
 def _last() -> Select[Any]:
-    """The last row in the chain of a question, by an index of each table."""
+    """The last row in a question's chain, found by an index of each table."""
     question = bindparam("question", type_=Question.id.type)
     lasts = (
         select(table.position, table.digest, table.created_at)
@@ -169,18 +169,18 @@ def _last() -> Select[Any]:
         .order_by(table.position.desc())
         .limit(1)
         .subquery()
-        for table in SAID
+        for table in SEALED_COLUMNS
     )
-    found = union_all(*(select(last) for last in lasts)).subquery()
-    return select(found).order_by(found.c.position.desc()).limit(1)
+    rows = union_all(*(select(last) for last in lasts)).subquery()
+    return select(rows).order_by(rows.c.position.desc()).limit(1)
 
 
 async def moment(
     session: AsyncSession, last: Head, question_id: int, account_id: int, at: datetime
 ) -> datetime:
-    """When a fact that follows a head is made: never before it, even if the clock went back.
+    """The time of a fact that follows a head: never earlier, even if the clock was set back.
 
-    Facts of different accounts may share a moment; one's own never do.
+    Facts of different accounts may share a time; facts of the same account never do.
     """
     if last.at is None or at > last.at:
         return at
@@ -190,30 +190,33 @@ async def moment(
                 table.question_id == question_id, table.account_id == account_id
             )
         )
-        for table in SAID
+        for table in SEALED_COLUMNS
     ]
     return last.at + TICK if last.at in own else last.at
 
 
 async def present(session: AsyncSession, question_ids: Sequence[int], at: datetime) -> datetime:
-    """A moment, or that of the last fact of (locked) questions if the clock went back since."""
+    """The given moment, or the time of the last fact of (locked) questions if that is later."""
     lasts = (
         select(table.created_at.label("at")).where(table.question_id.in_(question_ids))
-        for table in SAID
+        for table in SEALED_COLUMNS
     )
     last = await session.scalar(select(func.max(union_all(*lasts).subquery().c.at)))
     return at if last is None else max(at, last)
 
 
 async def heads(session: AsyncSession, *, after: int, limit: int) -> list[tuple[int, Head]]:
-    """The heads of the next questions after an id that have facts, in the order of their ids."""
+    """The heads of the next questions with facts after an id, in the order of their ids."""
     has_facts = or_(
-        *(select(table.id).where(table.question_id == Question.id).exists() for table in SAID)
+        *(
+            select(table.id).where(table.question_id == Question.id).exists()
+            for table in SEALED_COLUMNS
+        )
     )
     query = select(Question.id).where(Question.id > after, has_facts)
     ids = (await session.scalars(query.order_by(Question.id).limit(limit))).all()
-    found = dict.fromkeys(ids, Head())
-    for table in SAID:
+    by_question = dict.fromkeys(ids, Head())
+    for table in SEALED_COLUMNS:
         other = aliased(table)
         last = select(func.max(other.position)).where(other.question_id == table.question_id)
         rows = await session.execute(
@@ -223,43 +226,43 @@ async def heads(session: AsyncSession, *, after: int, limit: int) -> list[tuple[
         )
         for question_id, position, digest, at in rows:
             last_of_table = Head(position, digest, at)
-            found[question_id] = max(found[question_id], last_of_table, key=_position)
-    return list(found.items())
+            by_question[question_id] = max(by_question[question_id], last_of_table, key=_position)
+    return list(by_question.items())
 
 
 async def receipts(
     session: AsyncSession, account_id: int, question_id: int, *, after: int, limit: int
 ) -> list[Receipt]:
     """The receipts of an account's facts on a question after a position, without their paths."""
-    found = (await _stored(session, [question_id]))[question_id]
-    before = [GENESIS, *(one.digest for one in found)]
+    rows = (await _stored(session, [question_id]))[question_id]
+    previous_digests = [GENESIS, *(row.digest for row in rows)]
     mine = [
-        Receipt(one.fact, one.salt, previous, one.digest)
-        for one, previous in zip(found, before, strict=False)
-        if one.fact["account_id"] == account_id and one.position > after
+        Receipt(row.fact, row.salt, previous, row.digest)
+        for row, previous in zip(rows, previous_digests, strict=False)
+        if row.fact["account_id"] == account_id and row.position > after
     ]
     return mine[:limit]
 
 
 async def proof(session: AsyncSession, account_id: int, question_id: int, position: int) -> Receipt:
-    """The receipt of an account's fact with its path to the head; NotFound if it has none there."""
+    """The receipt of an account's fact with its path to the head; NotFound without such a fact."""
     found = await receipts(session, account_id, question_id, after=position - 1, limit=1)
     if not found or found[0].fact["position"] != position:
-        raise NotFound(f"you said nothing at position {position} of question {question_id}")
+        raise NotFound(f"you have no fact at position {position} of question {question_id}")
     rows = (await _stored(session, [question_id]))[question_id]
-    later = tuple(leaf(one.fact, one.salt) for one in rows if one.position > position)
+    later = tuple(leaf(row.fact, row.salt) for row in rows if row.position > position)
     return replace(found[0], path=later)
 
 
 async def check(
     session: AsyncSession, published: Mapping[int, Head] | None = None
 ) -> AsyncIterator[Checked]:
-    """Check the chain of every question, in the order of their ids; each up to its first fault.
+    """Check the chain of every question in the order of their ids, each up to its first fault.
 
     Args:
         session: a read transaction.
-        published: heads that were noted before, by question: each chain must lead through its own,
-            so that nobody can have replaced a chain whole, or cut off its end.
+        published: previously recorded heads by question. Each chain must contain its recorded head,
+            which reveals a chain that was replaced or truncated.
     """
     noted = published or {}
     ids = {*(await session.scalars(select(Question.id))).all(), *noted}
@@ -271,31 +274,31 @@ async def check(
 
 def _check(question_id: int, rows: Sequence[_Stored], noted: Head) -> Checked:
     last = Head()
-    ids = dict.fromkeys((table.__tablename__ for table in SAID), 0)
+    ids = dict.fromkeys((table.__tablename__ for table in SEALED_COLUMNS), 0)
     for row in rows:
         kind, digest = row.fact["kind"], fact_digest(last.digest, leaf(row.fact, row.salt))
         if row.position != last.position + 1:
             why = f"it follows position {last.position}"
         elif digest != row.digest:
-            why = "what it says does not lead to its digest"
+            why = "its content does not match its digest"
         elif row.row_id <= ids[kind]:
-            why = f"its id is not after that of the {kind} before it"
+            why = f"its id is not greater than that of the previous {kind}"
         elif row.position == noted.position and digest != noted.digest:
-            why = "its digest is not the published one"
+            why = "its digest differs from the published one"
         else:
             ids[kind], last = row.row_id, Head(row.position, digest)
             continue
         return Checked(question_id, last, f"{kind} {row.row_id}, position {row.position}: {why}")
     if last.position < noted.position:
-        lost = f"the facts from position {last.position + 1} on are gone"
-        return Checked(question_id, last, f"{lost}; {noted.position} was published")
+        lost = f"the facts from position {last.position + 1} on are missing"
+        return Checked(question_id, last, f"{lost}; position {noted.position} was published")
     return Checked(question_id, last, "")
 
 
 async def _stored(session: AsyncSession, question_ids: Sequence[int]) -> dict[int, list[_Stored]]:
     """The facts of questions in the order of their chains."""
     found: dict[int, list[_Stored]] = {question_id: [] for question_id in question_ids}
-    for table, names in SAID.items():
+    for table, names in SEALED_COLUMNS.items():
         columns = [getattr(table, name) for name in ("id", "salt", "digest", *PLACE, *names)]
         query = select(*columns).where(table.question_id.in_(question_ids)).order_by(table.id)
         for row in await session.execute(query):

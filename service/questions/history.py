@@ -1,4 +1,4 @@
-"""How a question's aggregate came to be what it is: what charts and the page about it tell."""
+"""The history of a question's aggregate, for its charts and its history page."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An aggregate from a moment on, in [0, 1], and how many forecasts stood then."""
+    """An aggregate from a moment on, in [0, 1], and the number of active forecasts."""
 
     at: datetime
     probability: float
@@ -39,7 +39,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class PoolPoint:
-    """What a classic pool said from a moment on."""
+    """The probability of a classic pool from a moment on."""
 
     at: datetime
     method: str
@@ -48,7 +48,7 @@ class PoolPoint:
 
 @dataclass(frozen=True, slots=True)
 class ForecastChange:
-    """What one forecaster said at a moment; `made` is False where a forecast ended."""
+    """A forecaster's probability at a moment; `made` is False where a forecast ended."""
 
     at: datetime
     probability: float | None
@@ -57,7 +57,7 @@ class ForecastChange:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """How many standing forecasts lie in [lower, upper); the last bin holds certainty too."""
+    """The number of active forecasts in [lower, upper); the last bin includes 1."""
 
     lower: float
     upper: float
@@ -66,10 +66,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class AggregateChange:
-    """A change of the published aggregate, and what caused it.
+    """A change of the published aggregate, and its cause.
 
-    `by` is who forecast `said`, where a forecast was the cause, and `instead_of` what they had
-    said before.
+    If a forecast was the cause, `by` is its forecaster, `said` its probability and `instead_of` the
+    probability of the forecaster's previous forecast.
     """
 
     at: datetime
@@ -82,16 +82,16 @@ class AggregateChange:
 
     @property
     def change(self) -> float:
-        """By how much the probability rose; from nothing published it is 0."""
+        """The increase of the probability; 0 for the first published aggregate."""
         return 0.0 if self.before is None else self.after - self.before
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionHistory:
-    """How a question's aggregate came to be what it is, as someone may see it.
+    """The history of a question's aggregate as a reader may see it.
 
-    Where what others believe is `hidden`, there is only what one said oneself. `extremes` are the
-    lowest and the highest forecast that stands, None where there is none.
+    While others' forecasts are `hidden`, it contains only the reader's own. `extremes` are the
+    lowest and the highest active forecast, None without forecasts.
     """
 
     hidden: Hidden | None
@@ -104,30 +104,30 @@ class QuestionHistory:
 
     @property
     def forecasters(self) -> int:
-        """How many forecasts stand."""
-        return sum(one.forecasters for one in self.bins)
+        """The number of active forecasts."""
+        return sum(interval.forecasters for interval in self.bins)
 
     @property
     def standing(self) -> float | None:
-        """What one says oneself in the end; None where nothing of it stands."""
+        """The reader's final probability; None without an active forecast."""
         last = self.mine[-1] if self.mine else None
         return last.probability if last else None
 
     def at(self, moment: datetime) -> Point | None:
-        """What was published last by a moment."""
-        return next((one for one in reversed(self.points) if one.at <= moment), None)
+        """The latest aggregate published by a moment."""
+        return next((point for point in reversed(self.points) if point.at <= moment), None)
 
 
 async def tell(
     session: AsyncSession, actor: Actor, view: View, *, pools: Sequence[str] = ()
 ) -> QuestionHistory:
-    """The story of a question until now, or until its effective close.
+    """The history of a question until now, or until its effective close.
 
     Args:
         session: any transaction.
-        actor: who looks.
-        view: the question as it is now.
-        pools: the classic pools to tell of beside the aggregate.
+        actor: the reader.
+        view: the question as known now.
+        pools: the classic pools to include besides the aggregate.
     """
     at = now()
     last = min(at, view.ends_at) if view.ends_at else at
@@ -136,10 +136,10 @@ async def tell(
         session, [view.id], known_at=at, account_id=actor.id if hidden else None
     )
     stands = found[view.id]
-    mine = _said([one for one in stands if one.account_id == actor.id], last)
+    mine = _own_changes([stand for stand in stands if stand.account_id == actor.id], last)
     if hidden:
         return QuestionHistory(hidden, [], [], mine, None, [], [])
-    standing = [one.probability for one in forecasts.standing_at(stands, view, at)]
+    standing = [stand.probability for stand in forecasts.standing_at(stands, view, at)]
     return QuestionHistory(
         hidden=None,
         points=await published(session, view),
@@ -152,7 +152,7 @@ async def tell(
 
 
 def spread(probabilities: Iterable[float]) -> list[Bin]:
-    """How many probabilities lie in each of 20 bins of 5 points."""
+    """Count the probabilities in each of 20 bins of 5 percentage points."""
     counts = [0] * BINS
     for probability in probabilities:
         counts[min(int(round(probability * BINS, 9)), BINS - 1)] += 1
@@ -160,9 +160,9 @@ def spread(probabilities: Iterable[float]) -> list[Bin]:
 
 
 async def published(session: AsyncSession, view: View) -> list[Point]:
-    """The aggregates published from the first forecast on; before it only the prior speaks.
+    """The aggregates published since the first forecast; earlier ones only restate the prior.
 
-    At most 400 of them, evenly chosen. It is for readers from whom they are not hidden.
+    Returns at most 400 of them, evenly chosen. Call it only for readers who may see them.
     """
     rows = await session.execute(
         select(
@@ -181,38 +181,40 @@ async def published(session: AsyncSession, view: View) -> list[Point]:
 def _pooled(
     view: View, stands: Sequence[Stand], methods: Sequence[str], last: datetime
 ) -> list[PoolPoint]:
-    """What classic pools said whenever a forecast came."""
+    """The probabilities of classic pools at the time of each forecast."""
     if not methods:
         return []
-    starts = sorted({one.start for one in stands if one.start < last.timestamp()})
+    starts = sorted({stand.start for stand in stands if stand.start < last.timestamp()})
     points = []
     for start in [*_thinned(starts, MOST_MOMENTS), last.timestamp()]:
         moment = datetime.fromtimestamp(start, UTC)
         standing = forecasts.standing_at(stands, view, moment)
         if standing:
-            said, made = [one.probability for one in standing], [one.start for one in standing]
+            probabilities = [stand.probability for stand in standing]
+            made = [stand.start for stand in standing]
             points += [
-                PoolPoint(moment, method, pooling.pool(method, said, made)) for method in methods
+                PoolPoint(moment, method, pooling.pool(method, probabilities, made))
+                for method in methods
             ]
     return points
 
 
-def _said(stands: Sequence[Stand], last: datetime) -> list[ForecastChange]:
-    """Someone's forecasts in their order, each until it ended, with the gaps between them."""
-    told: list[ForecastChange] = []
-    for one in stands:
-        ends = datetime.fromtimestamp(min(one.end, last.timestamp()), UTC)
-        told.append(
-            ForecastChange(datetime.fromtimestamp(one.start, UTC), one.probability, made=True)
+def _own_changes(stands: Sequence[Stand], last: datetime) -> list[ForecastChange]:
+    """A forecaster's forecasts in order, each until its end, with the gaps between them."""
+    changes: list[ForecastChange] = []
+    for stand in stands:
+        ends = datetime.fromtimestamp(min(stand.end, last.timestamp()), UTC)
+        changes.append(
+            ForecastChange(datetime.fromtimestamp(stand.start, UTC), stand.probability, made=True)
         )
-        told.append(ForecastChange(ends, one.probability, made=False))
+        changes.append(ForecastChange(ends, stand.probability, made=False))
         if ends < last:
-            told.append(ForecastChange(ends, None, made=False))
-    return told
+            changes.append(ForecastChange(ends, None, made=False))
+    return changes
 
 
 async def _moves(session: AsyncSession, view: View) -> list[AggregateChange]:
-    """The latest changes of the published aggregate, the newest first."""
+    """The latest changes of the published aggregate, newest first."""
     earlier = aliased(Forecast)
     instead_of = (
         select(earlier.probability)
@@ -250,15 +252,15 @@ async def _moves(session: AsyncSession, view: View) -> list[AggregateChange]:
             before=rows[place + 1][0].probability if place + 1 < len(rows) else None,
             after=row.probability,
             by=name,
-            said=said,
+            said=probability,
             instead_of=before,
         )
-        for place, (row, name, said, before) in enumerate(rows[:MOST_MOVES])
+        for place, (row, name, probability, before) in enumerate(rows[:MOST_MOVES])
     ]
 
 
 def _thinned(rows: list[Row], most: int) -> list[Row]:
-    """At most so many, evenly chosen, the first and the last among them."""
+    """At most `most` rows, evenly chosen, including the first and the last."""
     if len(rows) <= most:
         return rows
     step = (len(rows) - 1) / (most - 1)

@@ -1,4 +1,4 @@
-"""Where an aggregate comes from: fit, forecasts, question, implication, document and evidence."""
+"""The provenance of an aggregate: fit, forecasts, question, implication, document and evidence."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +28,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The way from an aggregate back to the document, and on to the evidence.
+    """The path from an aggregate back to the document, and on to the evidence.
 
-    `fit` is None where the prior answered. `shares` holds the heaviest forecasts first, at most
-    200, and none where the aggregate is hidden; `left_out` counts the others.
+    `fit` is None if the aggregate uses the prior. `shares` lists at most 200 forecasts, largest
+    weight first, and none while the aggregate is hidden; `left_out` counts the rest.
     """
 
     view: View
@@ -51,7 +51,7 @@ async def trace(
     *,
     as_of: datetime | None = None,
 ) -> Chain:
-    """What led to the Bayesian aggregate of a question as known at a moment (None: now)."""
+    """The provenance of a question's Bayesian aggregate as known at a moment (None: now)."""
     view, reading = await aggregator.as_known_at(session, actor, question_id, at=as_of)
     fit = await session.get(Fit, reading.fit_id) if reading.fit_id else None
     belief = (
@@ -73,26 +73,26 @@ async def trace(
 
 
 async def _shares(session: AsyncSession, view: View, at: datetime, belief: Belief) -> list[Share]:
-    """Each forecast that stood with its share, the heaviest first."""
+    """Each active forecast with its share, largest first."""
     found = await forecasts.stands(session, [view.id], known_at=at)
     standing = forecasts.standing_at(found[view.id], view, at)
     influence = live.influence(
         belief.posterior,
-        [str(one.account_id) for one in standing],
-        [one.probability for one in standing],
-        [one.start for one in standing],
+        [str(stand.account_id) for stand in standing],
+        [stand.probability for stand in standing],
+        [stand.start for stand in standing],
         domain=view.revision.domain,
     )
     shares = {
-        (one.account_id, one.start): float(share)
-        for one, share in zip(standing, influence, strict=True)
+        (stand.account_id, stand.start): float(share)
+        for stand, share in zip(standing, influence, strict=True)
     }
     rows = await session.execute(
         select(Forecast, Account.name, Account.bot)
         .join(Account, Account.id == Forecast.account_id)
         .where(
             Forecast.question_id == view.id,
-            Forecast.account_id.in_([one.account_id for one in standing]),
+            Forecast.account_id.in_([stand.account_id for stand in standing]),
         )
         .order_by(Forecast.id)
     )

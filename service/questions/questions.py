@@ -1,4 +1,4 @@
-"""Questions: loading sets, revisions, and the state that times and resolutions give them."""
+"""Questions: loading sets, revisions, and the state derived from times and resolutions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ Row = TypeVar("Row", QuestionRevision, Resolution, SetPolicy)
 
 
 class State(StrEnum):
-    """Where a question is in its life; computed, never stored."""
+    """The stage of a question's life; computed, never stored."""
 
     draft = "draft"
     upcoming = "upcoming"
@@ -65,7 +65,7 @@ class State(StrEnum):
 class View:
     """A question as known at one moment: its revision and resolution by then.
 
-    `policy` is the set's present one, whatever the moment: who sees a past is for the present.
+    `policy` is always the set's present one: today's visibility also governs past states.
     """
 
     question: Question
@@ -82,21 +82,21 @@ class View:
 
     @property
     def resolved(self) -> Resolution | None:
-        """The resolution that holds, if it was not taken back."""
-        held = self.resolution
-        return None if held is None or held.outcome == Outcome.unresolved else held
+        """The resolution in force, None if there is none or it was reversed."""
+        latest = self.resolution
+        return None if latest is None or latest.outcome == Outcome.unresolved else latest
 
     @property
     def outcome(self) -> int | None:
-        """1 for yes, 0 for no, None for anything that is not scored."""
-        held = self.resolved
-        return None if held is None else {"yes": 1, "no": 0}.get(held.outcome)
+        """1 for yes, 0 for no, None for outcomes that are not scored."""
+        resolution = self.resolved
+        return None if resolution is None else {"yes": 1, "no": 0}.get(resolution.outcome)
 
     @property
     def ends_at(self) -> datetime | None:
-        """The effective close: forecasts from then on do not count. None: no close is known."""
-        held = self.resolved
-        ends = [self.revision.closes_at, held.occurred_at if held else None]
+        """The effective close: later forecasts do not count. None: no close is known."""
+        resolution = self.resolved
+        ends = [self.revision.closes_at, resolution.occurred_at if resolution else None]
         return min((end for end in ends if end is not None), default=None)
 
     def state(self, at: datetime) -> State:
@@ -114,7 +114,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading a set changed."""
+    """The changes made by loading a set."""
 
     slug: str
     created: int
@@ -123,20 +123,20 @@ class Loaded:
 
 
 async def load(session: AsyncSession, written: WrittenSet, *, by: Actor | None = None) -> Loaded:
-    """Bring a set into the database: new questions are created, changed ones get a revision.
+    """Load a set into the database: create new questions and revise changed ones.
 
-    Loading again changes nothing: a question is revised only if the file says something else of it
-    than when it was last loaded, so a curator's edits stay until then. Questions that the file no
-    longer has are kept, and so is every forecast. `by` is who does it; None is the command.
+    Loading the same file again changes nothing: a question is revised only if its text in the file
+    has changed since the last load, so a curator's edits stay until then. Questions missing from
+    the file are kept, and so is every forecast. `by` is None when the command line loads the set.
     """
     at = now()
     stored = await _load_head(session, written, at)
     implications = await _load_implications(session, stored.id, written)
-    held = await _held_revisions(session, stored.id)
+    latest = await _latest_revisions(session, stored.id)
     created = revised = 0
     for question in written.questions:
         content_hash = question_hash(question)
-        found = held.get(question.slug)
+        found = latest.get(question.slug)
         if found is None:
             row = Question(set_id=stored.id, slug=question.slug, created_at=at)
             session.add(row)
@@ -144,11 +144,11 @@ async def load(session: AsyncSession, written: WrittenSet, *, by: Actor | None =
             number, reason = 1, ""
             created += 1
         else:
-            row, held_revision = found
-            if content_hash in {row.file_hash, held_revision.content_hash}:
+            row, latest_revision = found
+            if content_hash in {row.file_hash, latest_revision.content_hash}:
                 row.file_hash = content_hash
                 continue
-            number, reason = held_revision.number + 1, FILE_CHANGED
+            number, reason = latest_revision.number + 1, FILE_CHANGED
             revised += 1
         row.file_hash = content_hash
         made = revision(question, row.id, number, content_hash, implications, at)
@@ -182,22 +182,23 @@ async def _load_head(session: AsyncSession, written: WrittenSet, at: datetime) -
 async def _load_policy(
     session: AsyncSession, set_id: int, written: WrittenSet, at: datetime
 ) -> None:
-    """Bring the set's policy up to its file, if that says something else than when last loaded."""
+    """Update the set's policy if the one in its file has changed since the last load."""
     rows = await session.scalars(
         select(SetPolicy).where(SetPolicy.set_id == set_id).order_by(SetPolicy.number)
     )
-    held = rows.all()
-    said = [(row.visibility, row.reveal_at) for row in held if row.account_id is None]
-    if (written.visibility, written.reveal_at) == (said[-1] if said else (Visibility.always, None)):
+    policies = rows.all()
+    loaded = [(row.visibility, row.reveal_at) for row in policies if row.account_id is None]
+    last_loaded = loaded[-1] if loaded else (Visibility.always, None)
+    if (written.visibility, written.reveal_at) == last_loaded:
         return
     session.add(
         SetPolicy(
             set_id=set_id,
-            number=held[-1].number + 1 if held else 1,
+            number=policies[-1].number + 1 if policies else 1,
             visibility=written.visibility,
             reveal_at=written.reveal_at,
             account_id=None,
-            reason=FILE_CHANGED if said else "",
+            reason=FILE_CHANGED if loaded else "",
             created_at=at,
         )
     )
@@ -208,13 +209,13 @@ async def _load_implications(
     session: AsyncSession, set_id: int, written: WrittenSet
 ) -> dict[str, int]:
     rows = await session.scalars(select(Implication).where(Implication.set_id == set_id))
-    held = {row.slug: row for row in rows}
+    by_slug = {row.slug: row for row in rows}
     for position, implication in enumerate(written.implications, start=1):
-        row = held.get(implication.slug)
+        row = by_slug.get(implication.slug)
         if row is None:
             row = Implication(set_id=set_id, slug=implication.slug)
             session.add(row)
-            held[implication.slug] = row
+            by_slug[implication.slug] = row
         row.position = position
         row.section = implication.section
         row.paraphrase = implication.paraphrase
@@ -224,10 +225,10 @@ async def _load_implications(
         row.premise_note = implication.premise_note
         row.uncovered = implication.uncovered
     await session.flush()
-    return {slug: row.id for slug, row in held.items()}
+    return {slug: row.id for slug, row in by_slug.items()}
 
 
-async def _held_revisions(
+async def _latest_revisions(
     session: AsyncSession, set_id: int
 ) -> dict[str, tuple[Question, QuestionRevision]]:
     rows = await session.execute(
@@ -236,7 +237,7 @@ async def _held_revisions(
         .where(Question.set_id == set_id)
         .order_by(QuestionRevision.number)
     )
-    return {question.slug: (question, held) for question, held in rows}
+    return {question.slug: (question, revised) for question, revised in rows}
 
 
 def revision(
@@ -247,7 +248,7 @@ def revision(
     implications: dict[str, int],
     at: datetime,
 ) -> QuestionRevision:
-    """A revision that says what the question says, not yet added."""
+    """A revision with the question's content, not yet added to a session."""
     return QuestionRevision(
         question_id=question_id,
         number=number,
@@ -285,9 +286,9 @@ async def add_revision(session: AsyncSession, revision: QuestionRevision) -> Non
 
 
 async def lock(session: AsyncSession, question_ids: Sequence[int]) -> None:
-    """Hold the questions until the transaction ends, so that what is computed of them stays true.
+    """Lock the questions until the transaction ends, so that results computed from them stay valid.
 
-    On SQLite a write transaction holds the whole database already.
+    On SQLite a write transaction already locks the whole database.
     """
     if session.get_bind().dialect.name == "sqlite":
         return
@@ -296,7 +297,7 @@ async def lock(session: AsyncSession, question_ids: Sequence[int]) -> None:
 
 @cache
 def _lock_query() -> Select[int]:
-    # Not FOR UPDATE: rows that refer to the questions may be added meanwhile.
+    # Not FOR UPDATE, so that other transactions can insert rows that refer to the questions.
     return (
         select(Question.id)
         .where(Question.id.in_(bindparam("ids", expanding=True)))
@@ -306,9 +307,9 @@ def _lock_query() -> Select[int]:
 
 
 def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
-    """The questions as known at a moment, for `views`.
+    """The query for the questions as known at a moment, to be run by `views`.
 
-    Conditions can be put on Question, QuestionRevision, QuestionSet, Resolution and SetPolicy.
+    Callers may add conditions on Question, QuestionRevision, QuestionSet, Resolution and SetPolicy.
     """
     if known_at is None:
         return _views_query(known=False)
@@ -317,7 +318,7 @@ def views_query(known_at: datetime | None) -> Select[*tuple[Any, ...]]:
 
 @cache
 def _views_query(*, known: bool) -> Select[*tuple[Any, ...]]:
-    """Built once: putting the statement together costs more than running it."""
+    """Cached, because building the statement costs more than running it."""
     known_at = bindparam("known_at", type_=Utc) if known else None
     revision_number = _latest_number(QuestionRevision, known_at)
     resolution_number = _latest_number(Resolution, known_at)
@@ -347,7 +348,7 @@ def one_query(*, known: bool = False) -> Select[*tuple[Any, ...]]:
 
 
 def policy_holds(set_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Join a set's policy that holds now to a query that has the set's id in a column."""
+    """The condition that joins a set's current policy to a query with a column of set ids."""
     other = aliased(SetPolicy)
     latest = select(func.max(other.number)).where(other.set_id == SetPolicy.set_id)
     return and_(
@@ -380,10 +381,10 @@ async def rows(
     query: Select[*tuple[Any, ...]],
     parameters: Mapping[str, Any] | None = None,
 ) -> list[tuple[View, Any]]:
-    """Run a query made by `views_query`, to which columns may have been added.
+    """Run a query made by `views_query`, possibly with added columns.
 
-    The rows that make up a view never change, so a view that was read before is not read again; it
-    is known by their ids. What this transaction itself appended is kept only if it commits.
+    The rows of a view never change, so views are cached under the ids of their rows. Views read in
+    this transaction are cached only if it commits.
     """
     answer = (await session.execute(query, parameters)).all()
     keys = [_Key(*row[: len(_Key._fields)]) for row in answer]
@@ -447,7 +448,7 @@ async def get(
 ) -> View:
     """One question as known at a moment (None: now); NotFound names the id.
 
-    A draft is there for curators only; without an actor (the service's own work) nothing is hidden.
+    Only curators see drafts. Without an actor, for the service's own work, nothing is hidden.
     """
     parameters: dict[str, Any] = {"question": question_id}
     if known_at is not None:
@@ -457,19 +458,19 @@ async def get(
 
 
 async def many(session: AsyncSession, question_ids: Iterable[int]) -> dict[int, View]:
-    """The questions of these ids as known now, by id; those that there are not are not in it."""
+    """The questions with these ids as known now, keyed by id; unknown ids are omitted."""
     found = await views(session, _many_query(), {"ids": sorted(set(question_ids))})
     return {view.id: view for view in found}
 
 
 @cache
 def _many_query() -> Select[*tuple[Any, ...]]:
-    asked = Question.id.in_(bindparam("ids", expanding=True))
-    return _views_query(known=False).where(asked).order_by(Question.id)
+    requested = Question.id.in_(bindparam("ids", expanding=True))
+    return _views_query(known=False).where(requested).order_by(Question.id)
 
 
 def seen(view: View | None, question_id: int, actor: Actor | None) -> View:
-    """The view as someone may see it; NotFound names the id, also of a draft not for them."""
+    """The view if the actor may see it; NotFound names the id, also for drafts hidden from them."""
     hidden = actor is not None and not actor.may(Role.curator)
     if view is None or (hidden and view.revision.draft):
         raise NotFound(f"there is no question {question_id}")
@@ -477,7 +478,7 @@ def seen(view: View | None, question_id: int, actor: Actor | None) -> View:
 
 
 def in_state(state: State, at: datetime) -> ColumnElement[bool]:
-    """`View.state` as a condition on `views_query`; the two are tested against each other."""
+    """`View.state` as a condition on `views_query`; tests compare the two."""
     pending = or_(Resolution.id.is_(None), Resolution.outcome == Outcome.unresolved)
     published = and_(pending, QuestionRevision.draft.is_(False))
     opened = QuestionRevision.opens_at <= at
@@ -501,7 +502,7 @@ async def find_set(session: AsyncSession, slug: str) -> QuestionSet:
 
 
 async def sets_of(session: AsyncSession, found: Sequence[View]) -> dict[int, QuestionSet]:
-    """The sets that questions are in, by their ids."""
+    """The sets of the given questions, keyed by id."""
     ids = {view.question.set_id for view in found}
     rows = await session.scalars(select(QuestionSet).where(QuestionSet.id.in_(ids)))
     return {row.id: row for row in rows}
@@ -512,7 +513,7 @@ async def sets(
 ) -> list[tuple[QuestionSet, int]]:
     """The next sets after an id, each with its number of questions.
 
-    Those that are not archived, those that are, or with None both.
+    `archived` selects archived sets (True), other sets (False) or both (None).
     """
     query = select(QuestionSet, _questions_of_set()).where(QuestionSet.id > after)
     if archived is not None:
@@ -522,19 +523,19 @@ async def sets(
 
 
 def listed(*, archived: bool = False) -> ColumnElement[bool]:
-    """A condition on QuestionSet, as in `views_query`: the sets in lists, or those archived."""
+    """The condition on QuestionSet, for `views_query`, that selects listed or archived sets."""
     archived_at = QuestionSet.archived_at
     return archived_at.is_not(None) if archived else archived_at.is_(None)
 
 
 async def count(session: AsyncSession, set_id: int) -> int:
-    """How many questions a set has."""
+    """The number of questions in a set."""
     query = select(_questions_of_set()).where(QuestionSet.id == set_id)
     return int(await session.scalar(query) or 0)
 
 
 async def policy(session: AsyncSession, set_id: int) -> SetPolicy | None:
-    """The policy of a set that holds now; None: everything is shown always."""
+    """The current policy of a set; None: everything is always visible."""
     found: SetPolicy | None = await session.scalar(
         select(SetPolicy)
         .where(SetPolicy.set_id == set_id)
@@ -557,7 +558,7 @@ def _questions_of_set() -> ScalarSelect[int]:
 async def revisions(
     session: AsyncSession, question_id: int, *, after: int, limit: int
 ) -> list[QuestionRevision]:
-    """The next revisions of a question after a number, the first first."""
+    """The next revisions of a question after a number, oldest first."""
     rows = await session.scalars(
         select(QuestionRevision)
         .where(QuestionRevision.question_id == question_id, QuestionRevision.number > after)

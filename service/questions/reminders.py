@@ -1,4 +1,4 @@
-"""What deserves one's attention: questions that one has not forecast, and how far others moved."""
+"""Reminders: questions that await an account's forecast, and recent changes of aggregates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SOON: Final = timedelta(hours=48)
 
 
 class ReminderReason(StrEnum):
-    """Why nothing of someone's stands on a question."""
+    """Why an account has no active forecast on a question."""
 
     never = "never"
     expired = "expired"
@@ -27,7 +27,7 @@ class ReminderReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """A question that closes soon, and why it waits for someone."""
+    """A question that closes soon, and why it awaits a forecast."""
 
     view: View
     why: ReminderReason
@@ -36,7 +36,7 @@ class Reminder:
 async def unanswered(
     session: AsyncSession, account_id: int, at: datetime, *, limit: int
 ) -> list[View]:
-    """Open questions that someone has never forecast, those that close first first."""
+    """Open questions that an account has never forecast, soonest close first."""
     mine = select(Forecast.question_id).where(Forecast.account_id == account_id)
     query = (
         questions.views_query(None)
@@ -56,9 +56,9 @@ async def closing(
     after: int = 0,
     limit: int,
 ) -> list[Reminder]:
-    """Open questions that close within a time and on which nothing of someone's stands.
+    """Open questions that close within a time and on which an account has no active forecast.
 
-    Those that close first come first, from behind the question `after` on, wherever it is now.
+    They are sorted by close, soonest first, and start after the current place of question `after`.
     """
     closes_at = QuestionRevision.closes_at
     position = _last(Forecast, account_id)
@@ -93,7 +93,7 @@ async def closing(
 
 
 def _last(table: type[Forecast | Withdrawal], account_id: int) -> ColumnElement[int]:
-    """The place of someone's last row in the chain of a question."""
+    """The position of an account's last row in a question's chain."""
     return (
         select(func.max(table.position))
         .where(table.question_id == Question.id, table.account_id == account_id)
@@ -105,7 +105,7 @@ def _last(table: type[Forecast | Withdrawal], account_id: int) -> ColumnElement[
 async def week_ago(
     session: AsyncSession, question_ids: Sequence[int], at: datetime
 ) -> dict[int, float]:
-    """What was published of each question 7 days before; those without it are left out."""
+    """The aggregate published by 7 days ago, by question id; questions without one are omitted."""
     latest = (
         select(func.max(Aggregate.id))
         .where(

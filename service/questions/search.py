@@ -1,4 +1,4 @@
-"""The catalogue: questions filtered, searched and put in an order, a page at a time."""
+"""Search: filtered and sorted questions, one page at a time."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -26,11 +26,11 @@ NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Order(StrEnum):
-    """What a list of questions goes by; equal ones go by their ids.
+    """The sort order of a list of questions; ties are sorted by id.
 
-    `closes_at` and `opens_at` are the soonest first, with a minus the latest first; a question
-    without a close closes last. `moved` is by how far the aggregate moved in a week, in
-    probability, the farthest first.
+    `closes_at` and `opens_at` sort the soonest first, with a minus the latest first; a question
+    without a close counts as closing last. `moved` sorts by the change of the aggregate's
+    probability within a week, largest first.
     """
 
     id = "id"
@@ -57,18 +57,18 @@ async def page(
     after: int = 0,
     limit: int,
 ) -> list[View]:
-    """The questions that follow one in an order; drafts are for curators.
+    """One page of questions; only curators see drafts.
 
     Args:
-        set_slug: only this set's, archived or not; NotFound if there is none.
-        state: only in this state.
-        tag: only with this tag.
-        text: only those in which every word of it occurs, in the title, background or criteria;
-            case, accents and the forms of quotation marks and dashes make no difference.
-        archived: without a set, only those of archived sets; else only those of the others.
-        order: what they go by.
-        after: the id of the last question of the page before; 0 for the first page.
-        limit: how many at most.
+        set_slug: only questions of this set, archived or not; NotFound for an unknown set.
+        state: only questions in this state.
+        tag: only questions with this tag.
+        text: only questions with every one of these words in the title, background or criteria;
+            case, accents and variants of quotation marks and dashes are ignored.
+        archived: without `set_slug`, select questions of archived sets (True) or other sets.
+        order: the sort order.
+        after: the id of the last question on the previous page; 0 for the first page.
+        limit: the maximum number of questions.
     """
     at = now()
     query = questions.views_query(None)
@@ -85,7 +85,7 @@ async def page(
     if state is not None:
         query = query.where(questions.in_state(state, at))
     for word in search_form(text or "").split():
-        query = query.where(_says(word))
+        query = query.where(_contains(word))
     query = await _following(session, query, actor, order, after, at)
     return await questions.views(session, query.limit(limit))
 
@@ -98,7 +98,7 @@ async def _following(
     after: int,
     at: datetime,
 ) -> Select[*tuple[Any, ...]]:
-    """Put a query in order, from behind a question on: wherever that one stands now."""
+    """Sort a query and start it after the current place of question `after`."""
     if order is Order.id:
         return query.where(Question.id > after).order_by(Question.id)
     if after:
@@ -113,7 +113,7 @@ async def _following(
 def in_order(
     query: Select[*tuple[Any, ...]], actor: Actor, order: Order, at: datetime
 ) -> Select[*tuple[Any, ...]]:
-    """Put a query made by `questions.views_query` in order."""
+    """Sort a query made by `questions.views_query`."""
     value = _value(actor, order, at)
     return query.order_by(value.desc() if order in DESCENDING else value, Question.id)
 
@@ -124,7 +124,7 @@ def _value(actor: Actor, order: Order, at: datetime) -> ColumnElement[Any]:
     if order in {Order.closes_at, Order.latest_closes_at}:
         return func.coalesce(QuestionRevision.closes_at, literal(NEVER, Utc), type_=Utc)
     moved = func.coalesce(func.abs(_published(at) - _published(at - MOVED_WITHIN)), 0.0)
-    # The place in a list must not give away a hidden aggregate either.
+    # The position in a list must not reveal a hidden aggregate.
     return case((visibility.shown(actor, at), moved), else_=0.0)
 
 
@@ -139,5 +139,5 @@ def _published(at: datetime) -> ColumnElement[float]:
     )
 
 
-def _says(word: str) -> ColumnElement[bool]:
+def _contains(word: str) -> ColumnElement[bool]:
     return QuestionRevision.search_text.contains(word, autoescape=True)

@@ -1,9 +1,9 @@
-"""Submitting forecasts: those that come at the same time are stored in one transaction.
+"""Submission of forecasts: simultaneous submissions share one transaction.
 
-A submission costs less than the transaction around it: the locks, the looking up, the waiting for
-the disk. So what comes while a transaction is under way waits, and is stored by the next one
-together; each is checked, stored and answered by itself. Forecasts on one question that are stored
-at one moment lead to one aggregate, which has them all, and each is answered with it.
+A submission costs less than the transaction around it, with its locks, queries and disk writes.
+Submissions that arrive during a transaction are therefore queued and stored together by the next
+one; each is validated, stored and answered separately. Forecasts on one question that are stored at
+the same time lead to one aggregate, which includes all of them and is returned to each submitter.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from service.web import idempotency
 from service.web.idempotency import Key
 
 MOST_FORECASTS: Final = 64
-"""How many forecasts one transaction takes of several submissions; one alone may have more."""
+"""The limit of forecasts in a transaction of several submissions; a single one may exceed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A forecast that was stored, its receipt, and the aggregate that its forecaster sees."""
+    """A stored forecast, its receipt, and the aggregate as its forecaster sees it."""
 
     forecast: Forecast
     receipt: Receipt
@@ -60,7 +60,7 @@ _Outcome = tuple[bytes, bool] | Problem
 
 
 class Submissions:
-    """The process's submissions, one transaction after the other."""
+    """The queue of submissions in this process; its transactions run one at a time."""
 
     def __init__(self, database: Database, aggregator: Aggregator) -> None:
         self._database = database
@@ -78,27 +78,29 @@ class Submissions:
         request: bytes = b"",
         unrepeated_within: timedelta | None = None,
     ) -> tuple[bytes, bool]:
-        """Append forecasts, all or none, each with the aggregate that it leads to.
+        """Append forecasts, all or none, each with the resulting aggregate.
 
         Args:
-            actor: who forecasts.
-            drafts: at least one, in the order in which they are said.
-            answer: makes the answer, as JSON, which is kept under the key in the same transaction.
+            actor: the forecaster.
+            drafts: at least one forecast, in the order in which to store them.
+            answer: encodes the response as JSON; it is stored under the key in the same
+                transaction.
             key: the Idempotency-Key header; see `idempotency.once`.
-            request: what was asked (method, path and body).
-            unrepeated_within: leave out what repeats a forecast of so long ago; see
+            request: the request's method, path and body.
+            unrepeated_within: omit drafts that repeat a forecast made at most this long ago; see
                 `forecasts.unrepeated`.
 
         Returns:
-            The answer, and whether it is the one that the same key got before.
+            The response, and whether it was replayed for a repeated key.
         """
         actor.require(Role.forecaster, "forecast")
-        asked = Key.of(actor, key)
-        one = _Submission(actor, drafts, asked, request, answer, unrepeated_within)
-        self._waiting.append(one)
+        submission = _Submission(
+            actor, drafts, Key.of(actor, key), request, answer, unrepeated_within
+        )
+        self._waiting.append(submission)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._store_all())
-        return await one.answered
+        return await submission.answered
 
     async def _store_all(self) -> None:
         while self._waiting:
@@ -112,40 +114,50 @@ class Submissions:
         try:
             async with self._database.write() as session:
                 outcomes = await self._outcomes(session, batch)
-        except Exception as error:  # noqa: BLE001  # whatever it is, those who wait are told
-            if outcomes or len(batch) == 1:  # the commit failed, or there is nobody else to spare
-                for one in batch:
-                    _tell(one, error)
+        except Exception as error:  # noqa: BLE001  # every error is passed on to the submitters
+            if outcomes or len(batch) == 1:  # the commit failed, or no other submission is affected
+                for submission in batch:
+                    _finish(submission, error)
                 return
-            for one in batch:
-                await self._store([one])
+            for submission in batch:
+                await self._store([submission])
             return
-        for one, outcome in zip(batch, outcomes, strict=True):
-            _tell(one, outcome)
+        for submission, outcome in zip(batch, outcomes, strict=True):
+            _finish(submission, outcome)
 
     async def _outcomes(
         self, session: AsyncSession, batch: Sequence[_Submission]
     ) -> list[_Outcome]:
         outcomes = await _repeated(session, batch)
-        asked = {draft.question_id for one in batch if one not in outcomes for draft in one.drafts}
-        await questions.lock(session, list(asked))
+        question_ids = {
+            draft.question_id
+            for submission in batch
+            if submission not in outcomes
+            for draft in submission.drafts
+        }
+        await questions.lock(session, list(question_ids))
         at = now()
-        views = await questions.many(session, asked)
+        views = await questions.many(session, question_ids)
         latest = await self._aggregator.active_forecasts.of(session, sorted(views))
         fresh: dict[_Submission, list[Draft]] = {}
-        for one in batch:
-            if one not in outcomes:
+        for submission in batch:
+            if submission not in outcomes:
                 try:
-                    fresh[one] = _checked(one, views, latest, at)
+                    fresh[submission] = _checked(submission, views, latest, at)
                 except Problem as problem:
-                    outcomes[one] = problem
+                    outcomes[submission] = problem
         stored = await self._append(session, fresh, views, latest, at)
-        answers = {one: one.answer(its) for one, its in stored.items()}
+        answers = {submission: submission.answer(rows) for submission, rows in stored.items()}
         await idempotency.remember(
-            session, {one.key: (one.request, said) for one, said in answers.items() if one.key}
+            session,
+            {
+                submission.key: (submission.request, answer)
+                for submission, answer in answers.items()
+                if submission.key
+            },
         )
-        outcomes |= {one: (said, False) for one, said in answers.items()}
-        return [outcomes[one] for one in batch]
+        outcomes |= {submission: (answer, False) for submission, answer in answers.items()}
+        return [outcomes[submission] for submission in batch]
 
     async def _append(
         self,
@@ -155,21 +167,23 @@ class Submissions:
         latest: dict[int, ActiveForecasts],
         at: datetime,
     ) -> dict[_Submission, list[Stored]]:
-        said = [(one, draft) for one, drafts in fresh.items() for draft in drafts]
-        stored: dict[_Submission, list[Stored]] = {one: [] for one in fresh}
-        if not said:
+        submitted = [
+            (submission, draft) for submission, drafts in fresh.items() for draft in drafts
+        ]
+        stored: dict[_Submission, list[Stored]] = {submission: [] for submission in fresh}
+        if not submitted:
             return stored
         belief = await self._aggregator.belief(session)
-        heads = {question_id: one.head for question_id, one in latest.items()}
+        heads = {question_id: active.head for question_id, active in latest.items()}
         made = await forecasts.append(
-            session, [(one.actor, draft) for one, draft in said], heads, at
+            session, [(submission.actor, draft) for submission, draft in submitted], heads, at
         )
         moments: dict[tuple[int, datetime], list[Forecast]] = {}
         for forecast, _ in made:
             moments.setdefault((forecast.question_id, forecast.created_at), []).append(forecast)
         readings, rows = {}, []
-        for (question_id, moment), those in moments.items():
-            latest[question_id] = latest[question_id].then(those)
+        for (question_id, moment), simultaneous in moments.items():
+            latest[question_id] = latest[question_id].then(simultaneous)
             readings[question_id, moment], row = self._aggregator.published(
                 views[question_id],
                 latest[question_id].listed(),
@@ -178,11 +192,11 @@ class Submissions:
                 belief=belief,
             )
             rows.append(row)
-        for (one, _), (forecast, receipt) in zip(said, made, strict=True):
+        for (submission, _), (forecast, receipt) in zip(submitted, made, strict=True):
             view, moment = views[forecast.question_id], forecast.created_at
             reading = readings[view.id, moment]
-            hidden = visibility.hidden_from_forecaster(one.actor, view, moment)
-            stored[one].append(Stored(forecast, receipt, reading.seen(hidden)))
+            hidden = visibility.hidden_from_forecaster(submission.actor, view, moment)
+            stored[submission].append(Stored(forecast, receipt, reading.seen(hidden)))
         await aggregates.append(session, rows)
         self._aggregator.active_forecasts.keep_once_committed(session, latest)
         return stored
@@ -191,50 +205,54 @@ class Submissions:
 async def _repeated(
     session: AsyncSession, batch: Iterable[_Submission]
 ) -> dict[_Submission, _Outcome]:
-    """The answers of those that were answered before."""
-    kept = await idempotency.answered(session, [one.key for one in batch if one.key])
+    """The stored responses of submissions whose key was used before."""
+    kept = await idempotency.answered(
+        session, [submission.key for submission in batch if submission.key]
+    )
     outcomes: dict[_Submission, _Outcome] = {}
-    for one in batch:
-        if one.key in kept:
+    for submission in batch:
+        if submission.key in kept:
             try:
-                outcomes[one] = kept[one.key].to(one.request), True
+                outcomes[submission] = kept[submission.key].to(submission.request), True
             except Problem as problem:
-                outcomes[one] = problem
+                outcomes[submission] = problem
     return outcomes
 
 
 def _checked(
-    one: _Submission, views: Mapping[int, View], latest: Mapping[int, ActiveForecasts], at: datetime
+    submission: _Submission,
+    views: Mapping[int, View],
+    latest: Mapping[int, ActiveForecasts],
+    at: datetime,
 ) -> list[Draft]:
-    """What of a submission is new; refuse all of it for the first that cannot be stored."""
-    drafts = list(one.drafts)
-    if one.unrepeated_within is not None:
-        stands = {question_id: known.stands for question_id, known in latest.items()}
+    """The new drafts of a submission; raises if any of them cannot be stored."""
+    drafts, actor = list(submission.drafts), submission.actor
+    if submission.unrepeated_within is not None:
         mine = {
-            question_id: those[one.actor.id]
-            for question_id, those in stands.items()
-            if one.actor.id in those
+            question_id: active.stands[actor.id]
+            for question_id, active in latest.items()
+            if actor.id in active.stands
         }
-        drafts = forecasts.unrepeated(drafts, mine, at, within=one.unrepeated_within)
+        drafts = forecasts.unrepeated(drafts, mine, at, within=submission.unrepeated_within)
     drafts = [forecasts.checked(draft, at) for draft in drafts]
     for draft in drafts:
-        view = questions.seen(views.get(draft.question_id), draft.question_id, one.actor)
+        view = questions.seen(views.get(draft.question_id), draft.question_id, actor)
         forecasts.require_open(view, at)
     return drafts
 
 
 def _fits(batch: Sequence[_Submission], another: _Submission) -> bool:
-    """Whether another one can go into the same transaction: none that may repeat one of it."""
-    many = sum(len(one.drafts) for one in (*batch, another))
+    """Whether another submission may join the transaction; one that may be a repeat may not."""
+    size = sum(len(submission.drafts) for submission in (*batch, another))
     repeatable = another.key is not None or another.unrepeated_within is not None
-    again = repeatable and another.actor.id in {one.actor.id for one in batch}
-    return many <= MOST_FORECASTS and not again
+    repeat = repeatable and another.actor.id in {submission.actor.id for submission in batch}
+    return size <= MOST_FORECASTS and not repeat
 
 
-def _tell(one: _Submission, outcome: tuple[bytes, bool] | Exception) -> None:
-    if one.answered.done():  # whoever asked has gone
+def _finish(submission: _Submission, outcome: tuple[bytes, bool] | Exception) -> None:
+    if submission.answered.done():  # the client has disconnected
         return
     if isinstance(outcome, Exception):
-        one.answered.set_exception(outcome)
+        submission.answered.set_exception(outcome)
     else:
-        one.answered.set_result(outcome)
+        submission.answered.set_result(outcome)

@@ -1,8 +1,8 @@
-"""Who sees what others believe of a question, and from when on: the one rule of it.
+"""Visibility: the single rule for who sees others' forecasts and the aggregate, and when.
 
-A question's own `reveal_at` goes before its set's policy. Curators see everything, and so does
-everyone once a question has resolved; the policy in force now decides about the past as well.
-A person and their bots are one reader: what one of them has forecast, all of them have.
+A question's own `reveal_at` takes precedence over its set's policy. Curators see everything, and so
+does everyone once a question has resolved; the present policy also governs past states. A person
+and their bots count as one reader: a forecast by one of them counts for all of them.
 """
 
 from collections.abc import Iterable
@@ -27,15 +27,15 @@ from service.permissions import Actor
 from service.questions import questions
 from service.questions.questions import State, View
 
-OTHERS: Final = "what others believe of this question is shown"
+OTHERS: Final = "others' forecasts on this question are shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Others' forecasts on a question, and its aggregate, are not shown.
+    """Others' forecasts on a question and its aggregate are not shown.
 
-    `why` is a sentence for the reader; `until` the moment from which on they are shown at the
-    latest, None if none is known.
+    `why` is a sentence for the reader; `until` is the latest moment from which they are shown, None
+    if unknown.
     """
 
     why: str
@@ -45,14 +45,14 @@ class Hidden:
 async def hidden(
     session: AsyncSession, actor: Actor, views: Iterable[View], at: datetime
 ) -> dict[int, Hidden]:
-    """The questions of which someone sees only their own forecasts now; the others are left out.
+    """The questions on which the actor now sees only their own forecasts; others are omitted.
 
-    It takes one statement more if a question is shown after one's own forecast, else none.
+    This runs a statement only if the visibility of some question depends on the actor's forecast.
 
     Args:
         session: any transaction.
-        actor: who looks.
-        views: the questions as they are now, not as known earlier.
+        actor: the reader.
+        views: the questions as known now, not as known earlier.
         at: now.
     """
     if actor.may(Role.curator):
@@ -78,7 +78,7 @@ async def hidden(
 
 
 def hidden_from_forecaster(actor: Actor, view: View, at: datetime) -> Hidden | None:
-    """What is hidden of a question now from someone who has forecast it."""
+    """What is now hidden from an actor who has forecast the question."""
     reveals = reveal_at(view)
     if view.resolved is not None or reveals is None or at >= reveals:
         return None
@@ -88,19 +88,19 @@ def hidden_from_forecaster(actor: Actor, view: View, at: datetime) -> Hidden | N
 
 
 def reveal_at(view: View) -> datetime | None:
-    """The moment from which on a question shows what others believe, if it or its set names one."""
+    """The moment from which others' forecasts are shown, if the question or its set defines one."""
     return view.revision.reveal_at or (view.policy.reveal_at if view.policy else None)
 
 
 def reader(actor: Actor) -> Select[int]:
-    """The ids of the accounts that are one reader with an actor: a person and all their bots."""
+    """The ids of the accounts that form one reader with the actor: a person and all their bots."""
     own = select(func.coalesce(Account.owner_id, Account.id)).where(Account.id == actor.id)
     person = own.scalar_subquery()
     return select(Account.id).where(or_(Account.id == person, Account.owner_id == person))
 
 
 def shown(actor: Actor, at: datetime) -> ColumnElement[bool]:
-    """The rule of `hidden` as a condition on `questions.views_query`: the actor sees all of it."""
+    """The condition on `questions.views_query`, as in `hidden`, that the actor sees everything."""
     if actor.may(Role.curator):
         return true()
     closed = and_(QuestionRevision.closes_at.is_not(None), QuestionRevision.closes_at <= at)
@@ -121,5 +121,5 @@ def shown(actor: Actor, at: datetime) -> ColumnElement[bool]:
 
 def _waits_for_forecast(view: View, at: datetime) -> bool:
     closes = view.revision.closes_at
-    asks = view.policy is not None and view.policy.visibility == Visibility.after_forecast
-    return asks and (closes is None or at < closes)
+    waits = view.policy is not None and view.policy.visibility == Visibility.after_forecast
+    return waits and (closes is None or at < closes)

@@ -1,4 +1,4 @@
-"""The aggregate of a question: now, in the past, by any method, and its history."""
+"""API of a question's aggregate: present, past, by any method, and its history."""
 
 from typing import Annotated
 
@@ -37,13 +37,13 @@ class Aggregates(Controller):
         as_of: AsOf = None,
         method: Annotated[str, QueryParameter(description=f"one of {', '.join(METHODS)}")] = BAYES,
     ) -> AggregateOut:
-        """The aggregate now or as known at a moment; later facts never change a past answer."""
+        """Return the aggregate now or as known at a moment; later facts never change the past."""
         view, found = await aggregator.as_known_at(
             reading, actor, question_id, method=method, at=utc(as_of)
         )
         return AggregateOut.of(view.id, found)
 
-    @get("/history", summary="List the aggregates as they were published")
+    @get("/history", summary="List the published aggregates")
     async def history(
         self,
         actor: CurrentActor,
@@ -53,7 +53,7 @@ class Aggregates(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> SeenPage[AggregatePoint]:
-        """Every published aggregate, the oldest first; none while they are hidden."""
+        """List every published aggregate, oldest first; none while they are hidden."""
         view = await questions.get(reading, question_id, actor=actor)
         rows, hidden = await aggregates.history(
             reading,

@@ -1,4 +1,4 @@
-"""Submitting, listing and withdrawing forecasts."""
+"""API of forecasts: submission, listing and withdrawal."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -56,7 +56,7 @@ class QuestionForecasts(Controller):
         data: JSONBody[SkipValidation[NewForecast]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[Submitted]:
-        """Store a forecast and answer with the aggregate that it led to, and a receipt."""
+        """Store a forecast and return it with the resulting aggregate and a receipt."""
         data = await decode_body(request, NewForecast)
         draft = Draft(question_id, data.probability, data.rationale, utc(data.expires_at))
         return await _submit(request, actor, [draft], idempotency_key, lambda made: made[0])
@@ -71,7 +71,7 @@ class QuestionForecasts(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> SeenPage[ForecastOut]:
-        """Forecasts, the newest first; only my own while the others' are hidden."""
+        """List forecasts, newest first; only my own while other forecasts are hidden."""
         view = await questions.get(reading, question_id, actor=actor)
         rows, hidden = await forecasts.listing(
             reading,
@@ -94,7 +94,7 @@ class QuestionForecasts(Controller):
         question_id: QuestionId,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[WithdrawnOut]:
-        """End my standing forecast; what I said before stays on record."""
+        """End my active forecast; all my forecasts stay on record."""
 
         async def work() -> WithdrawnOut:
             view, row, receipt = await forecasts.withdraw(writing, actor, question_id)
@@ -128,11 +128,11 @@ class BulkForecasts(Controller):
         ],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[SubmittedMany]:
-        """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
+        """Store 1 to 500 forecasts, or none of them if any is invalid."""
         data = await decode_body(request, Bulk)
         drafts = [
-            Draft(one.question_id, one.probability, one.rationale, utc(one.expires_at))
-            for one in data
+            Draft(body.question_id, body.probability, body.rationale, utc(body.expires_at))
+            for body in data
         ]
         return await _submit(request, actor, drafts, idempotency_key, SubmittedMany)
 
@@ -148,11 +148,11 @@ async def _submit(
         made = [Submitted.of(one, actor) for one in stored]
         return msgspec.json.encode(answer(made))
 
-    # From the state: dependencies that do not need each other are provided by a task each.
+    # Read from the app state: Litestar starts a task for each independent dependency.
     submissions: Submissions = request.app.state.submissions
     content, repeated = await submissions.submit(
         actor, drafts, encoded, key=key, request=await asked(request)
     )
-    # The bytes are what was stored under the key; they stand for the answer's type.
+    # The bytes are the response stored under the key, already encoded, hence the type Any.
     given: Any = content
     return Response(given, headers=told(repeated=repeated))

@@ -1,4 +1,4 @@
-"""Questions and what they are made of."""
+"""API of questions, their provenance and reminders."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -33,8 +33,8 @@ from service.web.schemas import Page
 class Questions(Controller):
     """Questions.
 
-    What is asked most takes the aggregator from the state: dependencies that do not need each other
-    are provided by a task each, which costs more than either.
+    The most frequent requests take the aggregator from the app state: Litestar starts a task for
+    each independent dependency, which costs more than the dependency itself.
     """
 
     path = "/questions"
@@ -57,22 +57,26 @@ class Questions(Controller):
                 name="q",
                 max_length=200,
                 pattern=WITHOUT_NUL,
-                description="only questions whose title, background or criteria have these words",
+                description=(
+                    "only questions with all of these words in the title, background or criteria"
+                ),
             ),
         ] = None,
         order: Annotated[
             Order,
             QueryParameter(
-                name="sort", description="what they go by; `moved`: within a week, farthest first"
+                name="sort",
+                description="sort order; `moved`: largest change of the aggregate in a week first",
             ),
         ] = Order.id,
         archived: Archived = False,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[QuestionOut]:
-        """Questions, each with its present aggregate; those of archived sets by `set` alone.
+        """List questions, each with its present aggregate.
 
-        A page starts behind the last question of the one before, wherever that stands by then.
+        Questions of archived sets are listed only with `set` or `archived`. A page starts after the
+        current place of the previous page's last question.
         """
         found = await search.page(
             reading,
@@ -100,7 +104,7 @@ class Questions(Controller):
     async def one(
         self, request: AppRequest, actor: CurrentActor, question_id: QuestionId
     ) -> QuestionDetail:
-        """A question with its texts, dates, sources and present aggregate."""
+        """Return a question with its texts, dates, sources and present aggregate."""
         aggregator: Aggregator = request.app.state.aggregator
         found = await aggregator.look(request.app.state.database, actor, question_id)
         return QuestionDetail.of(*found, now())
@@ -114,14 +118,14 @@ class Questions(Controller):
         question_id: QuestionId,
         as_of: AsOf = None,
     ) -> ProvenanceOut:
-        """From the aggregate to its fit, forecasts, question, implication, document, evidence."""
+        """Trace an aggregate to its fit, forecasts, question, implication and document."""
         chain = await provenance.trace(reading, aggregator, actor, question_id, as_of=utc(as_of))
         return ProvenanceOut.of(chain)
 
 
 @get(
     "/account/reminders",
-    summary="List what closes soon and waits for my forecast",
+    summary="List questions that close soon and await my forecast",
     tags=["Questions"],
 )
 async def list_reminders(
@@ -129,15 +133,16 @@ async def list_reminders(
     reading: ReadSession,
     aggregator: AggregatorDep,
     within_hours: Annotated[
-        float, QueryParameter(gt=0, le=8760, description="how soon, in hours; default 48")
+        float,
+        QueryParameter(gt=0, le=8760, description="maximum time to the close, in hours"),
     ] = 48,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[ReminderOut]:
-    """Open questions that close soon and on which no forecast of mine stands, the soonest first.
+    """List open questions that close soon and have no active forecast of mine, soonest first.
 
-    `why` is `never` if I have not forecast it, or what ended my last forecast: `expired` or
-    `withdrawn`.
+    `why` is `never` if I have not forecast the question, or `expired` or `withdrawn` for the end of
+    my last forecast.
     """
     at = now()
     found = await reminders.closing(
@@ -148,10 +153,12 @@ async def list_reminders(
         after=decode_id_cursor(cursor) or 0,
         limit=limit + 1,
     )
-    readings = await aggregator.current(reading, actor, [one.view for one in found[:limit]])
+    readings = await aggregator.current(
+        reading, actor, [reminder.view for reminder in found[:limit]]
+    )
     return paginate(
         found,
         limit,
-        lambda one: ReminderOut(QuestionOut.of(one.view, readings[one.view.id], at), one.why),
-        lambda one: one.view.id,
+        lambda item: ReminderOut(QuestionOut.of(item.view, readings[item.view.id], at), item.why),
+        lambda item: item.view.id,
     )

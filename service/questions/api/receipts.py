@@ -1,4 +1,4 @@
-"""Receipts of what one said, and the heads of the chains that they belong to."""
+"""API of receipts and of the heads of the hash chains."""
 
 from typing import Annotated
 
@@ -29,12 +29,12 @@ class Receipts(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[ReceiptOut]:
-        """Receipts of my forecasts, withdrawals and resolutions, the oldest first."""
+        """List the receipts of my forecasts, withdrawals and resolutions, oldest first."""
         await questions.get(reading, question_id, actor=actor)
         rows = await hash_chain.receipts(
             reading, actor.id, question_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return paginate(rows, limit, ReceiptOut.of, lambda one: one.fact["position"])
+        return paginate(rows, limit, ReceiptOut.of, lambda receipt: receipt.fact["position"])
 
     @get("/{number:int}", summary="Get a receipt with its path to the head")
     async def proof(
@@ -46,7 +46,7 @@ class Receipts(Controller):
             int, PathParameter(ge=1, le=LARGEST_ID, description="the fact's position in the chain")
         ],
     ) -> ReceiptOut:
-        """The receipt, which can be checked against any head published from now on."""
+        """Return the receipt, which can be verified against any head published from now on."""
         await questions.get(reading, question_id, actor=actor)
         return ReceiptOut.of(await hash_chain.proof(reading, actor.id, question_id, number))
 
@@ -61,6 +61,6 @@ class Heads(Controller):
     async def listing(
         self, reading: ReadSession, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Page[HeadOut]:
-        """The head of each question that has facts; who keeps them can tell if any is changed."""
+        """List the head of each question with facts; keep the heads to detect later changes."""
         rows = await hash_chain.heads(reading, after=decode_id_cursor(cursor) or 0, limit=limit + 1)
         return paginate(rows, limit, lambda row: HeadOut.of(*row), lambda row: row[0])

@@ -1,4 +1,4 @@
-"""Aggregates, as the API gives them."""
+"""API structs of aggregates."""
 
 from datetime import datetime
 from typing import Generic
@@ -12,10 +12,10 @@ from service.web.schemas import Item, Page
 
 
 class AggregateOut(msgspec.Struct):
-    """An aggregate and what made it. Classic pools have no interval; null without forecasts.
+    """An aggregate with its provenance. Classic pools have no interval; null without forecasts.
 
-    While it is hidden from the reader its figures are null; `hidden_why` says why, `hidden_until`
-    until when at the latest, if that is known.
+    While the aggregate is hidden from the reader, its figures are null; `hidden_why` gives the
+    reason and `hidden_until` the latest end, if known.
     """
 
     question_id: int
@@ -33,7 +33,7 @@ class AggregateOut(msgspec.Struct):
 
     @classmethod
     def of(cls, question_id: int, reading: AggregateEstimate) -> "AggregateOut":
-        """From a reading."""
+        """From an estimate."""
         hidden = reading.hidden
         return cls(
             question_id=question_id,
@@ -44,7 +44,7 @@ class AggregateOut(msgspec.Struct):
 
 
 class AggregatePoint(msgspec.Struct):
-    """An aggregate as it was published."""
+    """A published aggregate."""
 
     id: int
     as_of: datetime
@@ -65,13 +65,13 @@ class AggregatePoint(msgspec.Struct):
 
 
 class SeenPage(Page[Item], Generic[Item]):
-    """A page of what others believe; `hidden_why` says why it is not all there, if it is not."""
+    """A page of forecasts or aggregates; `hidden_why` gives the reason if some are hidden."""
 
     hidden_why: str | None
     hidden_until: datetime | None
 
     @classmethod
     def of(cls, page: Page[Item], hidden: Hidden | None) -> "SeenPage[Item]":
-        """From a page, and what is hidden of it."""
+        """From a page and the reason for hidden items."""
         why, until = (hidden.why, hidden.until) if hidden else (None, None)
         return cls(page.items, page.next, why, until)

@@ -1,4 +1,4 @@
-"""Forecasts, as the API takes and gives them."""
+"""API structs of forecasts."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ class NewForecastOn(NewForecast, kw_only=True):
 
 
 class ForecastOut(msgspec.Struct):
-    """A forecast as it was submitted."""
+    """A submitted forecast."""
 
     id: int
     question_id: int
@@ -58,9 +58,9 @@ class ForecastOut(msgspec.Struct):
 
 
 class Submitted(msgspec.Struct):
-    """A stored forecast, the aggregate that it led to, and its receipt, of one transaction.
+    """A stored forecast, the resulting aggregate, and a receipt, from one transaction.
 
-    The receipt is null only in the repeated answer to a request from before there were receipts.
+    The receipt is null only in replayed responses to requests made before receipts were introduced.
     """
 
     forecast: ForecastOut
@@ -69,7 +69,7 @@ class Submitted(msgspec.Struct):
 
     @classmethod
     def of(cls, stored: Stored, actor: Actor) -> "Submitted":
-        """From what was stored, and whose it is."""
+        """From a stored forecast and its forecaster."""
         forecast = stored.forecast
         return cls(
             ForecastOut.of(Entry(forecast, actor.name, actor.bot)),
@@ -79,13 +79,13 @@ class Submitted(msgspec.Struct):
 
 
 class SubmittedMany(msgspec.Struct):
-    """Every stored forecast of a bulk and the aggregates that they led to."""
+    """All stored forecasts of a bulk submission with the resulting aggregates."""
 
     items: list[Submitted]
 
 
 class WithdrawnOut(msgspec.Struct):
-    """A withdrawal, the aggregate that it led to, and its receipt, as of a forecast."""
+    """A withdrawal, the resulting aggregate, and a receipt."""
 
     question_id: int
     withdrawn_at: datetime

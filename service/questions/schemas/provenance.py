@@ -1,4 +1,4 @@
-"""What an aggregate rests on, as the API gives it."""
+"""API structs of the provenance of an aggregate."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from service.questions.schemas.questions import ResolutionOut
 
 
 class ShareOut(msgspec.Struct):
-    """A forecast that counts; the shares of all that count add up to 1."""
+    """A forecast that counts, with its share of the weight; the shares add up to 1."""
 
     id: int
     forecaster_id: int
@@ -22,9 +22,9 @@ class ShareOut(msgspec.Struct):
     share: float
 
     @classmethod
-    def of(cls, one: Share) -> "ShareOut":
+    def of(cls, share: Share) -> "ShareOut":
         """From a forecast with its share."""
-        entry = one.entry
+        entry = share.entry
         row = entry.forecast
         return cls(
             row.id,
@@ -33,12 +33,12 @@ class ShareOut(msgspec.Struct):
             entry.bot,
             row.probability,
             row.created_at,
-            one.share,
+            share.share,
         )
 
 
 class SourceFit(msgspec.Struct):
-    """The fit whose posterior weighed the forecasts; `/fits/{id}` says more."""
+    """The fit whose posterior weighted the forecasts; `/fits/{id}` gives its details."""
 
     id: int
     fingerprint: str
@@ -51,7 +51,7 @@ class SourceFit(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Fit | None) -> "SourceFit | None":
-        """From the row; None from none."""
+        """From the row; None without one."""
         if row is None:
             return None
         values = {name: getattr(row, name) for name in cls.__struct_fields__[:-1]}
@@ -59,7 +59,7 @@ class SourceFit(msgspec.Struct):
 
 
 class SourceRevision(msgspec.Struct):
-    """The question as it was worded when it was answered."""
+    """The wording of the question at that time."""
 
     number: int
     content_hash: str
@@ -76,7 +76,7 @@ class SourceRevision(msgspec.Struct):
 
 
 class SourceImplication(msgspec.Struct):
-    """What the question watches, and where in the document it is."""
+    """The implication that the question tests, and its place in the document."""
 
     slug: str
     section: str
@@ -87,12 +87,12 @@ class SourceImplication(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Implication | None) -> "SourceImplication | None":
-        """From the row; None from none."""
+        """From the row; None without one."""
         return cls(*(getattr(row, name) for name in cls.__struct_fields__)) if row else None
 
 
 class SourceDocument(msgspec.Struct):
-    """The document that the set was written from; null where the set does not say."""
+    """The document from which the set was written; null where the set omits it."""
 
     set: str
     title: str | None
@@ -107,10 +107,10 @@ class SourceDocument(msgspec.Struct):
 
 
 class ProvenanceOut(msgspec.Struct):
-    """The way from an aggregate to the document, and to the evidence once there is some.
+    """The path from an aggregate to the document, and to the evidence once it is resolved.
 
-    `fit` is null where the prior answered. `forecasts` are those that count, the heaviest first, at
-    most 200; `forecasts_left_out` counts the others.
+    `fit` is null if the aggregate uses the prior. `forecasts` lists at most 200 forecasts that
+    count, largest share first; `forecasts_left_out` is the number of the others.
     """
 
     question_id: int
@@ -133,7 +133,7 @@ class ProvenanceOut(msgspec.Struct):
             as_of=chain.aggregate.as_of,
             aggregate=AggregateOut.of(view.id, chain.aggregate),
             fit=SourceFit.of(chain.fit),
-            forecasts=[ShareOut.of(one) for one in chain.shares],
+            forecasts=[ShareOut.of(share) for share in chain.shares],
             forecasts_left_out=chain.left_out,
             revision=SourceRevision.of(view.revision),
             implication=SourceImplication.of(chain.implication),

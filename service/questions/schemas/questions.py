@@ -1,4 +1,4 @@
-"""Questions, revisions and resolutions, as the API takes and gives them."""
+"""API structs of questions and resolutions."""
 
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from service.questions.schemas.aggregates import AggregateOut
 
 
 class ResolutionOut(msgspec.Struct):
-    """A resolution that holds."""
+    """The resolution in force."""
 
     outcome: str
     occurred_at: datetime
@@ -23,14 +23,14 @@ class ResolutionOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: Resolution | None) -> "ResolutionOut | None":
-        """From the row; None from none."""
+        """From the row; None without one."""
         if row is None:
             return None
         return cls(row.outcome, row.occurred_at, row.evidence_url, row.note, row.created_at)
 
 
 class QuestionOut(msgspec.Struct):
-    """A question as it stands in a list."""
+    """A question as listed."""
 
     id: int
     set: str
@@ -49,12 +49,12 @@ class QuestionOut(msgspec.Struct):
 
     @classmethod
     def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionOut":
-        """From a view of the question, its present aggregate and the moment."""
+        """From a view of the question, its present aggregate and the current time."""
         return cls(**_question(view, reading, at))
 
 
 class ReminderOut(msgspec.Struct):
-    """A question that closes soon, and why nothing of mine stands on it."""
+    """A question that closes soon, and why I have no active forecast on it."""
 
     question: QuestionOut
     why: ReminderReason
@@ -63,7 +63,7 @@ class ReminderOut(msgspec.Struct):
 class QuestionDetail(QuestionOut):
     """A question with everything that a forecaster needs to know.
 
-    `reason` says why it was last revised, at `revised_at`.
+    `reason` explains the last revision, made at `revised_at`.
     """
 
     why: str
@@ -83,7 +83,7 @@ class QuestionDetail(QuestionOut):
 
     @classmethod
     def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionDetail":
-        """From a view of the question, its present aggregate and the moment."""
+        """From a view of the question, its present aggregate and the current time."""
         revision = view.revision
         own = set(cls.__struct_fields__) - set(QuestionOut.__struct_fields__)
         copied = {

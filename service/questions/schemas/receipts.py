@@ -1,4 +1,4 @@
-"""Receipts and heads of the chain of facts, as the API gives them; digests are hexadecimal."""
+"""API structs of receipts and heads of the hash chain; digests are hexadecimal."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from service.questions.hash_chain import Head, Receipt
 
 
 class ReceiptOut(msgspec.Struct):
-    """What proves something that was said: docs/chain.md says how it is checked.
+    """The proof of a fact; docs/chain.md explains how to verify it.
 
-    `path` leads from its digest to the head of the question's chain; empty until others follow.
+    `path` leads from its digest to the head of the question's chain; empty if no fact follows.
     """
 
     fact: dict[str, Any]
@@ -27,12 +27,12 @@ class ReceiptOut(msgspec.Struct):
             receipt.salt.hex(),
             receipt.previous.hex(),
             receipt.digest.hex(),
-            [one.hex() for one in receipt.path],
+            [leaf.hex() for leaf in receipt.path],
         )
 
     def receipt(self) -> Receipt:
         """The receipt; raises ValueError if a digest is not hexadecimal."""
-        path = tuple(bytes.fromhex(one) for one in self.path)
+        path = tuple(bytes.fromhex(leaf) for leaf in self.path)
         salt, previous, digest = map(bytes.fromhex, (self.salt, self.previous, self.digest))
         return Receipt(self.fact, salt, previous, digest, path)
 

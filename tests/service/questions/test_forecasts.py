@@ -116,7 +116,7 @@ def test_a_withdrawn_forecast_no_longer_counts(refused, account, question) -> No
     assert answer.json()["aggregate"]["probability"] > alone["probability"]
     assert stored(bob, rain) == [0.2, 0.9]
     again = bob("DELETE", f"/questions/{rain}/forecasts/current")
-    refused(again, 409, "no standing forecast")
+    refused(again, 409, "no active forecast")
     back = bob.forecast(rain, 0.4).json()["aggregate"]
     assert back["forecasters"] == 2
 

@@ -99,7 +99,7 @@ def test_a_receipt_leads_to_the_published_head_without_a_database(
     assert "not to" in other.output
     proof["fact"]["probability"] = "0.9"
     forged = verify("--receipt", on_file(tmp_path, proof))
-    assert (forged.exit_code, "not that of what it says" in forged.output) == (1, True)
+    assert (forged.exit_code, "does not match its fact and salt" in forged.output) == (1, True)
     for nonsense in ({"fact": 1}, [], {**proof, "salt": "x"}, {**proof, "fact": {}}):
         refused = verify("--receipt", on_file(tmp_path, nonsense))
         assert refused.exit_code == 1
@@ -167,9 +167,9 @@ def test_a_lost_end_and_a_chain_made_anew_are_told_by_heads_noted_before(
     assert verify().exit_code == 0
     lost = verify("--against", noted)
     assert lost.exit_code == 1
-    assert f"question {told['rain']}: the facts from position 5 on are gone" in lost.output
+    assert f"question {told['rain']}: the facts from position 5 on are missing" in lost.output
     noted.write_text(noted.read_text().replace(told["receipts"][4]["digest"], "00" * 32))
-    assert "not the published one" in verify("--against", noted).output
+    assert "differs from the published one" in verify("--against", noted).output
     noted.write_text("question_id,position,digest\n1,x,00\n")
     assert "line 2: not a head" in verify("--against", noted).output
 
