@@ -20,19 +20,19 @@ from service.scoring.scores import CROWD, HORIZONS, ScoreFilter
 
 AGGREGATE: Final = "aggregate"
 ENOUGH: Final = 20
-"""Resolved questions below which a calibration says nothing but how many there are."""
+"""The number of resolved questions below which a calibration reports only their number."""
 
 COMPANY: Final = 100
-"""From how many others at most, those with the most questions, a forecaster's line is learned."""
+"""The maximum number of other forecasters, those with the most questions, in the shared model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Reliability over resolved questions, of what stood at their close or so long before it.
+    """Reliability of the forecasts active at the close of resolved questions, or days before it.
 
-    `reliability` is None below `ENOUGH` questions. Its slope and intercept are pulled, as far as
-    the evidence is thin, towards those of the forecaster's company, or in a quarter towards the
-    same entrant's other quarters; those of a pool stand alone.
+    `reliability` is None below `ENOUGH` questions. Its slope and intercept are shrunk, more so with
+    little evidence, towards those of other forecasters or, by quarter, towards the same entrant's
+    other quarters; the overall ones of a pool are not shrunk.
     """
 
     questions: int
@@ -40,7 +40,7 @@ class Calibration:
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough questions to say anything."""
+        """Whether the number of questions suffices for a measurement."""
         return self.questions >= ENOUGH
 
 
@@ -54,8 +54,8 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What an entrant said of a question, what became of it and when that was settled."""
+class _ScoredForecast:
+    """An entrant's probability for a question, its outcome and when that was settled."""
 
     account_id: int
     question_id: int
@@ -70,79 +70,84 @@ async def measure(
     """The calibration of an entrant: `aggregate`, a method by name, or a forecaster by id.
 
     Args:
-        of: whose.
-        scope: over which questions.
-        horizon_days: 0 for what stood at the effective close, or one of `scoring.HORIZONS` for
-            what stood so many days before it.
+        of: the entrant.
+        scope: the questions to include.
+        horizon_days: 0 for forecasts active at the effective close, or one of `scores.HORIZONS`
+            for those active that many days before it.
 
     Raises:
-        Invalid: an entrant or a horizon that there is not.
-        NotFound: a forecaster or a set that is not there.
+        Invalid: unknown kind of entrant or horizon.
+        NotFound: unknown forecaster or set.
     """
     entrant, account_id = await _entrant(session, of)
-    said = await _said(session, entrant, scope, horizon_days)
-    if account_id is None or len(said) < ENOUGH:
-        return await asyncio.to_thread(_calibration, said)
-    company = await _company(session, account_id, scope, horizon_days)
-    return await asyncio.to_thread(_beside, said, [*said, *company])
+    own = await _forecasts(session, entrant, scope, horizon_days)
+    if account_id is None or len(own) < ENOUGH:
+        return await asyncio.to_thread(_calibration, own)
+    others = await _others(session, account_id, scope, horizon_days)
+    return await asyncio.to_thread(_calibration_among, own, [*own, *others])
 
 
 async def over_time(
     session: AsyncSession, of: str, scope: ScoreFilter, *, horizon_days: int = 0
 ) -> list[Period]:
-    """The calibration by the quarter in which questions were settled, the oldest first."""
+    """The calibration by the quarter in which questions were settled, oldest first."""
     entrant, _ = await _entrant(session, of)
-    said = await _said(session, entrant, scope, horizon_days)
-    return await asyncio.to_thread(_by_quarter, said)
+    forecasts = await _forecasts(session, entrant, scope, horizon_days)
+    return await asyncio.to_thread(_by_quarter, forecasts)
 
 
-def _calibration(said: Sequence[_Said]) -> Calibration:
-    if len(said) < ENOUGH:
-        return Calibration(len(said), None)
-    measured = reliability([one.probability for one in said], [one.outcome for one in said])
-    return Calibration(len(said), measured)
+def _calibration(forecasts: Sequence[_ScoredForecast]) -> Calibration:
+    if len(forecasts) < ENOUGH:
+        return Calibration(len(forecasts), None)
+    measured = reliability(
+        [forecast.probability for forecast in forecasts],
+        [forecast.outcome for forecast in forecasts],
+    )
+    return Calibration(len(forecasts), measured)
 
 
-def _beside(own: Sequence[_Said], everyone: Sequence[_Said]) -> Calibration:
-    """The calibration of a forecaster, with a line learned from everyone's."""
-    lines = _lines(everyone, [one.account_id for one in everyone])
-    return _on_line(_calibration(own), lines, own[0].account_id)
+def _calibration_among(
+    own: Sequence[_ScoredForecast], everyone: Sequence[_ScoredForecast]
+) -> Calibration:
+    """The calibration of a forecaster, with the recalibration line estimated among everyone's."""
+    lines = _lines(everyone, [forecast.account_id for forecast in everyone])
+    return _with_line(_calibration(own), lines, own[0].account_id)
 
 
-def _by_quarter(said: Sequence[_Said]) -> list[Period]:
-    quarters: dict[datetime, list[_Said]] = {}
-    for one in said:
-        quarters.setdefault(_quarter(one.settled_at), []).append(one)
-    lines = _lines(said, [_quarter(one.settled_at).toordinal() for one in said])
+def _by_quarter(forecasts: Sequence[_ScoredForecast]) -> list[Period]:
+    quarters: dict[datetime, list[_ScoredForecast]] = {}
+    for forecast in forecasts:
+        quarters.setdefault(_quarter(forecast.settled_at), []).append(forecast)
+    lines = _lines(forecasts, [_quarter(row.settled_at).toordinal() for row in forecasts])
     return [
         Period(
             starts_at,
             _next_quarter(starts_at),
-            _on_line(_calibration(quarters[starts_at]), lines, starts_at.toordinal()),
+            _with_line(_calibration(quarters[starts_at]), lines, starts_at.toordinal()),
         )
         for starts_at in sorted(quarters)
     ]
 
 
-def _lines(said: Sequence[_Said], group: Sequence[int]) -> Recalibrations:
+def _lines(forecasts: Sequence[_ScoredForecast], group: Sequence[int]) -> Recalibrations:
     return recalibrations(
-        [one.probability for one in said],
-        [one.outcome for one in said],
+        [forecast.probability for forecast in forecasts],
+        [forecast.outcome for forecast in forecasts],
         group,
-        question=[one.question_id for one in said],
+        question=[forecast.question_id for forecast in forecasts],
     )
 
 
-def _on_line(found: Calibration, lines: Recalibrations, group: int) -> Calibration:
-    """The same with the slope and the intercept of a group."""
-    if found.reliability is None:
-        return found
+def _with_line(measured: Calibration, lines: Recalibrations, group: int) -> Calibration:
+    """Replace the slope and the intercept by those of a group."""
+    if measured.reliability is None:
+        return measured
     row = int(np.searchsorted(lines.groups, group))
     slope, intercept = lines.slope(BAND), lines.intercept(BAND)
     return replace(
-        found,
+        measured,
         reliability=replace(
-            found.reliability,
+            measured.reliability,
             slope=float(slope.value[row]),
             slope_interval=(float(slope.lower[row]), float(slope.upper[row])),
             intercept=float(intercept.value[row]),
@@ -151,9 +156,9 @@ def _on_line(found: Calibration, lines: Recalibrations, group: int) -> Calibrati
     )
 
 
-async def _said(
+async def _forecasts(
     session: AsyncSession, entrants: ColumnElement[bool], scope: ScoreFilter, horizon_days: int
-) -> list[_Said]:
+) -> list[_ScoredForecast]:
     column = getattr(Score, _column(horizon_days))
     query = (
         select(
@@ -164,17 +169,17 @@ async def _said(
     )
     rows = await session.execute(await scores.matching(session, query, scope))
     return [
-        _Said(
+        _ScoredForecast(
             account_id or CROWD, question_id, probability, int(outcome == Outcome.yes), settled_at
         )
         for account_id, question_id, probability, outcome, settled_at in rows
     ]
 
 
-async def _company(
+async def _others(
     session: AsyncSession, account_id: int, scope: ScoreFilter, horizon_days: int
-) -> list[_Said]:
-    """What those others said who answered the most of the same scope's questions."""
+) -> list[_ScoredForecast]:
+    """The forecasts of the other forecasters with the most questions in the same scope."""
     column = getattr(Score, _column(horizon_days))
     query = (
         select(Score.account_id)
@@ -184,7 +189,7 @@ async def _company(
         .limit(COMPANY)
     )
     chosen = await session.scalars(await scores.matching(session, query, scope))
-    return await _said(session, Score.account_id.in_(chosen.all()), scope, horizon_days)
+    return await _forecasts(session, Score.account_id.in_(chosen.all()), scope, horizon_days)
 
 
 def _column(horizon_days: int) -> str:
@@ -195,7 +200,7 @@ def _column(horizon_days: int) -> str:
 
 
 async def _entrant(session: AsyncSession, of: str) -> tuple[ColumnElement[bool], int | None]:
-    """Which scores are an entrant's, and the account if it is a forecaster."""
+    """The condition that selects an entrant's scores, and the account id of a forecaster."""
     if of == AGGREGATE:
         return Score.method == BAYES, None
     if of in METHODS:

@@ -1,4 +1,4 @@
-"""Which scores a request asks for."""
+"""The dependency that reads the score filter of a request."""
 
 from typing import Annotated
 
@@ -17,15 +17,15 @@ async def provide_scope(
     tag: Tag = None,
     settled_from: Annotated[
         Moment | None,
-        QueryParameter(description="only questions whose answer was settled from this moment on"),
+        QueryParameter(description="only questions settled at or after this moment"),
     ] = None,
     settled_before: Annotated[
         Moment | None,
-        QueryParameter(description="only questions whose answer was settled before this moment"),
+        QueryParameter(description="only questions settled before this moment"),
     ] = None,
     as_of: AsOf = None,
 ) -> ScoreFilter:
-    """Which scores are asked for."""
+    """Build the score filter from the query parameters."""
     return ScoreFilter(
         set_slug=set_slug,
         tag=tag,

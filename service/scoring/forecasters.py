@@ -1,4 +1,4 @@
-"""A forecaster's record, and the model's view of them."""
+"""A forecaster's record and the model's estimates of their skill."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +27,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What the model makes of a forecaster; see `forecasting.forecasters` for the figures.
+    """The model's estimates of a forecaster; `forecasting.forecasters` defines the figures.
 
-    Of one who was not in the latest fit only the weight is known. The offset is taken off their
-    log-odds before pooling, in nats: how far they lie above others' on the same questions.
+    For a forecaster outside the latest fit only the weight is estimated. The offset, in nats, is
+    the amount by which their log-odds lie above those of others on the same questions; it is
+    subtracted before pooling.
     """
 
     resolved: int
@@ -44,7 +45,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a forecaster; `opinion` is None for those who may not see it."""
+    """A forecaster's record; `opinion` is None for readers who may not see it."""
 
     account: Account
     questions: int
@@ -54,9 +55,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What a forecast did to the aggregate of its question.
+    """The effect of a forecast on its question's aggregate.
 
-    `before` is None if there was no aggregate yet; both are None where the aggregate is hidden.
+    `before` is None for the first aggregate; both are None while the aggregate is hidden.
     """
 
     forecast: Forecast
@@ -69,7 +70,7 @@ async def get(
 ) -> Record:
     """A forecaster's record; NotFound names the id."""
     account = await _account(session, forecaster_id)
-    asked, made = (
+    questions_forecast, forecasts_made = (
         await session.execute(
             select(func.count(func.distinct(Forecast.question_id)), func.count(Forecast.id)).where(
                 Forecast.account_id == account.id
@@ -77,11 +78,11 @@ async def get(
         )
     ).one()
     opinion = await _opinion(session, aggregator, account) if _sees(actor, account) else None
-    return Record(account, asked, made, opinion)
+    return Record(account, questions_forecast, forecasts_made, opinion)
 
 
 async def show(session: AsyncSession, actor: Actor, forecaster_id: int, *, shown: bool) -> None:
-    """Let everybody see what the model makes of one's forecasts, or nobody but curators."""
+    """Show the model's estimates of the actor to everybody, or only to the actor and curators."""
     actor.require(Role.forecaster, "show a record")
     account = await _account(session, forecaster_id)
     if account.id != actor.id:
@@ -93,10 +94,10 @@ async def show(session: AsyncSession, actor: Actor, forecaster_id: int, *, shown
 async def movements(
     session: AsyncSession, actor: Actor, forecaster_id: int, *, before: int | None, limit: int
 ) -> list[Movement]:
-    """What a forecaster's forecasts did to the aggregates, the newest first, from before an id.
+    """The effects of a forecaster's forecasts before an id, newest first.
 
-    Forecasts of others on questions that the actor may not see yet are left out. Forbidden unless
-    they are one's own, one is a curator, or they are shown to everybody.
+    Others' forecasts on questions whose forecasts are still hidden from the actor are omitted.
+    Raises Forbidden unless the actor is the forecaster or a curator, or the record is public.
     """
     account = await _account(session, forecaster_id)
     if not _sees(actor, account):
@@ -127,10 +128,10 @@ async def movements(
         shown = questions.views_query(None).where(visibility.shown(actor, now()))
         query = query.where(Forecast.question_id.in_(shown.with_only_columns(Question.id)))
     found = [Movement(*row) for row in await session.execute(query)]
-    hidden = await _hidden(session, actor, {one.forecast.question_id for one in found})
+    hidden = await _hidden(session, actor, {move.forecast.question_id for move in found})
     return [
-        Movement(one.forecast, None, None) if one.forecast.question_id in hidden else one
-        for one in found
+        Movement(move.forecast, None, None) if move.forecast.question_id in hidden else move
+        for move in found
     ]
 
 

@@ -1,4 +1,4 @@
-"""Leaderboards: forecasters and pools by their scores, now, in the past, or frozen for good."""
+"""Leaderboards: forecasters and pools ranked by score, now, in the past, or permanently frozen."""
 
 import asyncio
 import math
@@ -23,11 +23,11 @@ from service.text.validation import check_name
 
 LOWER_IS_BETTER: Final = frozenset({"brier", "log", "spot_brier", "spot_log"})
 AVERAGES: Final = frozenset({"brier", "log", *scores.SPOT_KINDS})
-"""Kinds whose terms are each a question's own average; the others are sums over its life."""
+"""Scores that are averages over a question's life; the others are sums over it."""
 
 PSEUDO_QUESTIONS: Final = 10.0
 EQUAL_TO_DECIMALS: Final = 9
-"""Scores that agree to so many decimals are equal: sums of the same terms differ beyond them."""
+"""The decimals to which equal scores agree; rounding makes sums of the same terms differ."""
 
 
 class EntrantFilter(StrEnum):
@@ -40,16 +40,16 @@ class EntrantFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What a leaderboard ranks, and by what.
+    """The entrants and the score of a leaderboard.
 
     Attributes:
-        kind: the score, one of `scoring.KINDS` and `scoring.SPOT_KINDS`.
-        scope: which questions.
+        kind: the score, one of `scores.KINDS` and `scores.SPOT_KINDS`.
+        scope: the questions to include.
         who: people, bots or both.
-        least_questions: entrants with fewer scored questions are left out.
-        pools: whether the aggregate and the classic pools are ranked among them.
-        imported: whether imported forecasters are ranked among them; None leaves them out, except
-            on the leaderboard of a set where nobody else was scored.
+        least_questions: the minimum number of scored questions of an entrant.
+        pools: whether the aggregate and the classic pools are ranked too.
+        imported: whether imported forecasters are ranked too; None excludes them, except on the
+            leaderboard of a set in which nobody else was scored.
     """
 
     kind: str = "peer"
@@ -61,7 +61,7 @@ class Criteria:
 
 
 class Skill(TypedDict, total=False):
-    """The fields of a `LeaderboardEntry` that say how sure it is."""
+    """The fields of a `LeaderboardEntry` that express its uncertainty."""
 
     skill: float
     skill_lower: float
@@ -77,25 +77,25 @@ class LeaderboardEntry:
     """An entrant's place: an account's, or a pooling method's.
 
     Attributes:
-        rank: from 1; equal scores share the best rank of theirs, and the next one follows as many
-            ranks later. Among them accounts are listed by id, then methods by name.
-        account_id: empty for a method.
-        method: empty for an account; `bayes` is the published aggregate.
-        name: the account's, or the method's.
-        bot: whether the account is a program's.
-        questions: how many questions were scored.
-        coverage: the sum of their weights times coverages.
-        score: the mean over questions by weight, see `ranked`.
-        ranked_by: the score pulled to the field's mean.
-        skill: the score to expect of one more question, wholly covered; this and what follows
-            are None where only pools are ranked. `forecasting.skill` has the model.
-        skill_lower: the lower end of its credible interval.
-        skill_upper: the upper end.
-        rank_lower: the best rank of the credible interval of the rank by skill, the shortest that
-            holds `rank`.
-        rank_upper: the worst.
-        first: the probability that nobody ranked is better.
-        level: the mass of both intervals.
+        rank: from 1; entrants with equal scores share the best of their ranks, as in 1, 1, 3.
+            Among them accounts are listed by id, then methods by name.
+        account_id: None for a method.
+        method: None for an account; `bayes` is the published aggregate.
+        name: the account's or the method's name.
+        bot: whether the account is a bot.
+        questions: the number of scored questions.
+        coverage: the sum of the questions' weights times the coverages.
+        score: the weighted mean over questions, see `ranked`.
+        ranked_by: the score shrunk towards the mean of the accounts.
+        skill: the expected score on one more question with full coverage; this and the following
+            fields are None where only pools are ranked. `forecasting.skill` defines the model.
+        skill_lower: the lower end of the credible interval of the skill.
+        skill_upper: the upper end of the credible interval of the skill.
+        rank_lower: the best rank in the credible interval of the rank by skill, which is the
+            shortest interval that contains `rank`.
+        rank_upper: the worst rank in that interval.
+        first: the probability that no other entrant is better.
+        level: the probability of both intervals.
     """
 
     rank: int
@@ -118,12 +118,12 @@ class LeaderboardEntry:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A leaderboard: everyone who is ranked, best first.
+    """A leaderboard, best entrant first.
 
     Attributes:
-        standings: the places.
-        imported: how many of them are of imported forecasters.
-        imported_left_out: how many imported forecasters were scored and are not ranked.
+        entries: the entries.
+        imported: the number of entries of imported forecasters.
+        imported_left_out: the number of imported forecasters who were scored but are not ranked.
     """
 
     entries: list[LeaderboardEntry]
@@ -145,17 +145,17 @@ class _Entrant:
 
 
 async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
-    """Everyone who was scored, best first.
+    """Rank the scored entrants, best first.
 
-    With w a question's weight and c the share of its life that the entrant forecast, the score is
-    Σ w c x / Σ w c for averages x (brier, log) and Σ w x / Σ w c for sums x (baseline, peer). Spot
-    scores are averages with c = 1. The rank goes by (Σ + M k) / (Σ w c + k), M the accounts' mean
-    and k = `PSEUDO_QUESTIONS`, so that neither one lucky answer nor volume wins. Beside it stands
-    what the same sums say of everyone's skill, with k learned.
+    With w a question's weight and c the entrant's coverage of it, the score is Σ w c x / Σ w c for
+    averages x (brier, log) and Σ w x / Σ w c for sums x (baseline, peer). Spot scores are averages
+    with c = 1. Ranks use (Σ + M k) / (Σ w c + k), with the accounts' mean M and
+    k = `PSEUDO_QUESTIONS`, so that neither one lucky answer nor volume wins. Each entry also has
+    the skill estimated from the same sums, with k learned.
 
     Raises:
-        Invalid: a kind that is no score.
-        NotFound: a set that is not there.
+        Invalid: unknown kind of score.
+        NotFound: unknown set.
     """
     kind = criteria.kind
     if kind not in {*scores.KINDS, *scores.SPOT_KINDS}:
@@ -163,52 +163,56 @@ async def ranked(session: AsyncSession, criteria: Criteria) -> Board:
         raise Invalid(f"score must be one of {allowed}", field="score")
     scored = await _entrants(session, criteria)
     entrants = _chosen(scored, criteria)
-    accounts = [one for one in entrants if one.method is None]
-    covered = math.fsum(one.coverage for one in accounts)
-    mean = math.fsum(one.total for one in accounts) / covered if covered else 0.0
+    accounts = [entrant for entrant in entrants if entrant.method is None]
+    covered = math.fsum(account.coverage for account in accounts)
+    mean = math.fsum(account.total for account in accounts) / covered if covered else 0.0
     sign = 1 if kind in LOWER_IS_BETTER else -1
-    pulled = [
-        ((one.total + mean * PSEUDO_QUESTIONS) / (one.coverage + PSEUDO_QUESTIONS), one)
-        for one in entrants
+    shrunk = [
+        (
+            (entrant.total + mean * PSEUDO_QUESTIONS) / (entrant.coverage + PSEUDO_QUESTIONS),
+            entrant,
+        )
+        for entrant in entrants
     ]
-    pulled.sort(
+    shrunk.sort(
         key=lambda entry: (
             round(sign * entry[0], EQUAL_TO_DECIMALS),
             entry[1].account_id or math.inf,
             entry[1].name,
         )
     )
-    ranks = _shared([round(ranked_by, EQUAL_TO_DECIMALS) for ranked_by, _ in pulled])
-    skills = await _skills([one for _, one in pulled], ranks, higher_is_better=sign < 0)
+    ranks = _shared([round(ranked_by, EQUAL_TO_DECIMALS) for ranked_by, _ in shrunk])
+    skills = await _skills([entrant for _, entrant in shrunk], ranks, higher_is_better=sign < 0)
     entries = [
         LeaderboardEntry(
             rank=rank,
-            account_id=one.account_id,
-            method=one.method,
-            name=one.name,
-            bot=one.bot,
-            questions=one.questions,
-            coverage=one.coverage,
-            score=one.total / one.coverage,
+            account_id=entrant.account_id,
+            method=entrant.method,
+            name=entrant.name,
+            bot=entrant.bot,
+            questions=entrant.questions,
+            coverage=entrant.coverage,
+            score=entrant.total / entrant.coverage,
             ranked_by=ranked_by,
-            **found,
+            **estimated,
         )
-        for rank, (ranked_by, one), found in zip(ranks, pulled, skills, strict=True)
+        for rank, (ranked_by, entrant), estimated in zip(ranks, shrunk, skills, strict=True)
     ]
-    imported = sum(one.imported for one in entrants)
-    return Board(entries, imported, sum(one.imported for one in scored) - imported)
+    imported = sum(entrant.imported for entrant in entrants)
+    imported_scored = sum(entrant.imported for entrant in scored)
+    return Board(entries, imported, imported_scored - imported)
 
 
 def _chosen(scored: Sequence[_Entrant], criteria: Criteria) -> Sequence[_Entrant]:
-    """Who of those scored is ranked: imported forecasters as the criteria say."""
-    real = [one for one in scored if not one.imported]
-    nobody_real = all(one.method for one in real)
+    """The ranked entrants: all scored ones, with imported forecasters only by the criteria."""
+    real = [entrant for entrant in scored if not entrant.imported]
+    nobody_real = all(entrant.method for entrant in real)
     alone = criteria.imported is None and criteria.scope.set_slug is not None and nobody_real
     return scored if criteria.imported or alone else real
 
 
 def _shared(ordered: Sequence[float]) -> list[int]:
-    """The ranks of values in their order, such as 1, 1, 3: equal ones share theirs."""
+    """The ranks of sorted values; equal values share a rank, as in 1, 1, 3."""
     ranks: list[int] = []
     for place, value in enumerate(ordered, start=1):
         tied = bool(ranks) and value == ordered[place - 2]
@@ -219,12 +223,19 @@ def _shared(ordered: Sequence[float]) -> list[int]:
 async def _skills(
     entrants: Sequence[_Entrant], ranks: Sequence[int], *, higher_is_better: bool
 ) -> Sequence[Skill]:
-    """How sure each rank is, in the order given, as the accounts among them teach it."""
-    if all(one.method for one in entrants):
+    """The skill of each entrant, in the given order, with the model estimated from the accounts."""
+    if all(entrant.method for entrant in entrants):
         return [Skill() for _ in entrants]
     sums = tuple(
-        (one.total, one.coverage, one.squares, one.questions, one.method is None, rank)
-        for one, rank in zip(entrants, ranks, strict=True)
+        (
+            entrant.total,
+            entrant.coverage,
+            entrant.squares,
+            entrant.questions,
+            entrant.method is None,
+            rank,
+        )
+        for entrant, rank in zip(entrants, ranks, strict=True)
     )
     return await asyncio.to_thread(_estimated, sums, higher_is_better)
 
@@ -233,9 +244,9 @@ async def _skills(
 def _estimated(
     sums: tuple[tuple[float, float, float, int, bool, int], ...], higher_is_better: bool
 ) -> list[Skill]:
-    """Skills from sums; remembered, since those of thousands take most of a second."""
+    """Skills from sums; cached, because thousands of entrants take most of a second."""
     total, coverage, squares, scored, is_account, ranks = zip(*sums, strict=True)
-    found = skill(
+    estimated = skill(
         total,
         coverage,
         squares,
@@ -246,13 +257,13 @@ def _estimated(
     )
     return [
         Skill(
-            skill=float(found.mean[place]),
-            skill_lower=float(found.lower[place]),
-            skill_upper=float(found.upper[place]),
-            rank_lower=int(found.rank_lower[place]),
-            rank_upper=int(found.rank_upper[place]),
-            first=float(found.first[place]),
-            level=found.level,
+            skill=float(estimated.mean[place]),
+            skill_lower=float(estimated.lower[place]),
+            skill_upper=float(estimated.upper[place]),
+            rank_lower=int(estimated.rank_lower[place]),
+            rank_upper=int(estimated.rank_upper[place]),
+            first=float(estimated.first[place]),
+            level=estimated.level,
         )
         for place in range(len(sums))
     ]
@@ -296,13 +307,13 @@ async def _entrants(session: AsyncSession, criteria: Criteria) -> list[_Entrant]
 async def freeze(
     session: AsyncSession, actor: Actor, name: str, criteria: Criteria
 ) -> FrozenLeaderboard:
-    """Store a leaderboard for good, as the next version under its name.
+    """Store a leaderboard permanently, as the next version under its name.
 
-    What is frozen is the leaderboard as known at `criteria.scope.as_of`, or now.
+    The stored leaderboard is the one known at `criteria.scope.as_of`, or now.
 
     Raises:
-        Invalid: a name that is empty, or longer than 100 characters, or a moment in the future.
-        Conflict: someone froze a version under the name at the same time.
+        Invalid: the name is empty or longer than 100 characters, or the moment is in the future.
+        Conflict: someone else froze a version under the same name at the same time.
     """
     actor.require(Role.curator, "freeze a leaderboard")
     name = check_name(name, "name")
@@ -329,17 +340,19 @@ async def freeze(
     try:
         await session.flush()
     except IntegrityError:
-        raise Conflict(f"someone else has just frozen {name!r}; look at it first") from None
+        raise Conflict(
+            f"someone else has just frozen {name!r}; review that version first"
+        ) from None
     session.add_all(
-        FrozenEntry(leaderboard_id=row.id, position=position, **asdict(one))
-        for position, one in enumerate(board.entries, start=1)
+        FrozenEntry(leaderboard_id=row.id, position=position, **asdict(entry))
+        for position, entry in enumerate(board.entries, start=1)
     )
     await session.flush()
     return row
 
 
 def _plain(criteria: Criteria) -> dict[str, Any]:
-    """The criteria as JSON values, under the names that the API gives them."""
+    """The criteria as JSON values, with the field names of the API."""
     scope = criteria.scope
     return {
         "score": criteria.kind,
@@ -356,7 +369,7 @@ def _plain(criteria: Criteria) -> dict[str, Any]:
 async def frozen(
     session: AsyncSession, *, name: str | None, before: int | None, limit: int
 ) -> list[tuple[FrozenLeaderboard, str]]:
-    """Frozen leaderboards with who froze them, the newest first, from before an id on."""
+    """Frozen leaderboards before an id, newest first, each with the name of its curator."""
     query = (
         select(FrozenLeaderboard, Account.name)
         .join(Account, Account.id == FrozenLeaderboard.account_id)
@@ -371,7 +384,7 @@ async def frozen(
 
 
 async def get(session: AsyncSession, leaderboard_id: int) -> tuple[FrozenLeaderboard, str]:
-    """One frozen leaderboard with who froze it; NotFound names the id."""
+    """One frozen leaderboard with the name of its curator; NotFound names the id."""
     found = (
         await session.execute(
             select(FrozenLeaderboard, Account.name)
@@ -387,7 +400,7 @@ async def get(session: AsyncSession, leaderboard_id: int) -> tuple[FrozenLeaderb
 async def entries(
     session: AsyncSession, leaderboard_id: int, *, after: int, limit: int
 ) -> Sequence[FrozenEntry]:
-    """The next places of a frozen leaderboard after a position; NotFound names the id."""
+    """The next entries of a frozen leaderboard after a position; NotFound names the id."""
     await get(session, leaderboard_id)
     rows = await session.scalars(
         select(FrozenEntry)
@@ -401,7 +414,7 @@ async def entries(
 async def entry_of(
     session: AsyncSession, leaderboard_id: int, account_id: int
 ) -> FrozenEntry | None:
-    """An account's place on a frozen leaderboard, if it has one."""
+    """An account's entry on a frozen leaderboard, if it has one."""
     found: FrozenEntry | None = await session.scalar(
         select(FrozenEntry).where(
             FrozenEntry.leaderboard_id == leaderboard_id,

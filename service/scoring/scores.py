@@ -1,4 +1,4 @@
-"""Scores: derived at each resolution from the stands of forecasts, and rebuilt from the facts."""
+"""Scores: computed from the forecasts at each resolution, and rebuildable from the facts."""
 
 import hashlib
 import json
@@ -41,11 +41,11 @@ HORIZONS: Final = {
     30: "probability_30_days",
     90: "probability_90_days",
 }
-"""Days before the effective close, and the column of what stood then."""
+"""Days before the effective close, and the column of the probability active at that time."""
 
 BATCH: Final = 200
 CROWD: Final = 0
-"""The account of a stand that is nobody's own."""
+"""The account id of stands that belong to an aggregate or a pool."""
 
 
 Columns = TypeVarTuple("Columns")
@@ -53,10 +53,10 @@ Columns = TypeVarTuple("Columns")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFilter:
-    """Which scores: of a set, of a tag, settled in [from, before), as known at a moment.
+    """A filter on scores: by set, by tag, settled in [from, before), as known at a moment.
 
-    None restricts nothing, but scores of sets that were archived by then are only of their set. The
-    answer of a question was settled when its resolution occurred.
+    None does not restrict, but the scores of archived sets are included only with their
+    `set_slug`. A question was settled when the event of its resolution occurred.
     """
 
     set_slug: str | None = None
@@ -68,7 +68,7 @@ class ScoreFilter:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What rebuilding did: SHA-256 digests of `canonical` before and after, and the scores now."""
+    """SHA-256 digests of `canonical` before and after a rebuild, and the number of scores."""
 
     before: str
     after: str
@@ -80,9 +80,9 @@ async def score(
 ) -> dict[int, list[Stand]]:
     """Append the scores of every forecaster, of the aggregate and of every pool.
 
-    They hang on the resolutions that the views have. A question that is neither yes nor no is not
-    scored. `known_at` is when the views were known, where that is not now. What stood on the
-    questions that are scored is returned by their ids.
+    Scores belong to the resolutions of the given views; only outcomes yes and no are scored.
+    `known_at` is the moment of the views if that is not now. Returns the stands on the scored
+    questions, keyed by question id.
     """
     scored = [view for view in views if view.outcome is not None]
     ids = [view.id for view in scored]
@@ -95,11 +95,11 @@ async def score(
 
 
 async def rebuild(session: AsyncSession) -> Rebuilt:
-    """Score every resolution anew from the facts known when it was made, in place of all scores.
+    """Replace all scores by new ones, computed from the facts known at each resolution.
 
-    The same facts give the same bytes, so the digests differ only where scores had been lost or
-    changed, or were made by another version. The task `rebuild_scores` does the same a few
-    questions at a time.
+    The same facts give the same bytes, so the digests differ only if scores were lost or changed or
+    came from another version. The task `rebuild_scores` does the same in small batches of
+    questions.
     """
     before, after = await digest(session), 0
     while following := await resolved(session, after=after, limit=BATCH):
@@ -111,7 +111,7 @@ async def rebuild(session: AsyncSession) -> Rebuilt:
 
 
 async def resolved(session: AsyncSession, *, after: int, limit: int) -> list[tuple[int, int]]:
-    """The questions after an id that were ever resolved, with how many forecasts each has."""
+    """The questions after an id that were ever resolved, each with its number of forecasts."""
     forecast = (
         select(func.count())
         .where(Forecast.question_id == Resolution.question_id)
@@ -129,13 +129,13 @@ async def resolved(session: AsyncSession, *, after: int, limit: int) -> list[tup
 
 
 async def count_resolved(session: AsyncSession) -> int:
-    """How many questions were ever resolved."""
+    """The number of questions that were ever resolved."""
     query = select(func.count(Resolution.question_id.distinct()))
     return int(await session.scalar(query) or 0)
 
 
 async def rescore(session: AsyncSession, question_ids: Sequence[int]) -> None:
-    """Score every resolution of some questions anew, in place of all scores of these questions."""
+    """Replace all scores of the given questions by new ones, for every resolution of theirs."""
     await questions.lock(session, question_ids)
     made_of = select(Resolution.id).where(Resolution.question_id.in_(question_ids))
     await session.execute(delete(Score).where(Score.resolution_id.in_(made_of)))
@@ -156,18 +156,18 @@ async def rescore(session: AsyncSession, question_ids: Sequence[int]) -> None:
 
 async def digest(session: AsyncSession) -> str:
     """SHA-256, in hexadecimal, over `canonical`."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     async for line in canonical(session):
-        found.update(line)
-    return found.hexdigest()
+        sha256.update(line)
+    return sha256.hexdigest()
 
 
 async def canonical(
     session: AsyncSession, question_ids: Sequence[int] | None = None
 ) -> AsyncIterator[bytes]:
-    """Every score as a line of JSON, in an order that does not hang on when it was stored.
+    """Every score as a line of JSON, in an order that does not depend on insertion order.
 
-    With `question_ids` only those of these questions.
+    `question_ids` restricts the scores to these questions.
     """
     columns = [column for column in Score.__table__.columns if column.name != "id"]
     query = select(*columns).order_by(
@@ -198,7 +198,7 @@ async def of_question(
 async def breakdown(
     session: AsyncSession, view: View, account_id: int
 ) -> tuple[scores.ScoreTerms, list[int]]:
-    """The terms of a resolved question's scores, and which of them are the account's."""
+    """The terms of a resolved question's scores, and the indices of the account's terms."""
     known_at = view.resolution.created_at if view.resolution else None
     people: Sequence[Stand] = []
     if view.outcome is not None:
@@ -212,50 +212,50 @@ async def breakdown(
 def _earned(
     view: View, found: Sequence[Stand], published: Sequence[Stand]
 ) -> Iterable[dict[str, Any]]:
-    """The rows of scores of a question."""
+    """The score rows of a question."""
     window, people = _window(view), _columns(_counted(view, found))
     earned = scores.score_question(**people, **window)
     yield from _rows(view, earned, people)
     methods = [BAYES, *pooling.POOLS]
     pools = _columns(_counted(view, published)), *_pooled(people, window)
-    said: _Columns = {
-        "forecaster": np.repeat(np.arange(len(pools)), [one["start"].size for one in pools]),
-        "start": np.concatenate([one["start"] for one in pools]),
-        "end": np.concatenate([one["end"] for one in pools]),
-        "probability": np.concatenate([one["probability"] for one in pools]),
+    pooled: _Columns = {
+        "forecaster": np.repeat(np.arange(len(pools)), [pool["start"].size for pool in pools]),
+        "start": np.concatenate([pool["start"] for pool in pools]),
+        "end": np.concatenate([pool["end"] for pool in pools]),
+        "probability": np.concatenate([pool["probability"] for pool in pools]),
     }
     earned = scores.score_outsiders(
-        **said,
+        **pooled,
         crowd_forecaster=people["forecaster"],
         crowd_start=people["start"],
         crowd_end=people["end"],
         crowd_probability=people["probability"],
         **window,
     )
-    yield from _rows(view, earned, said, methods)
+    yield from _rows(view, earned, pooled, methods)
 
 
 def _pooled(people: "_Columns", window: "_Window") -> Iterable["_Columns"]:
-    """What each pool said, from one change among the forecasts that stood until the next."""
+    """The stands of each pool: its probability between changes of the active forecasts."""
     start, end, probability = people["start"], people["end"], people["probability"]
     if window["closes"] > window["opens"]:
         stops = np.fmin(window["closes"], window["ends"])
         edges = np.unique(np.clip(np.concatenate([start, end]), window["opens"], stops))
-        said = pooling.pool_through(probability, start, end, edges[:-1])
+        pooled = pooling.pool_through(probability, start, end, edges[:-1])
     else:
         last = list(
             {who: place for place, who in enumerate(people["forecaster"].tolist())}.values()
         )
         start, edges = start[last], np.array([window["opens"], math.inf])
         always = np.full(start.size, math.inf)
-        said = pooling.pool_through(probability[last], start, always, np.sort(start)[-1:])
-    for values in said.values():
-        spoke = np.flatnonzero(~np.isnan(values))
+        pooled = pooling.pool_through(probability[last], start, always, np.sort(start)[-1:])
+    for values in pooled.values():
+        known = np.flatnonzero(~np.isnan(values))
         yield {
-            "forecaster": np.full(spoke.size, CROWD),
-            "start": edges[spoke],
-            "end": edges[spoke + 1],
-            "probability": values[spoke],
+            "forecaster": np.full(known.size, CROWD),
+            "start": edges[known],
+            "end": edges[known + 1],
+            "probability": values[known],
         }
 
 
@@ -267,7 +267,7 @@ class _Window(TypedDict):
 
 
 class _Columns(TypedDict):
-    """Stands, column by column."""
+    """Stands as columns."""
 
     forecaster: IntArray
     start: FloatArray
@@ -286,7 +286,7 @@ def _window(view: View) -> _Window:
 
 
 def _counted(view: View, found: Sequence[Stand]) -> Sequence[Stand]:
-    """The stands that can score; without a scheduled close, those that held at the end."""
+    """The stands to score; without a scheduled close, those active at the effective close."""
     if view.revision.closes_at is None and view.ends_at is not None:
         return forecasts.standing_at(found, view, view.ends_at)
     return found
@@ -294,17 +294,17 @@ def _counted(view: View, found: Sequence[Stand]) -> Sequence[Stand]:
 
 def _columns(found: Sequence[Stand]) -> _Columns:
     return {
-        "forecaster": np.array([one.account_id for one in found], dtype=np.int64),
-        "start": np.array([one.start for one in found], dtype=np.float64),
-        "end": np.array([one.end for one in found], dtype=np.float64),
-        "probability": np.array([one.probability for one in found], dtype=np.float64),
+        "forecaster": np.array([stand.account_id for stand in found], dtype=np.int64),
+        "start": np.array([stand.start for stand in found], dtype=np.float64),
+        "end": np.array([stand.end for stand in found], dtype=np.float64),
+        "probability": np.array([stand.probability for stand in found], dtype=np.float64),
     }
 
 
 async def matching(
     session: AsyncSession, query: Select[*Columns], scope: ScoreFilter
 ) -> Select[*Columns]:
-    """Restrict a query on scores to a scope; it can then use Resolution too."""
+    """Apply a filter to a query on scores; this joins Resolution, so the query may use it too."""
     query = query.join(Resolution, Resolution.id == Score.resolution_id).where(
         _in_force(Resolution, scope.as_of)
     )
@@ -336,7 +336,7 @@ async def matching(
 def _in_force(
     table: type[Resolution | QuestionRevision], as_of: datetime | None
 ) -> ColumnElement[bool]:
-    """Whether a row is its question's latest, as known at a moment."""
+    """The condition that a row is its question's latest, as known at a moment."""
     later = aliased(table)
     superseding = [later.question_id == table.question_id, later.number > table.number]
     if as_of is None:
@@ -348,7 +348,7 @@ def _in_force(
 async def _published(
     session: AsyncSession, question_ids: Sequence[int], known_at: datetime | None
 ) -> dict[int, list[Stand]]:
-    """The aggregate's own history as stands: each published value until the next one."""
+    """The history of the aggregate as stands: each published value until the next one."""
     query = select(
         Aggregate.question_id,
         Aggregate.created_at,
@@ -371,33 +371,38 @@ async def _published(
     return found
 
 
-def _before(view: View, said: _Columns) -> dict[int, dict[str, float]]:
-    """What each had standing at the effective close and so many days before it, by column."""
+def _at_horizons(view: View, stands: _Columns) -> dict[int, dict[str, float]]:
+    """Each entrant's active probability at the effective close and at each horizon, by column."""
     if view.ends_at is None:
         return {}
     ends = view.ends_at
     moments = {"spot_probability": ends}
     if view.revision.closes_at is not None:
         moments |= {column: ends - timedelta(days=days) for days, column in HORIZONS.items()}
-    stood: dict[int, dict[str, float]] = {}
+    by_entrant: dict[int, dict[str, float]] = {}
     for column, at in moments.items():
-        held = forecasts.holds_at(said["start"], said["end"], view, at)
+        active = forecasts.holds_at(stands["start"], stands["end"], view, at)
         for who, probability in zip(
-            said["forecaster"][held].tolist(), said["probability"][held].tolist(), strict=True
+            stands["forecaster"][active].tolist(),
+            stands["probability"][active].tolist(),
+            strict=True,
         ):
-            stood.setdefault(who, {})[column] = probability
-    return stood
+            by_entrant.setdefault(who, {})[column] = probability
+    return by_entrant
 
 
 def _rows(
-    view: View, earned: scores.QuestionScores, said: _Columns, methods: Sequence[str] | None = None
+    view: View,
+    earned: scores.QuestionScores,
+    stands: _Columns,
+    methods: Sequence[str] | None = None,
 ) -> Iterable[dict[str, Any]]:
-    """The rows of what accounts earned, or methods, of which each is known by its place."""
+    """The score rows of accounts, or of methods, which are identified by their index."""
     resolution = view.resolution
     if resolution is None:
         return
-    stood = _before(view, said)
-    nothing_stood = dict.fromkeys(("spot_probability", *HORIZONS.values()))
+    at_horizons = _at_horizons(view, stands)
+    no_forecast = dict.fromkeys(("spot_probability", *HORIZONS.values()))
     for index, who in enumerate(earned.forecasters.tolist()):
         if not earned.coverage[index] > 0:
             continue
@@ -412,8 +417,8 @@ def _rows(
             "weight": view.revision.weight,
             "coverage": float(earned.coverage[index]),
             **columns,
-            **nothing_stood,
-            **stood.get(who, {}),
+            **no_forecast,
+            **at_horizons.get(who, {}),
         }
 
 

@@ -1,4 +1,4 @@
-"""Whether what is derived from the facts is what it would be if it were derived anew."""
+"""Verification of the derived data: recompute aggregates and scores from the facts and compare."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ from service.scoring import scores
 
 BATCH: Final = 200
 CLOSE: Final = 1e-9
-"""How far an aggregate may be from the one computed anew: sums in another order."""
+"""The tolerance for a recomputed aggregate, whose sums may run in another order."""
 
 
 @dataclass
 class Comparison:
-    """What a comparison with the facts found.
+    """The result of a comparison with the facts.
 
     Attributes:
-        differing: what is not what the facts lead to, one sentence each.
-        compared: how many aggregates are what they would be if they were computed now.
-        earlier: how many an earlier version made, which this one does not compute alike.
+        differing: the differences from the facts, one sentence each.
+        compared: the number of aggregates that agree with their recomputation.
+        earlier: the number of differing aggregates that an earlier version computed.
     """
 
     differing: list[str] = field(default_factory=list)
@@ -35,13 +35,13 @@ class Comparison:
 
 
 async def compare(session: AsyncSession) -> Comparison:
-    """Compare the present aggregates and the scores with what the facts lead to.
+    """Compare the present aggregates and the scores with a recomputation from the facts.
 
-    Every question with facts must have an aggregate that was published with the last of them, and
-    that is what the model of then makes of the facts known then. An aggregate of an earlier version
-    of the computation, or of a posterior that only an earlier version could read, may differ. The
-    scores must be those that `scoring.rebuild` makes; the caller undoes the transaction, in which
-    they are rebuilt.
+    Every question with facts must have an aggregate published with or after its last fact, and that
+    aggregate must follow from the fit and the facts known at the time. It may differ if an earlier
+    version of the algorithm computed it, or if only an earlier version can read its posterior. The
+    scores must equal those of `scores.rebuild`; that rebuilds them in this transaction, which the
+    caller rolls back.
     """
     found = Comparison()
     aggregators: dict[float, Aggregator] = {}
@@ -57,34 +57,36 @@ async def compare(session: AsyncSession) -> Comparison:
         for question_id, head in heads:
             row = published.get(question_id)
             if row is None or (head.at is not None and row.created_at < head.at):
-                found.differing.append(f"question {question_id}: no aggregate has its last fact")
+                found.differing.append(
+                    f"question {question_id}: no aggregate includes its last fact"
+                )
                 continue
-            # Intervals have the level that was set when they were published.
+            # Intervals use the level that was configured when they were published.
             aggregator = aggregators.setdefault(row.level, Aggregator(row.level))
-            again = await _again(session, aggregator, row)
-            if again is not None and _alike(again, row):
+            recomputed = await _recomputed(session, aggregator, row)
+            if recomputed is not None and _equal(recomputed, row):
                 found.compared += 1
-            elif _made_by_an_earlier_version(again, row):
+            elif _made_by_an_earlier_version(recomputed, row):
                 found.earlier += 1
             else:
-                what = (
-                    f"aggregate {row.id} is not what facts say"
-                    if again is not None
+                difference = (
+                    f"aggregate {row.id} does not follow from the facts"
+                    if recomputed is not None
                     else f"the posterior of fit {row.fit_id}, of aggregate {row.id}, is unreadable"
                 )
-                found.differing.append(f"question {question_id}: {what}")
+                found.differing.append(f"question {question_id}: {difference}")
     rebuilt = await scores.rebuild(session)
     if rebuilt.before != rebuilt.after:
         found.differing.append(
-            "the scores are not what the facts say; `credence scores rebuild` mends them"
+            "the scores do not follow from the facts; `credence scores rebuild` repairs them"
         )
     return found
 
 
-async def _again(
+async def _recomputed(
     session: AsyncSession, aggregator: Aggregator, row: Aggregate
 ) -> AggregateEstimate | None:
-    """An aggregate computed anew; None if the posterior that made it cannot be read."""
+    """The aggregate recomputed from the facts; None if its posterior cannot be read."""
     at = row.created_at
     (view,) = await questions.views(
         session, questions.views_query(at).where(Question.id == row.question_id)
@@ -97,14 +99,18 @@ async def _again(
     return aggregator.read(view, stands[row.question_id], at, belief)
 
 
-def _alike(again: AggregateEstimate, row: Aggregate) -> bool:
-    return (again.forecasters, again.fingerprint) == (row.forecasters, row.fingerprint) and all(
-        math.isclose(getattr(again, name), getattr(row, name), rel_tol=0, abs_tol=CLOSE)
+def _equal(recomputed: AggregateEstimate, row: Aggregate) -> bool:
+    same_source = (recomputed.forecasters, recomputed.fingerprint) == (
+        row.forecasters,
+        row.fingerprint,
+    )
+    return same_source and all(
+        math.isclose(getattr(recomputed, name), getattr(row, name), rel_tol=0, abs_tol=CLOSE)
         for name in ("probability", "lower", "upper")
     )
 
 
-def _made_by_an_earlier_version(again: AggregateEstimate | None, row: Aggregate) -> bool:
-    """Whether an aggregate that differs may do so; how many forecasts it pools never may."""
-    counted = again is None or again.forecasters == row.forecasters
-    return row.algorithm != live.ALGORITHM and counted
+def _made_by_an_earlier_version(recomputed: AggregateEstimate | None, row: Aggregate) -> bool:
+    """Whether an earlier algorithm explains a difference; the number of forecasts must agree."""
+    same_count = recomputed is None or recomputed.forecasters == row.forecasters
+    return row.algorithm != live.ALGORITHM and same_count

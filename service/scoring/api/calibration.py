@@ -1,4 +1,4 @@
-"""Calibration, overall and over time."""
+"""API of calibration, overall and over time."""
 
 from typing import Annotated
 
@@ -20,14 +20,14 @@ Of = Annotated[
 Horizon = Annotated[
     int,
     QueryParameter(
-        description="what stood so many days before the effective close: "
+        description="use the forecasts active this many days before the effective close, one of "
         f"{', '.join(str(days) for days in (0, *HORIZONS))}"
     ),
 ]
 
 
 class Calibrations(Controller):
-    """Whether things called 70% likely happen 70% of the time."""
+    """Whether events forecast at 70% happen 70% of the time."""
 
     path = "/calibration"
     tags = ("Scores",)
@@ -41,7 +41,7 @@ class Calibrations(Controller):
         of: Of = calibration.AGGREGATE,
         horizon_days: Horizon = 0,
     ) -> CalibrationOut:
-        """Reliability of what stood when each resolved question closed, or some days before."""
+        """Return the reliability of the forecasts active at the close, or some days before it."""
         del actor
         found = await calibration.measure(reading, of, within, horizon_days=horizon_days)
         return CalibrationOut.measured(of, horizon_days, found)
@@ -55,7 +55,7 @@ class Calibrations(Controller):
         of: Of = calibration.AGGREGATE,
         horizon_days: Horizon = 0,
     ) -> CalibrationHistory:
-        """The calibration by the quarter of a year in which questions were settled."""
+        """Return the calibration by the calendar quarter in which questions were settled."""
         del actor
         periods = await calibration.over_time(reading, of, within, horizon_days=horizon_days)
-        return CalibrationHistory([PeriodOut.of(of, horizon_days, one) for one in periods])
+        return CalibrationHistory([PeriodOut.of(of, horizon_days, period) for period in periods])

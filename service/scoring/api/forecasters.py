@@ -1,4 +1,4 @@
-"""Forecasters and their records."""
+"""API of forecasters and their records."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ class Forecasters(Controller):
         aggregator: AggregatorDep,
         forecaster_id: ForecasterId,
     ) -> ForecasterOut:
-        """A forecaster; what the model makes of them is for them and curators, unless shown."""
+        """Return a forecaster; only they and curators see the model's estimates, unless public."""
         return ForecasterOut.of(await forecasters.get(reading, aggregator, actor, forecaster_id))
 
     @put("/showing", summary="Show or hide my record")
@@ -51,7 +51,7 @@ class Forecasters(Controller):
         forecaster_id: ForecasterId,
         data: JSONBody[SkipValidation[NewShowing]],
     ) -> ForecasterOut:
-        """Let everybody see what the model makes of my forecasts, or only curators and me."""
+        """Show the model's estimates of my forecasts to everybody, or only to curators and me."""
         data = await decode_body(request, NewShowing)
         await forecasters.show(writing, actor, forecaster_id, shown=data.shows_record)
         return ForecasterOut.of(await forecasters.get(writing, aggregator, actor, forecaster_id))
@@ -69,8 +69,8 @@ class Forecasters(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[MovementOut]:
-        """The aggregate before and after each of their forecasts, the newest first."""
+        """List the aggregate before and after each of their forecasts, newest first."""
         rows = await forecasters.movements(
             reading, actor, forecaster_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
-        return paginate(rows, limit, MovementOut.of, lambda one: one.forecast.id)
+        return paginate(rows, limit, MovementOut.of, lambda movement: movement.forecast.id)

@@ -1,4 +1,4 @@
-"""Leaderboards, live and frozen."""
+"""API of live and frozen leaderboards."""
 
 from typing import Annotated
 
@@ -35,14 +35,14 @@ LeaderboardId = Annotated[
 ImportedOrAlone = Annotated[
     bool | None,
     QueryParameter(
-        description="rank imported forecasters, who are placeholders; by default they are left "
-        "out, except on the leaderboard of a set where nobody else was scored"
+        description="rank imported forecasters, which are placeholder accounts; by default they "
+        "are excluded, except on the leaderboard of a set in which nobody else was scored"
     ),
 ]
 
 
 class Leaderboards(Controller):
-    """Who forecasts best."""
+    """Leaderboards."""
 
     path = "/"
     tags = ("Scores",)
@@ -53,28 +53,28 @@ class Leaderboards(Controller):
         actor: CurrentActor,
         reading: ReadSession,
         within: Scoped,
-        score: Annotated[ScoreKind, QueryParameter(description="which score ranks")] = "peer",
+        score: Annotated[ScoreKind, QueryParameter(description="the score to rank by")] = "peer",
         who: Annotated[
             EntrantFilter, QueryParameter(description="rank people, bots or everyone")
         ] = EntrantFilter.everyone,
         least_questions: Annotated[
             int,
-            QueryParameter(ge=1, le=LARGEST_ID, description="leave out who has fewer of them"),
+            QueryParameter(ge=1, le=LARGEST_ID, description="the minimum of scored questions"),
         ] = 1,
         pools: Annotated[
-            bool, QueryParameter(description="rank the aggregate and the pools among them")
+            bool, QueryParameter(description="rank the aggregate and the pools too")
         ] = False,
         imported: ImportedOrAlone = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> PeoplePage[StandingOut]:
-        """Everyone who was scored, best first, ranked by a score pulled to the field's mean.
+        """List scored entrants, best first, ranked by a score shrunk towards the accounts' mean.
 
-        Equal scores share a rank, as in 1, 1, 3. With each place comes how sure it is: the interval
-        of skill, that of the rank, which holds the rank shown, and the probability of being the
-        best.
+        Equal scores share a rank, as in 1, 1, 3. Each entry states its uncertainty: intervals of
+        the skill and of the rank, and the probability of being the best. The interval of the rank
+        contains the rank shown.
 
-        Give `as_of` to every page so that nothing moves between them.
+        Pass the same `as_of` with every page so that ranks do not change between pages.
         """
         del actor
         criteria = Criteria(
@@ -100,7 +100,7 @@ class Leaderboards(Controller):
         data: JSONBody[SkipValidation[NewLeaderboard]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[FrozenOut]:
-        """Store a leaderboard for good, as the next version under its name."""
+        """Store a leaderboard permanently, as the next version under its name."""
         data = await decode_body(request, NewLeaderboard)
 
         async def work() -> FrozenOut:
@@ -116,12 +116,12 @@ class Leaderboards(Controller):
         reading: ReadSession,
         name: Annotated[
             str | None,
-            QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only of this name"),
+            QueryParameter(max_length=100, pattern=WITHOUT_NUL, description="only with this name"),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[FrozenOut]:
-        """Frozen leaderboards, the newest first; a name's versions only grow."""
+        """List frozen leaderboards, newest first; versions of a name count up."""
         del actor
         rows = await leaderboards.frozen(
             reading, name=name, before=decode_id_cursor(cursor), limit=limit + 1
@@ -132,13 +132,13 @@ class Leaderboards(Controller):
     async def one(
         self, actor: CurrentActor, reading: ReadSession, leaderboard_id: LeaderboardId
     ) -> FrozenOut:
-        """What a frozen leaderboard ranks, as of when, and who froze it."""
+        """Return the criteria, the time and the author of a frozen leaderboard."""
         del actor
         return FrozenOut.of(*await leaderboards.get(reading, leaderboard_id))
 
     @get(
         "/leaderboards/{leaderboard_id:int}/standings",
-        summary="List the places of a frozen leaderboard",
+        summary="List the entries of a frozen leaderboard",
     )
     async def standings(
         self,
@@ -148,9 +148,9 @@ class Leaderboards(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[StandingOut]:
-        """The places as they were when it was frozen, best first."""
+        """List the entries as frozen, best first."""
         del actor
         rows = await leaderboards.entries(
             reading, leaderboard_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
-        return paginate(rows, limit, StandingOut.of, lambda place: place.position)
+        return paginate(rows, limit, StandingOut.of, lambda entry: entry.position)

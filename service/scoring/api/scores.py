@@ -1,4 +1,4 @@
-"""Scores of questions and their receipts."""
+"""API of the scores of questions and their breakdowns."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from service.web.schemas import Page
 
 
 class Scores(Controller):
-    """What forecasts on a question earned."""
+    """Scores of forecasts on a question."""
 
     path = "/questions/{question_id:int}/scores"
     tags = ("Scores",)
@@ -39,14 +39,14 @@ class Scores(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[ScoreOut]:
-        """Scores under the resolution that holds: every forecaster's, and every pool's."""
+        """List the scores of all forecasters and pools under the resolution in force."""
         view = await questions.get(reading, question_id, actor=actor, known_at=utc(as_of))
         rows = await scores.of_question(
             reading, view, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
         return paginate(rows, limit, lambda row: ScoreOut.of(*row), lambda row: row[0].id)
 
-    @get("/receipt", summary="Get the receipt of a score")
+    @get("/receipt", summary="Get the breakdown of a score")
     async def receipt(
         self,
         actor: CurrentActor,
@@ -54,12 +54,12 @@ class Scores(Controller):
         question_id: QuestionId,
         forecaster_id: Annotated[
             int | None,
-            QueryParameter(ge=1, le=LARGEST_ID, description="whose; default: my own"),
+            QueryParameter(ge=1, le=LARGEST_ID, description="the forecaster's id; default: me"),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[ScoreTermOut]:
-        """The terms that add up to a forecaster's scores, in the order of time."""
+        """List the terms that add up to a forecaster's scores, in chronological order."""
         view = await questions.get(reading, question_id, actor=actor)
         terms, own = await scores.breakdown(reading, view, forecaster_id or actor.id)
         first = decode_id_cursor(cursor) or 0

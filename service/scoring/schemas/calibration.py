@@ -1,4 +1,4 @@
-"""Calibration, as the API gives it."""
+"""API structs of calibration."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from service.scoring.calibration import ENOUGH, Calibration, Period
 
 
 class CurvePoint(msgspec.Struct):
-    """A point of a reliability curve: of the forecasts at `forecast`, `observed` came true."""
+    """A point of a reliability curve: of the events forecast at `forecast`, `observed` happened."""
 
     forecast: float
     observed: float
@@ -20,13 +20,14 @@ class CurvePoint(msgspec.Struct):
 class CalibrationOut(msgspec.Struct):
     """Reliability over resolved questions.
 
-    Below `needed` questions `enough` is false and every figure null: they would be noise.
-    Mean Brier = miscalibration - discrimination + uncertainty. `sharpness` goes from 0, always one
-    half, to 1, always certain. On log-odds z the truth is nearest to `intercept` + `slope` z: a
-    slope below 1 is overconfident, an intercept above 0 says yes too seldom. A forecaster's line
-    is pulled towards those of others, a quarter's towards the same entrant's other quarters, as
-    far as the evidence is thin. `lower` and `upper` of the curve bound where `observed` would lie
-    if the forecasts were calibrated; `level` is the mass of that band and of both intervals.
+    Below `needed` questions `enough` is false and every figure is null, because it would be noise.
+    Mean Brier = miscalibration - discrimination + uncertainty. `sharpness` ranges from 0 (always
+    one half) to 1 (always certain). For forecasts with log-odds z the best recalibration is
+    `intercept` + `slope` z: a slope below 1 means overconfidence, an intercept above 0 means that
+    Yes is forecast too rarely. With little evidence, a forecaster's line is shrunk towards those of
+    others, and a quarter's line towards the same entrant's other quarters. `lower` and `upper` of
+    the curve bound `observed` for calibrated forecasts; `level` is the probability of that band and
+    of both intervals.
     """
 
     of: str
@@ -51,7 +52,7 @@ class CalibrationOut(msgspec.Struct):
 
     @classmethod
     def measured(cls, of: str, horizon_days: int, found: Calibration) -> "CalibrationOut":
-        """From whose it is, how long before the close, and what was measured."""
+        """From the entrant, the horizon and the measurement."""
         measured = found.reliability
         if measured is None:
             return cls(of, horizon_days, found.questions, ENOUGH, found.enough)
@@ -97,7 +98,7 @@ class PeriodOut(msgspec.Struct):
 
     @classmethod
     def of(cls, of: str, horizon_days: int, period: Period) -> "PeriodOut":
-        """From whose it is, how long before the close, and the quarter."""
+        """From the entrant, the horizon and the quarter."""
         return cls(
             period.starts_at,
             period.ends_at,
@@ -106,6 +107,6 @@ class PeriodOut(msgspec.Struct):
 
 
 class CalibrationHistory(msgspec.Struct):
-    """Calibration by quarter, the oldest first; those in which nothing was settled are absent."""
+    """Calibration by quarter, oldest first; quarters without settled questions are omitted."""
 
     periods: list[PeriodOut]

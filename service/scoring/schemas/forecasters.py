@@ -1,4 +1,4 @@
-"""Forecasters, as the API takes and gives them."""
+"""API structs of forecasters."""
 
 from datetime import datetime
 
@@ -23,12 +23,13 @@ class EstimateOut(msgspec.Struct):
 
 
 class OpinionOut(msgspec.Struct):
-    """What the model makes of a forecaster, each figure pulled towards what is usual.
+    """The model's estimates of a forecaster, each shrunk towards the usual value.
 
-    `weight` is what the pool uses, 1 for unknown skill, and so is `offset`: the nats by which their
-    log-odds lie above others' on the same questions, which are taken off before pooling. The others
-    are estimated apart and null until a fit has seen a resolved question of theirs: `bias` in nats,
-    above 0 for too much yes; `noise` in nats around the crowd; `slope` below 1 for overconfidence.
+    The pool uses `weight`, which is 1 for unknown skill, and `offset`, the nats by which their
+    log-odds lie above those of others on the same questions, subtracted before pooling. The other
+    figures are estimated separately and null until a fit includes a resolved question of theirs:
+    `bias` in nats, above 0 if Yes is forecast too high; `noise` in nats around the crowd; `slope`
+    below 1 for overconfidence.
     """
 
     resolved: int
@@ -80,13 +81,13 @@ class ForecasterOut(msgspec.Struct):
 
 
 class NewShowing(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether everybody sees one's record."""
+    """Whether my record is public."""
 
     shows_record: bool
 
 
 class MovementOut(msgspec.Struct):
-    """What a forecast did to its question's aggregate; null where hidden or not published."""
+    """The effect of a forecast on its question's aggregate; null if hidden or not published."""
 
     forecast_id: int
     question_id: int

@@ -1,4 +1,4 @@
-"""Leaderboards and their standings, as the API takes and gives them."""
+"""API structs of leaderboards and their entries."""
 
 from datetime import datetime
 from typing import Any
@@ -13,19 +13,19 @@ from service.web.schemas import Moment, ScoreKind, StoredText
 
 
 class StandingOut(msgspec.Struct):
-    """A place on a leaderboard: a forecaster's, or with `method` a pool's.
+    """An entry on a leaderboard: a forecaster or, with `method`, a pool.
 
-    `score` is the mean over questions; `ranked_by` is that pulled to the field's mean. `coverage`
-    sums the questions' weights times the shares of their lives that were forecast.
+    `score` is the mean over questions; `ranked_by` is the score shrunk towards the mean of the
+    accounts. `coverage` is the sum of the questions' weights times the entrant's coverages.
 
-    `skill` is the score to expect of one more question, pulled to the field's mean by as much as
-    the field teaches; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the
-    rank by skill in [`rank_lower`, `rank_upper`], the shortest such interval that holds `rank` (on
-    leaderboards frozen before November 2026 a central one, which may not hold it). `first` is the
-    probability of being the best of all that are ranked. These are null where only pools are
+    `skill` is the expected score on one more question, shrunk towards the mean of the accounts by a
+    learned amount; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the rank
+    by skill in [`rank_lower`, `rank_upper`], the shortest such interval that contains `rank` (on
+    leaderboards frozen before November 2026 a central interval, which may not contain it). `first`
+    is the probability of being the best of all entrants. These are null where only pools are
     ranked, and on leaderboards frozen before they were estimated.
 
-    Equal scores share a `rank`, and the next one follows as many ranks later: 1, 1, 3.
+    Equal scores share a `rank`, as in 1, 1, 3.
     """
 
     rank: int
@@ -47,7 +47,7 @@ class StandingOut(msgspec.Struct):
 
     @classmethod
     def of(cls, place: LeaderboardEntry | FrozenEntry) -> "StandingOut":
-        """From a standing."""
+        """From an entry."""
         own = {"forecaster_id", "forecaster"}
         return cls(
             forecaster_id=place.account_id,
@@ -57,7 +57,7 @@ class StandingOut(msgspec.Struct):
 
 
 class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
-    """A leaderboard to freeze; the fields are those that rank a live one."""
+    """A leaderboard to freeze, with the parameters of a live one."""
 
     name: StoredText
     score: ScoreKind = "peer"
@@ -72,7 +72,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
     imported: bool | None = None
 
     def criteria(self) -> Criteria:
-        """What it ranks."""
+        """The criteria of the leaderboard."""
         return Criteria(
             kind=self.score,
             scope=ScoreFilter(
@@ -90,7 +90,7 @@ class NewLeaderboard(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrozenOut(msgspec.Struct):
-    """A frozen leaderboard: what it ranks, as of when, and who froze it."""
+    """A frozen leaderboard with its criteria, its time and its author."""
 
     id: int
     name: str
@@ -103,7 +103,7 @@ class FrozenOut(msgspec.Struct):
 
     @classmethod
     def of(cls, row: FrozenLeaderboard, by: str) -> "FrozenOut":
-        """From the row and the name of who froze it."""
+        """From the row and the name of its author."""
         return cls(
             id=row.id,
             name=row.name,

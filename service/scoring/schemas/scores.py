@@ -1,4 +1,4 @@
-"""Scores and their receipts, as the API gives them."""
+"""API structs of scores and their breakdowns."""
 
 import math
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from service.models import Score
 
 
 class ScoreOut(msgspec.Struct):
-    """What someone's forecasts on a question earned, or what a pooling method's answers did.
+    """The scores of a forecaster or a pooling method on a question.
 
     `method` is null for a forecaster; `bayes` is the published aggregate, the others are the
-    classic pools. Brier and log: lower is better, averages while a forecast stood. Baseline and
-    peer: higher is better, weighted by coverage, the share of the question's life that was
-    forecast. `weight` is the question's in a mean over questions.
+    classic pools. Brier and log: lower is better, averages while a forecast was active. Baseline
+    and peer: higher is better, weighted by coverage, the share of the question's life with an
+    active forecast. `weight` is the weight of the question in a mean over questions.
     """
 
     forecaster_id: int | None
@@ -41,12 +41,12 @@ class ScoreOut(msgspec.Struct):
 
 
 class ScoreTermOut(msgspec.Struct):
-    """A term of a receipt: a time in which one forecast stood and counted.
+    """A term of a score breakdown: an interval in which one forecast was active and counted.
 
     Summed over the terms, `share`, `baseline` and `peer` are the coverage, the baseline score and
     the peer score; `brier` and `log` summed and divided by the summed `share` are those scores.
-    `others` is the mean number of forecasters active beside it. The times are null where the
-    question has no scheduled life to take shares of.
+    `others` is the mean number of other active forecasters. The times are null for questions
+    without a scheduled close.
     """
 
     probability: float

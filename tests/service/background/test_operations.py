@@ -107,8 +107,8 @@ def test_a_score_or_an_aggregate_that_the_facts_do_not_lead_to_is_told(
     assert credence("verify").exit_code == 0
     found = credence("verify", "--derived")
     assert found.exit_code == 1
-    assert found.output.count("is not what facts say") == 2
-    assert "the scores are not what the facts say" in found.output
+    assert found.output.count("does not follow from the facts") == 2
+    assert "the scores do not follow from the facts" in found.output
 
 
 def test_an_error_and_its_log_carry_the_id_of_their_request(

@@ -185,7 +185,7 @@ def test_an_aggregate_of_an_earlier_version_may_differ_and_one_of_this_version_m
             connection.commit()
         refused = CliRunner().invoke(main, ["verify", "--derived"])
         assert refused.exit_code == 1
-        assert refused.output.count("is not what facts say") == 3
+        assert refused.output.count("does not follow from the facts") == 3
 
 
 def test_a_revision_that_has_landed_is_never_edited() -> None:
