@@ -1,1 +1,1 @@
-"""Who did what, when and why."""
+"""The audit log of curators' and administrators' actions."""

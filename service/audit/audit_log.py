@@ -1,7 +1,7 @@
-"""The audit log: who did what to what, when and why.
+"""The audit log: who did what, to which object, when and why.
 
-Revisions, resolutions, policies and removals of comments say it themselves, and the log reads them;
-what leaves no such row is recorded here.
+Revisions, resolutions, policies and removals of comments already record this, and the log reads
+them; only actions without such a row are recorded here.
 """
 
 from collections import defaultdict
@@ -47,16 +47,18 @@ from service.models import (
     Utc,
 )
 
-OF_THE_REVISION: Final = frozenset(
+REVISION_METADATA: Final = frozenset(
     {
         *("id", "question_id", "number", "content_hash", "search_text"),
         *("account_id", "reason", "created_at"),
     }
 )
-ASKED: Final = tuple(
-    column.key for column in QuestionRevision.__table__.columns if column.key not in OF_THE_REVISION
+REVISION_CONTENT: Final = tuple(
+    column.key
+    for column in QuestionRevision.__table__.columns
+    if column.key not in REVISION_METADATA
 )
-TOLD: Final[tuple[tuple[str, type[Resolution | SetPolicy], tuple[str, ...]], ...]] = (
+FACT_DETAILS: Final[tuple[tuple[str, type[Resolution | SetPolicy], tuple[str, ...]], ...]] = (
     ("resolution", Resolution, ("number", "outcome", "occurred_at", "evidence_url")),
     ("policy", SetPolicy, ("number", "visibility", "reveal_at")),
 )
@@ -65,7 +67,7 @@ Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 class Place(NamedTuple):
-    """Where an entry stands in the log: its moment, which table tells of it, and its row there."""
+    """The position of an entry in the log: its time, its source table and its row there."""
 
     at: Annotated[datetime, Meta(tz=True)]
     source: Literal["revision", "resolution", "policy", "removal", "act"]
@@ -74,7 +76,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that was done; `by` is None for a set's file or somebody at the command line."""
+    """A recorded action; `by` is None for the file of a set and for the command line."""
 
     place: Place
     action: str
@@ -98,17 +100,17 @@ async def record(
     reason: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Append an act that leaves no row of its own saying who did it and why.
+    """Record an action that leaves no other row with its author and reason.
 
     Args:
-        session: the transaction in which it was done.
-        account_id: who did it; None: somebody at the command line.
-        action: what was done, as `noun.verb` in the past tense, such as `account.deactivated`; at
-            most 50 characters.
-        subject_id: the account that it was done to.
-        set_id: the set that it was done to.
-        reason: why, in the actor's words.
-        details: what was before and after, in JSON's types; no secrets.
+        session: the transaction of the action.
+        account_id: who acted; None: the command line.
+        action: the name of the action, as `noun.verb` in the past tense, such as
+            `account.deactivated`; at most 50 characters.
+        subject_id: the affected account.
+        set_id: the affected set.
+        reason: the reason in the actor's words.
+        details: the state before and after, as JSON values; no secrets.
     """
     session.add(
         AuditEvent(
@@ -135,17 +137,17 @@ async def listing(
     before: Place | None = None,
     limit: int,
 ) -> list[Entry]:
-    """What was done, the newest first.
+    """The entries of the log, newest first.
 
     Args:
         session: a read transaction.
-        set_id: only to this set and its questions.
-        question_id: only to this question and its comments.
-        account_id: only by this account.
-        action: only this, such as `question.resolved`.
-        public: leave out what was done to private comments.
-        before: only what stands after this place on the way to the oldest.
-        limit: how many at most.
+        set_id: only actions on this set and its questions.
+        question_id: only actions on this question and its comments.
+        account_id: only actions by this account.
+        action: only this action, such as `question.resolved`.
+        public: omit actions on private comments.
+        before: only entries older than this one.
+        limit: the maximum number of entries.
     """
     log = union_all(_revisions(), _resolutions(), _policies(), _removals(public=public), _acts())
     done = log.subquery("done").columns
@@ -183,8 +185,8 @@ async def listing(
 
 
 def changes(before: QuestionRevision, after: QuestionRevision) -> dict[str, dict[str, Any]]:
-    """What a revision changed of the one before: each column with its value before and after."""
-    both = {name: (getattr(before, name), getattr(after, name)) for name in ASKED}
+    """The changes of a revision: each changed column with its value before and after."""
+    both = {name: (getattr(before, name), getattr(after, name)) for name in REVISION_CONTENT}
     return {
         name: {"before": was, "after": became}
         for name, (was, became) in both.items()
@@ -199,7 +201,7 @@ def _arm(
     reason: Column,
     **subject: Column,
 ) -> Select[*tuple[Any, ...]]:
-    """What one table says, in the columns that all of the log has."""
+    """The entries from one table, in the columns shared by all parts of the log."""
     nothing = cast(null(), Integer)
     return select(
         row.created_at.label("at"),
@@ -226,9 +228,9 @@ def _revisions() -> Select[*tuple[Any, ...]]:
         (and_(had_ended, not_(ended)), "question.reopened"),
         else_="question.revised",
     )
-    told = {"set_id": Question.set_id, "question_id": row.question_id}
+    subject = {"set_id": Question.set_id, "question_id": row.question_id}
     return (
-        _arm("revision", row, action, row.reason, **told)
+        _arm("revision", row, action, row.reason, **subject)
         .join(Question, Question.id == row.question_id)
         .outerjoin(
             before, and_(before.question_id == row.question_id, before.number == row.number - 1)
@@ -241,8 +243,8 @@ def _resolutions() -> Select[*tuple[Any, ...]]:
     action = case(
         (row.outcome == Outcome.unresolved, "question.unresolved"), else_="question.resolved"
     )
-    told = {"set_id": Question.set_id, "question_id": row.question_id}
-    return _arm("resolution", row, action, row.note, **told).join(
+    subject = {"set_id": Question.set_id, "question_id": row.question_id}
+    return _arm("resolution", row, action, row.note, **subject).join(
         Question, Question.id == row.question_id
     )
 
@@ -253,17 +255,17 @@ def _policies() -> Select[*tuple[Any, ...]]:
 
 
 def _removals(*, public: bool) -> Select[*tuple[Any, ...]]:
-    """What curators did to comments; to their authors nobody asks why they took one back."""
+    """Curators' actions on comments; authors who delete their own comments are not logged."""
     row = CommentRemoval
     action = case((row.removed, "comment.removed"), else_="comment.restored")
-    told = {
+    subject = {
         "set_id": Question.set_id,
         "question_id": Comment.question_id,
         "comment_id": row.comment_id,
         "subject_id": Comment.account_id,
     }
     query = (
-        _arm("removal", row, action, row.reason, **told)
+        _arm("removal", row, action, row.reason, **subject)
         .join(Comment, Comment.id == row.comment_id)
         .join(Question, Question.id == Comment.question_id)
         .where(row.account_id != Comment.account_id)
@@ -279,7 +281,7 @@ def _acts() -> Select[*tuple[Any, ...]]:
 async def _details(
     session: AsyncSession, places: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], dict[str, Any]]:
-    """What each entry says beyond who, what and why: before and after, or the evidence."""
+    """The details of each entry: the state before and after, or the evidence."""
     ids: dict[str, list[int]] = defaultdict(list)
     for source, row_id in places:
         ids[source].append(row_id)
@@ -302,7 +304,7 @@ async def _details(
         if changed.pop("implication_id", None):
             changed["implication"] = {"before": old_slug, "after": new_slug}
         found["revision", row.id] = {"revision": row.number, "changed": changed}
-    for source, table, columns in TOLD:
+    for source, table, columns in FACT_DETAILS:
         query = select(table.id, *(getattr(table, name) for name in columns))
         for row_id, *values in await session.execute(query.where(table.id.in_(ids[source]))):
             found[source, row_id] = dict(zip(columns, values, strict=True))

@@ -1,4 +1,4 @@
-"""The audit log, as the API gives it."""
+"""API structs of the audit log."""
 
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ from service.audit.audit_log import Entry
 
 
 class EntryOut(msgspec.Struct):
-    """Something that was done; `by` is null for a set's file or somebody at the command line.
+    """A recorded action; `by` is null for the file of a set and for the command line.
 
-    `subject_id` is the account that it was done to. `details` says what was before and after, or
-    what the evidence was.
+    `subject_id` is the affected account. `details` contains the state before and after, or the
+    evidence.
     """
 
     at: datetime

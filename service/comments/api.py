@@ -1,4 +1,4 @@
-"""Comments on questions."""
+"""API of comments on questions."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ CommentId = Annotated[int, PathParameter(ge=1, le=LARGEST_ID, description="the c
 
 
 class Comments(Controller):
-    """What people have to say on questions."""
+    """Comments on questions."""
 
     path = "/"
     tags = ("Comments",)
@@ -54,11 +54,11 @@ class Comments(Controller):
         data: JSONBody[SkipValidation[NewComment]],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[CommentOut]:
-        """Say something in Markdown, answer a comment, or explain a forecast of one's own."""
+        """Write a comment in Markdown, reply to one, or explain a forecast of mine."""
         data = await decode_body(request, NewComment)
 
         async def work() -> CommentOut:
-            said = await comments.write(
+            comment = await comments.write(
                 writing,
                 actor,
                 question_id,
@@ -67,7 +67,7 @@ class Comments(Controller):
                 forecast_id=data.forecast_id,
                 private=data.private,
             )
-            return CommentOut.of(said)
+            return CommentOut.of(comment)
 
         return await once(request, writing, actor, idempotency_key, CommentOut, work)
 
@@ -80,13 +80,13 @@ class Comments(Controller):
         parent: Annotated[
             int | None,
             QueryParameter(
-                ge=1, le=LARGEST_ID, description="only the answers to this comment, by its id"
+                ge=1, le=LARGEST_ID, description="only replies to the comment with this id"
             ),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[CommentOut]:
-        """Comments and their answers, the newest first; of removed ones, that they were there."""
+        """List comments and replies, newest first; removed ones appear without their text."""
         view = await questions.get(reading, question_id, actor=actor)
         rows = await comments.listing(
             reading,
@@ -96,7 +96,7 @@ class Comments(Controller):
             before=decode_id_cursor(cursor),
             limit=limit + 1,
         )
-        return paginate(rows, limit, CommentOut.of, lambda said: said.comment.id)
+        return paginate(rows, limit, CommentOut.of, lambda row: row.comment.id)
 
     @post("/comments/{comment_id:int}/revisions", summary="Edit my comment")
     async def edit(
@@ -107,11 +107,11 @@ class Comments(Controller):
         comment_id: CommentId,
         data: JSONBody[SkipValidation[NewText]],
     ) -> CommentOut:
-        """Say it in other words; what it said before stays in its history."""
+        """Replace the text of my comment; earlier texts stay in its history."""
         data = await decode_body(request, NewText)
         return CommentOut.of(await comments.edit(writing, actor, comment_id, text=data.text))
 
-    @get("/comments/{comment_id:int}/revisions", summary="List what a comment has said")
+    @get("/comments/{comment_id:int}/revisions", summary="List the revisions of a comment")
     async def revisions(
         self,
         actor: CurrentActor,
@@ -120,7 +120,7 @@ class Comments(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[CommentRevisionOut]:
-        """Every text of a comment, the first first; those of a removed one are for curators."""
+        """List every text of a comment, oldest first; only curators see those of removed ones."""
         rows = await comments.revisions(
             reading, actor, comment_id, after=decode_id_cursor(cursor) or 0, limit=limit + 1
         )
@@ -137,11 +137,11 @@ class Comments(Controller):
             QueryParameter(
                 max_length=LONGEST_REASON,
                 pattern=WITHOUT_NUL,
-                description="why; required of a curator who removes another's",
+                description="the reason; required when a curator removes another's comment",
             ),
         ] = "",
     ) -> CommentOut:
-        """Take back one's own for good, or hide another's as a curator; its place stays."""
+        """Delete my comment permanently, or hide another's as a curator; its place remains."""
         return CommentOut.of(await comments.remove(writing, actor, comment_id, reason=reason))
 
     @post("/comments/{comment_id:int}/restoration", summary="Restore a comment (curators)")
@@ -153,10 +153,10 @@ class Comments(Controller):
         comment_id: CommentId,
         data: JSONBody[SkipValidation[Restoration]],
     ) -> CommentOut:
-        """Put back what a curator hid."""
+        """Restore a comment that a curator hid."""
         data = await decode_body(request, Restoration)
-        said = await comments.restore(writing, actor, comment_id, reason=data.reason)
-        return CommentOut.of(said)
+        comment = await comments.restore(writing, actor, comment_id, reason=data.reason)
+        return CommentOut.of(comment)
 
 
 router = Router(path="/", route_handlers=[Comments])

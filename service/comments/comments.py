@@ -1,4 +1,4 @@
-"""Comments on questions: written, answered, edited with their history kept, taken out of sight."""
+"""Comments on questions: writing, replying, editing with history, removing and restoring."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,9 +28,9 @@ from service.text.validation import check_passage, optional_reason, required_rea
 
 @dataclass(frozen=True, slots=True)
 class CommentView:
-    """A comment as it stands: whose it is, its newest text, and whether it was taken out of sight.
+    """A comment in its current state: its author, its latest text and its latest removal.
 
-    The text is Markdown as it was written, to be escaped by whoever shows it.
+    The text is unprocessed Markdown; whoever renders it must escape it.
     """
 
     comment: Comment
@@ -41,13 +41,13 @@ class CommentView:
 
     @property
     def removal(self) -> CommentRemoval | None:
-        """Why it is out of sight; None if it can be read."""
-        held = self.last_removal
-        return held if held is not None and held.removed else None
+        """The removal in force; None if the comment can be read."""
+        latest = self.last_removal
+        return latest if latest is not None and latest.removed else None
 
     @property
     def taken_back(self) -> bool:
-        """Whether its author took it back, which nobody can undo."""
+        """Whether its author deleted it, which nobody can undo."""
         return self.removal is not None and self.removal.account_id == self.comment.account_id
 
 
@@ -65,10 +65,10 @@ async def write(
 
     Args:
         text: Markdown, 1 to 20,000 characters.
-        parent_id: the comment that it answers, which itself answers none; an answer to a private
+        parent_id: the comment to reply to, which must not be a reply itself; a reply to a private
             comment is private.
-        forecast_id: the actor's own forecast on the question that it explains.
-        private: for the author and curators only, and the author of the comment that it answers.
+        forecast_id: the actor's own forecast on the question that the comment explains.
+        private: visible only to the author, to curators and to the author of the parent comment.
     """
     actor.require(Role.forecaster, "comment")
     text = check_passage(text, "text")
@@ -77,12 +77,13 @@ async def write(
         parent = await _answerable(session, actor, view, parent_id)
         private = private or parent.comment.private
     if forecast_id is not None:
-        whose = select(Forecast.account_id).where(
+        forecaster = select(Forecast.account_id).where(
             Forecast.id == forecast_id, Forecast.question_id == view.id
         )
-        if await session.scalar(whose) != actor.id:
+        if await session.scalar(forecaster) != actor.id:
             raise Invalid(
-                "forecast_id must be of your own forecast on this question", field="forecast_id"
+                "forecast_id must be the id of your own forecast on this question",
+                field="forecast_id",
             )
     at = now()
     row = Comment(
@@ -111,10 +112,10 @@ async def repeated(
     private: bool,
     within: timedelta,
 ) -> CommentView | None:
-    """The same comment if the actor wrote it a moment ago, at most so long.
+    """The same comment if the actor wrote it within the given time.
 
-    For programs that ask again when no answer came, and send no Idempotency-Key. Of two such
-    requests at the same time the second waits for the first.
+    Some clients retry after a lost response without sending an Idempotency-Key. Of two such
+    simultaneous requests, the second waits for the first.
     """
     await questions.lock(session, [question_id])
     query = _seen(actor).where(
@@ -126,25 +127,24 @@ async def repeated(
         CommentRevision.text == text,
     )
     rows = await session.execute(query.order_by(Comment.id.desc()))
-    return next(
-        (said for said in (CommentView(*row) for row in rows) if said.removal is None), None
-    )
+    found = (CommentView(*row) for row in rows)
+    return next((comment for comment in found if comment.removal is None), None)
 
 
 async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: str) -> CommentView:
-    """Say one's own comment in other words; the old ones stay in its history."""
+    """Replace the text of the actor's own comment; earlier texts stay in its history."""
     actor.require(Role.forecaster, "edit a comment")
     text = check_passage(text, "text")
-    said = await _locked(session, actor, comment_id)
-    if said.comment.account_id != actor.id:
-        raise Forbidden("a comment is edited by its author alone")
-    if said.removal is not None:
+    comment = await _locked(session, actor, comment_id)
+    if comment.comment.account_id != actor.id:
+        raise Forbidden("only its author can edit a comment")
+    if comment.removal is not None:
         raise Conflict(f"comment {comment_id} was removed", current={"removed": True})
-    if text != said.revision.text:
+    if text != comment.revision.text:
         session.add(
             CommentRevision(
                 comment_id=comment_id,
-                number=said.revision.number + 1,
+                number=comment.revision.number + 1,
                 text=text,
                 created_at=now(),
             )
@@ -156,31 +156,31 @@ async def edit(session: AsyncSession, actor: Actor, comment_id: int, *, text: st
 async def remove(
     session: AsyncSession, actor: Actor, comment_id: int, *, reason: str = ""
 ) -> CommentView:
-    """Take a comment out of sight: one's own for good, another's as a curator with a reason."""
-    said = await _locked(session, actor, comment_id)
-    if said.comment.account_id != actor.id:
+    """Remove a comment: the actor's own permanently, another's as a curator with a reason."""
+    comment = await _locked(session, actor, comment_id)
+    if comment.comment.account_id != actor.id:
         actor.require(Role.curator, "remove another's comment")
         reason = required_reason(reason, "for the author to read")
     else:
         reason = optional_reason(reason)
-    if said.removal is not None:
+    if comment.removal is not None:
         raise Conflict(f"comment {comment_id} was already removed", current={"removed": True})
-    return await _decide(session, actor, said, removed=True, reason=reason)
+    return await _decide(session, actor, comment, removed=True, reason=reason)
 
 
 async def restore(
     session: AsyncSession, actor: Actor, comment_id: int, *, reason: str
 ) -> CommentView:
-    """Put back what a curator took out of sight."""
+    """Restore a comment that a curator removed."""
     actor.require(Role.curator, "restore a comment")
     reason = required_reason(reason, "for the author to read")
-    said = await _locked(session, actor, comment_id)
-    if said.removal is None or said.taken_back:
+    comment = await _locked(session, actor, comment_id)
+    if comment.removal is None or comment.taken_back:
         raise Conflict(
             f"comment {comment_id} was not removed by a curator",
-            current={"removed": said.removal is not None},
+            current={"removed": comment.removal is not None},
         )
-    return await _decide(session, actor, said, removed=False, reason=reason)
+    return await _decide(session, actor, comment, removed=False, reason=reason)
 
 
 async def get(session: AsyncSession, actor: Actor, comment_id: int) -> CommentView:
@@ -188,9 +188,9 @@ async def get(session: AsyncSession, actor: Actor, comment_id: int) -> CommentVi
     row = (await session.execute(_seen(actor).where(Comment.id == comment_id))).one_or_none()
     if row is None:
         raise NotFound(f"there is no comment {comment_id}")
-    said = CommentView(*row)
-    await questions.get(session, said.comment.question_id, actor=actor)
-    return said
+    comment = CommentView(*row)
+    await questions.get(session, comment.comment.question_id, actor=actor)
+    return comment
 
 
 async def listing(
@@ -206,17 +206,17 @@ async def listing(
     oldest_first: bool = False,
     limit: int,
 ) -> list[CommentView]:
-    """The comments that the actor may see, the newest first; removed ones too.
+    """The comments that the actor may see, newest first, including removed ones.
 
     Args:
-        view: on this question; None: on any that the actor may see.
-        parent_id: only the answers to this comment.
-        author_id: only this account's.
-        private: only private ones, or only public ones.
-        before: only those with a smaller id.
-        offset: without the first so many.
-        oldest_first: the other way round.
-        limit: how many at most.
+        view: only comments on this question; None: on all questions that the actor may see.
+        parent_id: only replies to this comment.
+        author_id: only comments by this account.
+        private: only private comments (True) or only public ones (False).
+        before: only comments with a smaller id.
+        offset: the number of comments to skip.
+        oldest_first: reverse the order.
+        limit: the maximum number of comments.
     """
     query = _seen(actor).order_by(Comment.id if oldest_first else Comment.id.desc())
     if view is not None:
@@ -238,12 +238,12 @@ async def listing(
 async def revisions(
     session: AsyncSession, actor: Actor, comment_id: int, *, after: int, limit: int
 ) -> list[CommentRevision]:
-    """What a comment said at first and since, after a revision's number; of a removed one nothing.
+    """The revisions of a comment after a number, oldest first.
 
-    Curators read removed ones as well.
+    Only curators see those of a removed comment.
     """
-    said = await get(session, actor, comment_id)
-    if said.removal is not None and not actor.may(Role.curator):
+    comment = await get(session, actor, comment_id)
+    if comment.removal is not None and not actor.may(Role.curator):
         return []
     rows = await session.scalars(
         select(CommentRevision)
@@ -255,7 +255,7 @@ async def revisions(
 
 
 def _seen(actor: Actor) -> Select[*tuple[Any, ...]]:
-    """The comments that someone may see, each with its author, newest text and newest removal."""
+    """The comments that the actor may see, each with its author, latest text and latest removal."""
     parent = aliased(Comment)
     query = (
         select(Comment, Account.name, Account.bot, CommentRevision, CommentRemoval)
@@ -292,21 +292,23 @@ async def _answerable(
     except NotFound:
         parent = None
     if parent is None or parent.comment.question_id != view.id:
-        raise Invalid("parent_id must be of a comment on this question", field="parent_id")
+        raise Invalid("parent_id must be the id of a comment on this question", field="parent_id")
     if parent.comment.parent_id is not None:
-        raise Invalid("parent_id must be of a comment that answers no other", field="parent_id")
+        raise Invalid(
+            "parent_id must be the id of a comment that is not a reply itself", field="parent_id"
+        )
     if parent.removal is not None:
         raise Conflict(f"comment {parent_id} was removed", current={"removed": True})
     return parent
 
 
 async def _decide(
-    session: AsyncSession, actor: Actor, said: CommentView, *, removed: bool, reason: str
+    session: AsyncSession, actor: Actor, comment: CommentView, *, removed: bool, reason: str
 ) -> CommentView:
     session.add(
         CommentRemoval(
-            comment_id=said.comment.id,
-            number=said.last_removal.number + 1 if said.last_removal else 1,
+            comment_id=comment.comment.id,
+            number=comment.last_removal.number + 1 if comment.last_removal else 1,
             removed=removed,
             account_id=actor.id,
             reason=reason,
@@ -314,4 +316,4 @@ async def _decide(
         )
     )
     await session.flush()
-    return await get(session, actor, said.comment.id)
+    return await get(session, actor, comment.comment.id)

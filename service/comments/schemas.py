@@ -1,4 +1,4 @@
-"""Comments, as the API takes and gives them."""
+"""API structs of comments."""
 
 from datetime import datetime
 from typing import Literal
@@ -21,22 +21,23 @@ class NewComment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewText(msgspec.Struct, forbid_unknown_fields=True):
-    """Other words for a comment."""
+    """The new text of a comment, in Markdown."""
 
     text: StoredText
 
 
 class Restoration(msgspec.Struct, forbid_unknown_fields=True):
-    """Why a comment is put back."""
+    """The reason for restoring a comment."""
 
     reason: StoredText
 
 
 class CommentOut(msgspec.Struct):
-    """A comment; `text` is Markdown as it was written, null once it was removed.
+    """A comment; `text` is Markdown as written, null once the comment was removed.
 
-    `removed_by` says whether its author took it back or a curator hid it, and `removed_why` the
-    reason. A private one is shown to its author, to curators, and to whom it answers.
+    `removed_by` tells whether its author deleted it or a curator hid it, and `removed_why` gives
+    the reason. A private comment is visible to its author, to curators and to the author of the
+    comment it replies to.
     """
 
     id: int
@@ -55,21 +56,21 @@ class CommentOut(msgspec.Struct):
     edited_at: datetime | None
 
     @classmethod
-    def of(cls, said: CommentView) -> "CommentOut":
-        """From the comment as it stands."""
-        row, revision, removal = said.comment, said.revision, said.removal
+    def of(cls, view: CommentView) -> "CommentOut":
+        """From the comment in its current state."""
+        row, revision, removal = view.comment, view.revision, view.removal
         return cls(
             id=row.id,
             question_id=row.question_id,
             parent_id=row.parent_id,
             forecast_id=row.forecast_id,
             author_id=row.account_id,
-            author=said.by,
-            bot=said.bot,
+            author=view.by,
+            bot=view.bot,
             private=row.private,
             text=None if removal else revision.text,
             revision=revision.number,
-            removed_by=None if removal is None else "author" if said.taken_back else "curator",
+            removed_by=None if removal is None else "author" if view.taken_back else "curator",
             removed_why=removal.reason if removal else None,
             created_at=row.created_at,
             edited_at=revision.created_at if revision.number > 1 else None,
@@ -77,7 +78,7 @@ class CommentOut(msgspec.Struct):
 
 
 class CommentRevisionOut(msgspec.Struct):
-    """What a comment said from a moment on."""
+    """The text of a comment from a moment on."""
 
     number: int
     text: str

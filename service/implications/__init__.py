@@ -1,1 +1,1 @@
-"""What a document implies, and what its questions say of it."""
+"""Implications of documents, and the estimates derived from their questions."""

@@ -1,4 +1,4 @@
-"""Sets and the implications of their documents."""
+"""API of sets and of the implications of their documents."""
 
 from typing import Annotated
 
@@ -30,13 +30,11 @@ ImplicationSlug = Annotated[
 Since = Annotated[
     Moment | None,
     QueryParameter(
-        description="hold readings against this moment (ISO 8601 with offset); "
+        description="compare estimates with this moment (ISO 8601 with offset); "
         "default: 7 days before"
     ),
 ]
-Points = Annotated[
-    int, QueryParameter(ge=2, le=60, description="how many moments, 2 to 60; default 12")
-]
+Points = Annotated[int, QueryParameter(ge=2, le=60, description="the number of moments, 2 to 60")]
 
 
 class Sets(Controller):
@@ -54,7 +52,7 @@ class Sets(Controller):
         cursor: Cursor = None,
         archived: Archived = False,
     ) -> Page[SetOut]:
-        """The sets in the order in which they were first loaded."""
+        """List the sets in the order in which they were first loaded."""
         del actor
         rows = await questions.sets(
             reading, after=decode_id_cursor(cursor) or 0, limit=limit + 1, archived=archived
@@ -70,16 +68,16 @@ class Sets(Controller):
         slug: Slug,
         as_of: AsOf = None,
     ) -> SetDetail:
-        """A set with its document, its rules, and where the document's implications stand."""
+        """Return a set with its document, its rules, and a summary of its implications."""
         found = await questions.find_set(reading, slug)
         at = utc(as_of)
-        lines = await implications.board(reading, aggregator, actor, found, as_of=at)
+        summaries = await implications.board(reading, aggregator, actor, found, as_of=at)
         return SetDetail.on(
             found,
             await questions.policy(reading, found.id),
             await questions.count(reading, found.id),
             at or now(),
-            lines,
+            summaries,
         )
 
     @get("/{slug:str}/implications", summary="List a set's implications")
@@ -94,18 +92,21 @@ class Sets(Controller):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Page[ImplicationOut]:
-        """What the document says may follow, in its order, with what forecasters believe of it."""
+        """List the document's implications, in its order, with their estimates."""
         found = await questions.find_set(reading, slug)
-        lines = await implications.board(
+        summaries = await implications.board(
             reading, aggregator, actor, found, as_of=utc(as_of), since=utc(since)
         )
         after = decode_id_cursor(cursor) or 0
-        following = [one for one in lines if one.implication.position > after]
+        following = [line for line in summaries if line.implication.position > after]
         return paginate(
-            following[: limit + 1], limit, ImplicationOut.of, lambda one: one.implication.position
+            following[: limit + 1], limit, ImplicationOut.of, lambda line: line.implication.position
         )
 
-    @get("/{slug:str}/implications/{implication:str}/history", summary="Get a reading's history")
+    @get(
+        "/{slug:str}/implications/{implication:str}/history",
+        summary="Get the history of an implication's estimate",
+    )
     async def history(
         self,
         actor: CurrentActor,
@@ -116,7 +117,7 @@ class Sets(Controller):
         as_of: AsOf = None,
         points: Points = 12,
     ) -> HistoryOut:
-        """What was believed of an implication at evenly spaced moments since it was first asked."""
+        """Return the estimates at evenly spaced moments since the implication's first question."""
         found = await questions.find_set(reading, slug)
         known = await implications.past(
             reading, aggregator, actor, found, implication, as_of=utc(as_of), points=points

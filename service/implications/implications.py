@@ -1,6 +1,6 @@
-"""The scoreboard: what forecasters now believe of each thing that a document said may follow.
+"""Estimates of a document's implications, combined from their questions.
 
-How questions combine into an estimate, and what this assumes, is in docs/implications.md.
+docs/implications.md describes how questions are combined and under which assumptions.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +37,7 @@ Fact = TypeVar("Fact", QuestionRevision, Resolution)
 
 
 class ImplicationStatus(StrEnum):
-    """Where an implication stands."""
+    """The status of an implication."""
 
     confirmed = "confirmed"
     contradicted = "contradicted"
@@ -48,22 +48,23 @@ class ImplicationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A probability that things go as the document implies, with its interval, all in [0, 1]."""
+    """The probability that an implication holds, with its interval, all in [0, 1]."""
 
     probability: float
     lower: float
     upper: float
 
     def turned(self) -> "Interval":
-        """The same, said of the opposite."""
+        """The interval of the opposite event."""
         return Interval(1 - self.probability, 1 - self.upper, 1 - self.lower)
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedQuestion:
-    """A question of an implication at a moment; `read` is None where it is not read.
+    """A question of an implication at a moment.
 
-    It is not where the aggregate is hidden from the reader.
+    `read` is its contribution to the estimate, None without one, for example while the aggregate is
+    hidden from the reader.
     """
 
     view: View
@@ -73,19 +74,23 @@ class TrackedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An implication at a moment: its questions, and what they say together."""
+    """An implication at a moment: its questions and the estimate from them."""
 
     at: datetime
     watched: list[TrackedQuestion]
 
     @property
     def reading(self) -> Interval | None:
-        """The weighted mean of what is read, and of the interval's ends; None if nothing is.
+        """The weighted mean of the questions' intervals; None without any.
 
-        Ends averaged are those of perfectly dependent errors, so more questions never make the
-        interval narrower than its parts are on average.
+        Averaging the ends treats the errors as perfectly dependent, so additional questions never
+        make the interval narrower than the average of its parts.
         """
-        parts = [(one.view.revision.weight, one.read) for one in self.watched if one.read]
+        parts = [
+            (question.view.revision.weight, question.read)
+            for question in self.watched
+            if question.read
+        ]
         total = sum(weight for weight, _ in parts)
         if not parts:
             return None
@@ -98,23 +103,26 @@ class Point:
 
     @property
     def questions(self) -> int:
-        """How many questions are read."""
-        return sum(one.read is not None for one in self.watched)
+        """The number of questions that contribute to the estimate."""
+        return sum(question.read is not None for question in self.watched)
 
     @property
     def hidden(self) -> int:
-        """Of how many the reader does not see the aggregate."""
-        return sum(one.aggregate.hidden is not None for one in self.watched)
+        """The number of questions whose aggregate is hidden from the reader."""
+        return sum(question.aggregate.hidden is not None for question in self.watched)
 
     @property
     def resolved(self) -> int:
-        """How many of those have their answer."""
-        return sum(one.read is not None and one.view.outcome is not None for one in self.watched)
+        """The number of resolved questions among those that contribute to the estimate."""
+        return sum(
+            question.read is not None and question.view.outcome is not None
+            for question in self.watched
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ImplicationSummary:
-    """An implication on the scoreboard: its reading, and the one before that it is held against."""
+    """An implication with its present estimate and an earlier one for comparison."""
 
     implication: Implication
     point: Point
@@ -123,13 +131,13 @@ class ImplicationSummary:
 
     @property
     def moved(self) -> float | None:
-        """How much more probable it is than before; None if it was not read at both moments."""
+        """The change of its probability; None unless both moments have an estimate."""
         present, past = self.point.reading, self.before.reading
         return present.probability - past.probability if present and past else None
 
     @property
     def lean(self) -> ImplicationStatus:
-        """Where the implication stands: the premise first, then the reading's interval."""
+        """The status, determined by the premise and then by the interval of the estimate."""
         reading = self.point.reading
         if self.implication.premise == ImplicationStatus.overtaken:
             return ImplicationStatus.overtaken
@@ -143,7 +151,7 @@ class ImplicationSummary:
 
 
 class RevisionIndex:
-    """Every revision and resolution of a set's questions: what was asked at any moment."""
+    """All revisions and resolutions of a set's questions, to look up their past states."""
 
     def __init__(
         self,
@@ -156,7 +164,7 @@ class RevisionIndex:
         self.implications = implications
         self._set = found
         self._policy = policy
-        self._slugs = {one.id: one.slug for one in implications}
+        self._slugs = {implication.id: implication.slug for implication in implications}
         self._questions: dict[int, Question] = {}
         self._revisions: dict[int, list[QuestionRevision]] = defaultdict(list)
         self._resolutions: dict[int, list[Resolution]] = defaultdict(list)
@@ -167,19 +175,19 @@ class RevisionIndex:
             self._resolutions[resolution.question_id].append(resolution)
 
     def first_asked_at(self, implication_id: int) -> datetime | None:
-        """When the implication first had a question; drafts ask nothing."""
+        """When the implication got its first question; drafts do not count."""
         return min(
             (
-                one.created_at
-                for held in self._revisions.values()
-                for one in held
-                if one.implication_id == implication_id and not one.draft
+                revision.created_at
+                for revisions in self._revisions.values()
+                for revision in revisions
+                if revision.implication_id == implication_id and not revision.draft
             ),
             default=None,
         )
 
     def views(self, at: datetime, implication_id: int | None = None) -> list[View]:
-        """The questions as known at a moment, drafts left out, in the order of their ids."""
+        """The questions as known at a moment, without drafts, in the order of their ids."""
         found = []
         for question_id in sorted(self._questions):
             revision = _latest(self._revisions[question_id], at)
@@ -210,30 +218,37 @@ async def board(
 ) -> list[ImplicationSummary]:
     """Every implication of a set in the document's order, as known at a moment (None: now).
 
-    Questions whose aggregates are hidden from the actor have no part in the readings.
+    Questions whose aggregates are hidden from the actor do not contribute to the estimates.
 
     Args:
         as_of: the moment; later facts never change the answer.
-        since: the earlier moment that readings are held against; default: 7 days before.
+        since: the earlier moment for comparison; default: 7 days before.
     """
     at = _moment(found, as_of)
     earlier = at - SINCE if since is None else since
     if earlier > at:
         raise Invalid("since must not be after as_of", field="since")
-    ledger = await _ledger(session, found)
+    index = await _revision_index(session, found)
     present = await _watched(
-        session, aggregator, actor, ledger, {at: ledger.views(at)}, is_now=as_of is None
+        session, aggregator, actor, index, {at: index.views(at)}, is_now=as_of is None
     )
-    past = await _watched(session, aggregator, actor, ledger, {earlier: ledger.views(earlier)})
+    past = await _watched(session, aggregator, actor, index, {earlier: index.views(earlier)})
     people = await _forecasters(session, present[at], at)
     return [
         ImplicationSummary(
             implication,
             point := _point(present, at, implication),
             _point(past, earlier, implication),
-            len({who for one in point.watched if one.read for who in people[one.view.id]}),
+            len(
+                {
+                    forecaster
+                    for question in point.watched
+                    if question.read
+                    for forecaster in people[question.view.id]
+                }
+            ),
         )
-        for implication in ledger.implications
+        for implication in index.implications
     ]
 
 
@@ -247,19 +262,19 @@ async def past(
     as_of: datetime | None,
     points: int,
 ) -> list[Point]:
-    """The reading of an implication at evenly spaced moments, from when it was first asked.
+    """The estimates of an implication at evenly spaced moments since its first question.
 
     Args:
-        slug: the implication's; NotFound names it.
+        slug: the implication's slug; NotFound names it.
         as_of: the last moment; None: now.
-        points: how many moments, at least 2; fewer only if it was not asked by then.
+        points: the number of moments, at least 2; none are returned before the first question.
     """
     at = _moment(found, as_of)
-    ledger = await _ledger(session, found)
-    implication = next((one for one in ledger.implications if one.slug == slug), None)
+    index = await _revision_index(session, found)
+    implication = next((row for row in index.implications if row.slug == slug), None)
     if implication is None:
         raise NotFound(f"set {found.slug!r} has no implication {slug!r}")
-    first = ledger.first_asked_at(implication.id)
+    first = index.first_asked_at(implication.id)
     if first is None or first > at:
         return []
     moments = _spaced(first, at, points)
@@ -267,8 +282,8 @@ async def past(
         session,
         aggregator,
         actor,
-        ledger,
-        {moment: ledger.views(moment, implication.id) for moment in moments},
+        index,
+        {moment: index.views(moment, implication.id) for moment in moments},
         is_now=as_of is None,
     )
     return [_point(watched, moment, implication) for moment in moments]
@@ -282,45 +297,47 @@ async def trends(
     *,
     points: int,
 ) -> dict[int, list[Point]]:
-    """The readings of every implication of a set at the same evenly spaced moments, by its id.
+    """The estimates of a set's implications at the same evenly spaced moments, by implication id.
 
-    The moments go from when the first of them was asked until now; an implication is left out of
-    those at which nothing could be read of it.
+    The moments run from the first question of the set until now; moments without an estimate of an
+    implication are omitted.
     """
     at = now()
-    ledger = await _ledger(session, found)
-    asked = [ledger.first_asked_at(one.id) for one in ledger.implications]
-    first = min((one for one in asked if one is not None), default=None)
+    index = await _revision_index(session, found)
+    starts = [index.first_asked_at(implication.id) for implication in index.implications]
+    first = min((start for start in starts if start is not None), default=None)
     if first is None or first >= at:
         return {}
     moments = _spaced(first, at, points)
-    views = {moment: ledger.views(moment) for moment in moments}
-    watched = await _watched(session, aggregator, actor, ledger, views, is_now=True)
+    views = {moment: index.views(moment) for moment in moments}
+    watched = await _watched(session, aggregator, actor, index, views, is_now=True)
     return {
-        one.id: [point for moment in moments if (point := _point(watched, moment, one)).reading]
-        for one in ledger.implications
+        implication.id: [
+            point for moment in moments if (point := _point(watched, moment, implication)).reading
+        ]
+        for implication in index.implications
     }
 
 
 def summary(lines: Iterable[ImplicationSummary]) -> dict[ImplicationStatus, int]:
-    """How many implications lean each way; every lean is there."""
-    counted = Counter(line.lean for line in lines)
-    return {lean: counted[lean] for lean in ImplicationStatus}
+    """The number of implications by status; every status is included."""
+    counts = Counter(line.lean for line in lines)
+    return {status: counts[status] for status in ImplicationStatus}
 
 
 def read(view: View, aggregate: AggregateEstimate) -> Interval | None:
-    """What a question says of its implication, polarity applied; None where it says nothing.
+    """The contribution of a question to its implication, with its polarity applied.
 
-    A neutral question says nothing, nor does one that nobody has forecast, nor one that was
-    resolved without a yes or a no.
+    None for neutral questions, for questions without forecasts, and for those resolved to neither
+    yes nor no.
     """
-    held = _answered(view) if view.resolved else _forecast(aggregate)
-    if held is None or view.revision.polarity == "neutral":
+    interval = _outcome(view) if view.resolved else _forecast(aggregate)
+    if interval is None or view.revision.polarity == "neutral":
         return None
-    return held.turned() if view.revision.polarity == "contradicts" else held
+    return interval.turned() if view.revision.polarity == "contradicts" else interval
 
 
-def _answered(view: View) -> Interval | None:
+def _outcome(view: View) -> Interval | None:
     outcome = view.outcome
     return None if outcome is None else Interval(outcome, outcome, outcome)
 
@@ -347,7 +364,7 @@ def _spaced(first: datetime, last: datetime, points: int) -> list[datetime]:
     return [first + step * number for number in range(points - 1)] + [last]
 
 
-async def _ledger(session: AsyncSession, found: QuestionSet) -> RevisionIndex:
+async def _revision_index(session: AsyncSession, found: QuestionSet) -> RevisionIndex:
     implications = await session.scalars(
         select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
     )
@@ -369,7 +386,7 @@ async def _ledger(session: AsyncSession, found: QuestionSet) -> RevisionIndex:
         found,
         await questions.policy(session, found.id),
         implications.all(),
-        [(one, other) for one, other in revisions],
+        [(question, revision) for question, revision in revisions],
         resolutions,
     )
 
@@ -378,15 +395,15 @@ async def _watched(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,
-    ledger: RevisionIndex,
+    index: RevisionIndex,
     views: dict[datetime, list[View]],
     *,
     is_now: bool = False,
 ) -> dict[datetime, list[TrackedQuestion]]:
-    """The questions at each moment with what was published of them; `is_now`: the last is now."""
+    """The questions at each moment with their aggregates; `is_now`: the last moment is now."""
     past = dict(views)
     present = now()
-    hidden = await visibility.hidden(session, actor, ledger.views(present), present)
+    hidden = await visibility.hidden(session, actor, index.views(present), present)
     readings: dict[datetime, dict[int, AggregateEstimate]] = {}
     if is_now:
         at = max(views)
@@ -408,7 +425,7 @@ async def _watched(
 async def _known(
     session: AsyncSession, aggregator: Aggregator, views: dict[datetime, list[View]]
 ) -> dict[datetime, dict[int, AggregateEstimate]]:
-    """The aggregates as known at each moment: as published then, else computed as of then."""
+    """The aggregates as known at each moment: the published one if it holds, else recomputed."""
     published = await _published(session, views)
     readings: dict[datetime, dict[int, AggregateEstimate]] = {at: {} for at in views}
     missing: list[tuple[datetime, View]] = []
@@ -452,9 +469,9 @@ async def _published(
 async def _forecasters(
     session: AsyncSession, watched: Sequence[TrackedQuestion], at: datetime
 ) -> dict[int, set[int]]:
-    """Who had forecast each question by a moment."""
+    """The forecasters of each question by a moment, by question id."""
     people: dict[int, set[int]] = defaultdict(set)
-    ids = [one.view.id for one in watched if one.read]
+    ids = [question.view.id for question in watched if question.read]
     rows = await session.execute(
         select(Forecast.question_id, Forecast.account_id)
         .where(Forecast.question_id.in_(ids), Forecast.created_at <= at)
@@ -469,9 +486,14 @@ def _point(
     watched: dict[datetime, list[TrackedQuestion]], at: datetime, implication: Implication
 ) -> Point:
     return Point(
-        at, [one for one in watched[at] if one.view.revision.implication_id == implication.id]
+        at,
+        [
+            question
+            for question in watched[at]
+            if question.view.revision.implication_id == implication.id
+        ],
     )
 
 
 def _latest(facts: Sequence[Fact], at: datetime) -> Fact | None:
-    return next((one for one in reversed(facts) if one.created_at <= at), None)
+    return next((fact for fact in reversed(facts) if fact.created_at <= at), None)

@@ -1,4 +1,4 @@
-"""Sets, implications and their readings, as the API gives them."""
+"""API structs of sets, implications and their estimates."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ from service.questions.schemas.aggregates import AggregateOut
 
 
 class SetOut(msgspec.Struct):
-    """A set of questions and the document that it came from.
+    """A set of questions and its document.
 
-    One with `archived_at` is in no list but that of archived sets.
+    A set with `archived_at` appears only in the list of archived sets.
     """
 
     id: int
@@ -49,7 +49,7 @@ class SetOut(msgspec.Struct):
 
 
 class SummaryOut(msgspec.Struct):
-    """How many implications of a document lean which way."""
+    """The number of a document's implications by status."""
 
     confirmed: int
     contradicted: int
@@ -59,24 +59,24 @@ class SummaryOut(msgspec.Struct):
 
 
 class VisibilityOut(msgspec.Struct):
-    """When forecasters see what others believe of a set's questions."""
+    """When forecasters see others' forecasts on a set's questions."""
 
     visibility: Visibility
     reveal_at: datetime | None
 
     @classmethod
     def of(cls, row: SetPolicy | None) -> "VisibilityOut":
-        """From the policy that holds; none shows everything."""
+        """From the current policy; without one, everything is visible."""
         return (
             cls(Visibility(row.visibility), row.reveal_at) if row else cls(Visibility.always, None)
         )
 
 
 class SetDetail(SetOut):
-    """A set and how its document fares.
+    """A set with a summary of its document's implications.
 
-    `hidden` counts the questions that have no part in `summary`, since the reader does not see
-    their aggregates yet.
+    `hidden` is the number of questions that do not contribute to `summary` because their aggregates
+    are hidden from the reader.
     """
 
     visibility: Visibility
@@ -94,19 +94,19 @@ class SetDetail(SetOut):
         as_of: datetime,
         lines: Sequence[ImplicationSummary],
     ) -> "SetDetail":
-        """From the row, its policy, the number of its questions and its scoreboard."""
-        leaning = implications.summary(lines)
+        """From the row, its policy, the number of its questions and its implications."""
+        counts = implications.summary(lines)
         return cls(
             **msgspec.structs.asdict(SetOut.of(row, questions)),
             **msgspec.structs.asdict(VisibilityOut.of(policy)),
             as_of=as_of,
-            summary=SummaryOut(**{str(lean): count for lean, count in leaning.items()}),
+            summary=SummaryOut(**{str(status): count for status, count in counts.items()}),
             hidden=sum(line.point.hidden for line in lines),
         )
 
 
 class BoundOut(msgspec.Struct):
-    """The probability that things go as the document implies, polarity applied."""
+    """The probability that the implication holds, with the polarity of questions applied."""
 
     probability: float
     lower: float
@@ -114,12 +114,12 @@ class BoundOut(msgspec.Struct):
 
     @classmethod
     def of(cls, found: Interval | None) -> "BoundOut | None":
-        """From what was read; None from none."""
+        """From an interval; None without one."""
         return cls(found.probability, found.lower, found.upper) if found else None
 
 
 class WatchOut(msgspec.Struct):
-    """A question of an implication; `read` is null where it has no part in the reading."""
+    """A question of an implication; `read` is null if it does not contribute to the estimate."""
 
     id: int
     slug: str
@@ -132,9 +132,9 @@ class WatchOut(msgspec.Struct):
     read: BoundOut | None
 
     @classmethod
-    def of(cls, one: TrackedQuestion, at: datetime) -> "WatchOut":
+    def of(cls, question: TrackedQuestion, at: datetime) -> "WatchOut":
         """From the question as known at a moment."""
-        view, held = one.view, one.view.resolved
+        view, resolution = question.view, question.view.resolved
         return cls(
             id=view.id,
             slug=view.question.slug,
@@ -142,18 +142,19 @@ class WatchOut(msgspec.Struct):
             polarity=view.revision.polarity,
             weight=view.revision.weight,
             state=str(view.state(at)),
-            outcome=held.outcome if held else None,
-            aggregate=AggregateOut.of(view.id, one.aggregate),
-            read=BoundOut.of(one.read),
+            outcome=resolution.outcome if resolution else None,
+            aggregate=AggregateOut.of(view.id, question.aggregate),
+            read=BoundOut.of(question.read),
         )
 
 
 class EvidenceOut(msgspec.Struct):
-    """How much stands behind a reading.
+    """The evidence behind an estimate.
 
-    `questions` are those read, `resolved` those of them with their answer, `forecasters` the
-    people and bots who have forecast any of them. `hidden` counts the questions whose aggregates
-    the reader does not see yet, which are not read.
+    `questions` is the number of contributing questions, `resolved` the number of resolved ones
+    among them, and `forecasters` the number of people and bots who have forecast any of them.
+    `hidden` is the number of questions that do not contribute because their aggregates are hidden
+    from the reader.
     """
 
     questions: int
@@ -163,9 +164,9 @@ class EvidenceOut(msgspec.Struct):
 
 
 class ReadingPoint(msgspec.Struct):
-    """The reading of an implication at one moment; null where nothing could be read.
+    """The estimate of an implication at one moment; null if no question contributes.
 
-    `hidden` counts the questions that are not read since the reader does not see their aggregates.
+    `hidden` is the number of questions whose aggregates are hidden from the reader.
     """
 
     as_of: datetime
@@ -183,16 +184,16 @@ class ReadingPoint(msgspec.Struct):
 
 
 class HistoryOut(msgspec.Struct):
-    """The reading of an implication at evenly spaced moments, the oldest first."""
+    """The estimates of an implication at evenly spaced moments, oldest first."""
 
     implication: str
     points: list[ReadingPoint]
 
 
 class ImplicationOut(msgspec.Struct):
-    """One thing that the document says may follow, and what forecasters believe of it.
+    """An implication of the document with its estimate.
 
-    `moved` is how much more probable it is than at `since`, where `before` was read.
+    `moved` is the change of its probability since the moment `since`, null without `before`.
     """
 
     slug: str
@@ -215,7 +216,7 @@ class ImplicationOut(msgspec.Struct):
 
     @classmethod
     def of(cls, line: ImplicationSummary) -> "ImplicationOut":
-        """From its line on the scoreboard."""
+        """From its summary."""
         row, point = line.implication, line.point
         return cls(
             slug=row.slug,
@@ -234,5 +235,5 @@ class ImplicationOut(msgspec.Struct):
             before=BoundOut.of(line.before.reading),
             moved=line.moved,
             evidence=EvidenceOut(point.questions, point.resolved, line.forecasters, point.hidden),
-            questions=[WatchOut.of(one, point.at) for one in point.watched],
+            questions=[WatchOut.of(question, point.at) for question in point.watched],
         )
