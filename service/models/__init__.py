@@ -1,4 +1,4 @@
-"""The tables, by feature. Facts are appended, never edited; what can be derived is not stored."""
+"""The tables, by feature. Facts are append-only; derivable state is not stored."""
 
 from service.models.accounts import (
     Account,

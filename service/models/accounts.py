@@ -1,4 +1,4 @@
-"""Accounts, what opens them, and how often they may ask."""
+"""Accounts, their credentials, invitations and rate limits."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ from service.text.names import name_key, skeleton
 
 
 class Role(StrEnum):
-    """What an account may do; each role may do all that the ones before it may."""
+    """The permissions of an account; each role includes those before it."""
 
     viewer = "viewer"
     forecaster = "forecaster"
@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class TokenScope(StrEnum):
-    """What a token opens of what its account may do; each opens all that the ones before it do."""
+    """The permissions of a token, within its account's role; each includes those before it."""
 
     read = "read"
     forecast = "forecast"
@@ -36,13 +36,13 @@ class TokenScope(StrEnum):
 class Account(Base):
     """A person or a bot.
 
-    No two have one `key`, which is the name in its normal form; `skeleton` is what the name looks
-    like, empty for a forecaster who was imported.
+    `key` is the normalised name and unique; `skeleton` represents the look of the name and is empty
+    for imported forecasters.
 
-    Without a `password_hash` nobody signs in as it; tokens may still open it. A bot may belong to
-    the account `owner_id`, which manages its tokens. `shows_record` lets everybody see what the
-    model makes of it. An `imported` one is a placeholder for a forecaster of imported data: nobody
-    uses it, and lists of people leave it out.
+    Without a `password_hash` nobody can sign in to the account, but tokens may still give access. A
+    bot may belong to the account `owner_id`, which manages its tokens. `shows_record` makes the
+    model's estimates of the account public. An `imported` account is a placeholder for a forecaster
+    of imported data: nobody uses it, and lists of people omit it.
     """
 
     __tablename__ = "account"
@@ -62,7 +62,7 @@ class Account(Base):
 
 
 class Token(Base):
-    """An API token; only its SHA-256 digest is kept."""
+    """An API token; only its SHA-256 digest is stored."""
 
     __tablename__ = "token"
     __table_args__ = (one_of("scope", TokenScope),)
@@ -78,9 +78,9 @@ class Token(Base):
 
 
 class BrowserSession(Base):
-    """Someone signed in with a browser; only the SHA-256 digest of the cookie's secret is kept.
+    """A browser session; only the SHA-256 digest of the cookie's secret is stored.
 
-    A session that a token began (`token_id`) allows what the token does, and ends with it.
+    A session started with a token (`token_id`) has the token's permissions and ends with it.
     """
 
     __tablename__ = "browser_session"
@@ -94,9 +94,9 @@ class BrowserSession(Base):
 
 
 class Invitation(Base):
-    """Leave to register with a role, or to set the password of the account `account_id`, once.
+    """Permission to register with a role, or to set the password of the account `account_id` once.
 
-    Only the SHA-256 digest of its secret is kept. `inviter_id` is empty for the command line.
+    Only the SHA-256 digest of its secret is stored. `inviter_id` is empty for the command line.
     """
 
     __tablename__ = "invitation"
@@ -114,10 +114,10 @@ class Invitation(Base):
 
 
 class Allowance(Base):
-    """How far someone has spent their allowance of attempts at something.
+    """The state of a rate limit.
 
-    `key` is a SHA-256 digest of what is limited and for whom; `spent_until` is in seconds since
-    1970 UTC, so that both databases can add to it.
+    `key` is a SHA-256 digest of the limited action and the limited client; `spent_until` is in
+    seconds since 1970 UTC, so that both databases can add to it.
     """
 
     __tablename__ = "allowance"

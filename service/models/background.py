@@ -1,4 +1,4 @@
-"""Tasks, workers, acts of administration and requests answered before."""
+"""Tasks, workers, audit events and idempotent requests."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,14 +17,14 @@ from service.models.base import Base, one_of
 
 
 class TaskKind(StrEnum):
-    """What the workers can be asked to do."""
+    """The kinds of tasks for workers."""
 
     scores = "scores"
     export = "export"
 
 
 class IdempotentRequest(Base):
-    """An answered request, kept so that the same key gives the same answer."""
+    """A stored response, replayed for requests with the same idempotency key."""
 
     __tablename__ = "idempotent_request"
     __table_args__ = (UniqueConstraint("account_id", "key"),)
@@ -37,10 +37,10 @@ class IdempotentRequest(Base):
 
 
 class AuditEvent(Base):
-    """Something that was done and left no row of its own that says who did it, and why.
+    """An audited action that leaves no other row with its author and reason.
 
-    `account_id` did it (empty: somebody at the command line); `subject_id` is the account that it
-    was done to, `set_id` the set. `details` says what was before and after.
+    `account_id` is the author (empty: the command line), `subject_id` the affected account and
+    `set_id` the affected set. `details` contains the state before and after.
     """
 
     __tablename__ = "act"
@@ -55,13 +55,13 @@ class AuditEvent(Base):
 
 
 class Task(Base):
-    """Something that the workers were asked to do, and how far it is.
+    """A task for the workers, with its progress.
 
-    `account_id` asked for it (empty: somebody at the command line); `asked` says for what. `key` is
-    of what was asked until it has ended, so that nothing is under way twice. `after` is the id up
-    to which it is done, and `attempts` how often it was begun since it last came further. `done`
-    and `total` count what it goes through; `result` says what came of it, or `error` why nothing
-    did. What it made is in its pieces until `expires_at`.
+    `account_id` requested it (empty: the command line) with the parameters `asked`. Until the task
+    ends, `key` identifies its parameters, so that no two equal tasks run at once. `after` is the
+    last processed id, and `attempts` the number of starts since the last progress. `done` and
+    `total` measure the progress; `result` or `error` describe the end. Its output is in its pieces
+    until `expires_at`.
     """
 
     __tablename__ = "task"
@@ -84,7 +84,7 @@ class Task(Base):
 
 
 class TaskPiece(Base):
-    """A piece of the file that a task made; they follow each other by their numbers."""
+    """A piece of a task's output file; the numbers give the order of the pieces."""
 
     __tablename__ = "task_piece"
     __table_args__ = (UniqueConstraint("task_id", "number"),)
@@ -95,9 +95,9 @@ class TaskPiece(Base):
 
 
 class Worker(Base):
-    """A worker that runs, or was lost: when it was seen last, and what it did then.
+    """A worker that is running or was lost: its last heartbeat and its activity at that time.
 
-    `stage` is of a refit, in words, and `drawn` of `draws` transitions are sampled of it.
+    During a refit, `stage` describes its stage, and `drawn` of `draws` transitions are sampled.
     """
 
     __tablename__ = "worker"

@@ -1,4 +1,4 @@
-"""What every table has, and types for columns."""
+"""The base class of all tables, column types and constraints."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -24,16 +24,16 @@ LARGEST_ID: Final = 2**31 - 1
 
 
 class Utc(TypeDecorator[datetime]):
-    """An aware moment, kept in UTC; a naive one is refused.
+    """An aware datetime, stored in UTC; naive datetimes are rejected.
 
-    Text that stands for no moment, which SQLite stores as well, is read as `Unreadable`.
+    SQLite also stores text that is not a valid time; that is read as `Unreadable`.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Turn an aware moment into UTC."""
+        """Convert an aware datetime to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -41,13 +41,13 @@ class Utc(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give back an aware moment; SQLite forgets the zone."""
+        """Return an aware datetime; SQLite does not store the time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """Read what is stored, whatever it is."""
+        """Read the stored value, even if it is malformed."""
         process = super().result_processor(dialect, coltype)
         if process is None or dialect.name != "sqlite":
             return process
@@ -62,7 +62,7 @@ class Utc(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The tables' base: names of constraints are spelled out so that migrations can name them."""
+    """The base of all tables, with explicit constraint names for use in migrations."""
 
     metadata = MetaData(
         naming_convention={
@@ -86,13 +86,13 @@ class Base(DeclarativeBase):
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """The constraint that a column holds one of an enumeration's values."""
+    """The constraint that restricts a column to an enumeration's values."""
     allowed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
 
 
 def from_name(derive: Callable[[str], str | None]) -> Callable[[Any], str | None]:
-    """The default of a column that is derived from the row's name."""
+    """The default of a column derived from the row's name."""
 
     def default(context: Any) -> str | None:
         return derive(context.get_current_parameters()["name"])

@@ -13,10 +13,10 @@ from service.models.base import Base
 
 
 class Comment(Base):
-    """What someone has to say on a question; its text is in its revisions.
+    """A comment on a question; its text is in its revisions.
 
-    `parent_id` is the comment that it answers, which answers none; `forecast_id` the author's
-    forecast that it explains.
+    `parent_id` is the comment it replies to, which is not a reply itself; `forecast_id` is the
+    author's forecast that it explains.
     """
 
     __tablename__ = "comment"
@@ -31,7 +31,7 @@ class Comment(Base):
 
 
 class CommentRevision(Base):
-    """The text of a comment, Markdown, until the next revision."""
+    """The Markdown text of a comment until the next revision."""
 
     __tablename__ = "comment_revision"
     __table_args__ = (UniqueConstraint("comment_id", "number"),)
@@ -43,9 +43,10 @@ class CommentRevision(Base):
 
 
 class CommentRemoval(Base):
-    """A comment was taken out of sight, or put back; the latest number holds.
+    """The removal or restoration of a comment; the row with the highest number is in force.
 
-    Its author takes it out for good; a curator with a reason, and may put it back.
+    A removal by the author is permanent; curators remove comments with a reason and may restore
+    them.
     """
 
     __tablename__ = "comment_removal"

@@ -1,4 +1,4 @@
-"""Fits of the model, and what each says of forecasters."""
+"""Fits of the model and their estimates of forecasters."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from service.models.base import Base, one_of
 
 
 class FitStatus(StrEnum):
-    """What became of a fit."""
+    """The result of a fit."""
 
     accepted = "accepted"
     refused = "refused"
@@ -25,7 +25,7 @@ class FitStatus(StrEnum):
 
 
 class Fit(Base):
-    """An attempt to fit the model; an accepted one carries its posterior, stored in a format."""
+    """An attempt to fit the model; an accepted one has a `posterior` in version `format`."""
 
     __tablename__ = "fit"
     __table_args__ = (one_of("status", FitStatus), Index(None, "status", "id"))
@@ -49,7 +49,7 @@ class Fit(Base):
 
 
 class ForecasterSummary(Base):
-    """What a fit says of a forecaster: each figure as [value, lower, upper]."""
+    """A fit's estimates of a forecaster, each as [value, lower, upper]."""
 
     __tablename__ = "forecaster_summary"
     __table_args__ = (UniqueConstraint("fit_id", "account_id"),)

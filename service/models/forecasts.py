@@ -17,7 +17,7 @@ from service.models.base import Base, one_of
 
 
 class Outcome(StrEnum):
-    """What a resolution says. `unresolved` takes the one before it back."""
+    """The outcome of a resolution. `unresolved` reverses the previous resolution."""
 
     yes = "yes"
     no = "no"
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an aggregate was published."""
+    """The cause of a published aggregate."""
 
     forecast = "forecast"
     withdrawal = "withdrawal"
@@ -52,7 +52,7 @@ class ChainedFact(Base):
 
 
 class Forecast(ChainedFact):
-    """A probability that someone gave; it stands until their next one, its expiry or withdrawal."""
+    """A forecaster's probability, active until their next one, its expiry or its withdrawal."""
 
     __tablename__ = "forecast"
     __table_args__ = (
@@ -68,7 +68,7 @@ class Forecast(ChainedFact):
 
 
 class Withdrawal(ChainedFact):
-    """Someone's forecast on a question stands no more from `created_at` on."""
+    """The end of a forecaster's active forecast on a question at `created_at`."""
 
     __tablename__ = "withdrawal"
     __table_args__ = (
@@ -80,7 +80,7 @@ class Withdrawal(ChainedFact):
 
 
 class Resolution(ChainedFact):
-    """What became of a question, as a curator judged it; the latest number of a question holds."""
+    """A curator's resolution of a question; the one with the highest number is in force."""
 
     __tablename__ = "resolution"
     __table_args__ = (
@@ -98,9 +98,10 @@ class Resolution(ChainedFact):
 
 
 class Aggregate(Base):
-    """An aggregate as it was published, with what made it.
+    """A published aggregate with its cause, fit and algorithm.
 
-    `algorithm` is the version that computed it (`forecasting.live`); 0: before they were recorded.
+    `algorithm` is the version of `forecasting.live` that computed it; 0: before versions were
+    recorded.
     """
 
     __tablename__ = "aggregate"

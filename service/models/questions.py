@@ -1,4 +1,4 @@
-"""Sets, implications, questions with their revisions."""
+"""Sets, implications, and questions with their revisions."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,10 +17,10 @@ from service.models.base import Base, one_of
 
 
 class Visibility(StrEnum):
-    """When forecasters see what others believe of a set's questions.
+    """When forecasters see others' forecasts and the aggregates of a set's questions.
 
-    `after_forecast`: on a question once they have forecast it, or it has closed. `reveal_at`: from
-    a moment on. Under each, a question that has resolved is seen by all.
+    `after_forecast`: after forecasting the question, or once it has closed. `reveal_at`: from a
+    given moment. Resolved questions are always visible to everybody.
     """
 
     always = "always"
@@ -29,9 +29,9 @@ class Visibility(StrEnum):
 
 
 class QuestionSet(Base):
-    """A set: a document and what was asked about it.
+    """A set: a document and the questions about it.
 
-    An archived one (`archived_at`) is out of lists and boards, and stays at its address.
+    An archived set (`archived_at`) is omitted from lists and leaderboards, but keeps its address.
     """
 
     __tablename__ = "question_set"
@@ -48,10 +48,10 @@ class QuestionSet(Base):
 
 
 class SetPolicy(Base):
-    """When others' forecasts and the aggregates of a set are seen; the latest number holds.
+    """The visibility policy of a set; the one with the highest number is in force.
 
-    A set without any shows them always. `account_id` is the curator's whose it is; empty if the
-    set's file says so.
+    Sets without a policy always show everything. `account_id` is the curator who set it; empty if
+    it comes from the set's file.
     """
 
     __tablename__ = "set_policy"
@@ -67,7 +67,7 @@ class SetPolicy(Base):
 
 
 class Implication(Base):
-    """One thing that the document says may follow, in our own words."""
+    """An implication: something that the document expects or assumes, in our own words."""
 
     __tablename__ = "implication"
     __table_args__ = (UniqueConstraint("set_id", "slug"),)
@@ -85,9 +85,10 @@ class Implication(Base):
 
 
 class Question(Base):
-    """A question; all that can change about it is in its revisions.
+    """A question; everything that can change about it is in its revisions.
 
-    `file_hash` is of what the set's file said of it when last loaded; empty if it never did.
+    `file_hash` is the hash of its text in the set's file at the last load; empty if it was never
+    loaded from a file.
     """
 
     __tablename__ = "question"
@@ -100,7 +101,7 @@ class Question(Base):
 
 
 def _search_text(context: Any) -> str:
-    """The default of a revision's column that is searched."""
+    """The default of a revision's `search_text`."""
     row = context.get_current_parameters()
     return search_form("\n".join((row["title"], row["background"], row["criteria"])))
 
@@ -108,8 +109,8 @@ def _search_text(context: Any) -> str:
 class QuestionRevision(Base):
     """The text, dates and links of a question from `created_at` until the next revision.
 
-    `account_id` is the curator's whose it is; empty if the set's file says so. `search_text` is its
-    title, background and criteria as searches compare them, the same on every database.
+    `account_id` is the curator who made it; empty if it comes from the set's file. `search_text` is
+    its title, background and criteria, normalised for searching, the same on every database.
     """
 
     __tablename__ = "question_revision"
@@ -145,7 +146,7 @@ class QuestionRevision(Base):
 
 
 class RevisionTag(Base):
-    """A tag of a revision, so that lists can be filtered by it."""
+    """A tag of a revision, for filtering lists."""
 
     __tablename__ = "revision_tag"
     __table_args__ = (UniqueConstraint("tag", "revision_id"),)

@@ -1,4 +1,4 @@
-"""Scores, and leaderboards frozen at a moment."""
+"""Scores and frozen leaderboards."""
 
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,11 @@ from service.models.base import Base
 
 
 class Score(Base):
-    """What someone's forecasts on a question earned under one resolution of it.
+    """The scores of an entrant on a question under one of its resolutions.
 
-    An entrant is an account, or a method that pools forecasts (`bayes` is the published aggregate).
-    `weight` is the question's at that resolution. `spot_probability` is what stood at the effective
-    close, the `probability_..` columns what stood so many days before it.
+    An entrant is an account or a pooling method (`bayes` is the published aggregate). `weight` is
+    the weight of the question at that resolution. `spot_probability` is the probability active at
+    the effective close, the `probability_..` columns those active that many days before it.
     """
 
     __tablename__ = "score"
@@ -50,7 +50,7 @@ class Score(Base):
 
 
 class FrozenLeaderboard(Base):
-    """A leaderboard that a curator froze: what it ranked, as of when, and by whom."""
+    """A leaderboard frozen by a curator, with its criteria, time and author."""
 
     __tablename__ = "frozen_leaderboard"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -65,10 +65,10 @@ class FrozenLeaderboard(Base):
 
 
 class FrozenEntry(Base):
-    """A place on a frozen leaderboard; `name` is what the entrant was called then.
+    """An entry on a frozen leaderboard; `name` is the entrant's name at that time.
 
-    Equal scores share a `rank`; `position` counts the rows. The columns from `skill` on are empty
-    on those that were frozen before skills were estimated.
+    Equal scores share a `rank`; `position` numbers the rows. The columns from `skill` on are empty
+    on leaderboards frozen before skills were estimated.
     """
 
     __tablename__ = "frozen_standing"

@@ -1,4 +1,4 @@
-"""Values of rows that cannot be decoded, which stop nobody but who uses them."""
+"""Placeholders for stored values that cannot be decoded; only code that uses them fails."""
 
 import json
 import logging
@@ -8,11 +8,11 @@ log = logging.getLogger(__name__)
 
 
 class Unreadable:
-    """Stands for a stored value that cannot be decoded; whatever uses it fails."""
+    """A placeholder for a stored value that cannot be decoded; any use of it fails."""
 
 
 def decoded(text: str | bytes) -> Any:
-    """What stored JSON says."""
+    """Decode stored JSON; `Unreadable` if it is malformed."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -21,5 +21,5 @@ def decoded(text: str | bytes) -> Any:
 
 
 def readable(*rows: object) -> bool:
-    """Whether every value that was read of some rows could be decoded."""
+    """Whether all loaded values of the rows could be decoded."""
     return not any(isinstance(value, Unreadable) for row in rows for value in vars(row).values())

@@ -1,4 +1,4 @@
-"""Webhooks and what was delivered to them."""
+"""Webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,11 @@ from service.models.base import Base
 
 
 class Webhook(Base):
-    """An address that an account wants told of events; what it is told is in its deliveries.
+    """A webhook endpoint subscribed to events; deliveries are in `WebhookDelivery`.
 
-    `secret` signs what is sent, so it is kept as it is. `set_id` is empty for every set.
-    `looked_at` is up to when facts were looked at; `failures` counts attempts since the last that
-    succeeded.
+    `secret` signs the payloads and is therefore stored in plain text. An empty `set_id` means all
+    sets. Facts up to `looked_at` have been processed; `failures` counts the failed attempts since
+    the last successful one.
     """
 
     __tablename__ = "webhook"
@@ -37,9 +37,9 @@ class Webhook(Base):
 
 
 class WebhookDelivery(Base):
-    """Something that a webhook is told once; `key` says which fact it tells.
+    """An event to deliver once to a webhook; `key` identifies its fact.
 
-    `due_at` is when it is to be tried next, empty once it has arrived or was given up.
+    `due_at` is the time of the next attempt, empty once it was delivered or abandoned.
     """
 
     __tablename__ = "webhook_delivery"
@@ -56,7 +56,7 @@ class WebhookDelivery(Base):
 
 
 class WebhookAttempt(Base):
-    """A try to deliver: the status that was answered, or why there was none."""
+    """An attempt at a delivery: the status of the response, or the error if there was none."""
 
     __tablename__ = "webhook_attempt"
 

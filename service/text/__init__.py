@@ -1,1 +1,1 @@
-"""Texts: validation, names and the formats of figures."""
+"""Text: validation, account names and number formats."""

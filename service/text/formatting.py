@@ -1,9 +1,9 @@
-"""How probabilities are written for people: the one rule of pages, cards, charts and texts.
+"""The number format of probabilities: a single rule for pages, cards, charts and texts.
 
-A forecast is shown as its forecaster stated it. What is computed (aggregates, intervals, shares) is
-rounded to whole per cent, to tenths within 1% of 0 and 1, and never to 0% or 100%. Every rounding
-goes half up on the decimal digits that the number is written with, so 13.5% becomes 14% and 12.5%
-becomes 13%. `static/credence.js` follows the same rule.
+A forecast is shown as its forecaster stated it. Computed values (aggregates, intervals, shares) are
+rounded to whole per cent, to tenths within 1% of 0 and 1, and never to 0% or 100%. Rounding is half
+up on the decimal representation of the number, so 13.5% becomes 14% and 12.5% becomes 13%.
+`static/credence.js` follows the same rule.
 """
 
 import math
@@ -35,9 +35,9 @@ def percent(probability: float | None) -> str:
 
 
 def stated_percent(probability: float | None) -> str:
-    """A probability that somebody stated, in per cent with all of their decimals.
+    """A stated probability, in per cent with all of its decimals.
 
-    One that takes more than four decimals, such as a third, is rounded to tenths.
+    Probabilities with more than four decimals, such as one third, are rounded to tenths.
 
     >>> [stated_percent(value) for value in (0.125, 0.0004, 0.99996, 1 / 3, 1e-9)]
     ['12.5%', '0.04%', '99.996%', '33.3%', '<0.1%']
@@ -53,7 +53,7 @@ def stated_percent(probability: float | None) -> str:
 
 
 def percent_number(probability: float) -> str:
-    """A probability in per cent for a field of a form: with every decimal and without a sign.
+    """A probability in per cent for a form field: with all decimals and without a per cent sign.
 
     >>> percent_number(0.0007)
     '0.07'
@@ -62,7 +62,7 @@ def percent_number(probability: float) -> str:
 
 
 def points(change: float) -> str:
-    """How far a probability moved, in percentage points to tenths, without its direction.
+    """The absolute change of a probability in percentage points, rounded to tenths.
 
     >>> points(-0.0125), points(0.04)
     ('1.3', '4')
@@ -71,7 +71,7 @@ def points(change: float) -> str:
 
 
 def ordinal(number: int) -> str:
-    """A place in an order.
+    """An ordinal number.
 
     >>> [ordinal(number) for number in (1, 2, 3, 4, 11, 112, 121, 1003)]
     ['1st', '2nd', '3rd', '4th', '11th', '112th', '121st', '1,003rd']
@@ -95,7 +95,7 @@ def odds(probability: float) -> str:
 
 
 def _decimal(probability: float | None) -> Decimal | None:
-    """The decimal number that a probability is written as, within [0, 1]."""
+    """The decimal representation of a probability, clipped to [0, 1]."""
     if probability is None or math.isnan(probability):
         return None
     return min(max(Decimal(repr(float(probability))), Decimal(0)), Decimal(1))
@@ -110,7 +110,7 @@ def _rounded(value: Decimal, places: int) -> Decimal:
 
 
 def _plain(value: Decimal) -> str:
-    """A number without an exponent, and without zeros at its end."""
+    """A number without exponent and trailing zeros."""
     text = f"{abs(value):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -1,4 +1,4 @@
-"""What account names are compared by: a key that is unique, and a skeleton of how they look."""
+"""Comparison of account names: a unique key, and a skeleton for names that look alike."""
 
 import unicodedata
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Final
 from questions.text import visible_part
 
 IMPORTED_MARK: Final = ":"
-"""What the names of imported forecasters hold, and no other: `SET:NAME`."""
+"""The character that only the names of imported forecasters contain: `SET:NAME`."""
 LONGEST_SKELETON: Final = 400
 
 
@@ -17,9 +17,9 @@ def is_imported(name: str) -> bool:
 
 
 def name_key(name: str) -> str:
-    r"""What a name has in common with every other way to write it: its case-folded NFKC form.
+    r"""The case-folded NFKC form, which is the same for all spellings of a name.
 
-    Other platforms tell "Ann" from "ann", so a placeholder of theirs is its own key.
+    Other platforms distinguish "Ann" from "ann", so the name of a placeholder is its own key.
 
     Examples:
         >>> name_key("\uff21nn") == name_key("ANN") == "ann"
@@ -30,13 +30,13 @@ def name_key(name: str) -> str:
     if is_imported(name):
         return name
     folded = unicodedata.normalize("NFKC", name).casefold()
-    # Folding may leave what can be composed, and composing what can be folded (UAX 15, UTS 46).
+    # Case folding and normalisation may each enable the other once more (UAX 15, UTS 46).
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", folded).casefold())
     return visible_part(folded)
 
 
 def skeleton(name: str) -> str | None:
-    r"""What a name looks like (UTS 39, section 4), whatever its case; None for a placeholder.
+    r"""The skeleton of a name (UTS 39, section 4), ignoring case; None for a placeholder.
 
     Examples:
         >>> skeleton("\u0430nn") == skeleton("Ann") == "ann"
@@ -50,9 +50,9 @@ def skeleton(name: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _prototype(character: str) -> str:
-    """The character that others like it stand for, as Unicode's table of confusables says."""
+    """The prototype of a character in Unicode's table of confusable characters."""
     lookalikes = _lookalikes(character)
-    if len(lookalikes) != 1:  # what several stand for is itself the prototype; so is a loner
+    if len(lookalikes) != 1:  # with several or no lookalikes, the character is the prototype
         return character
     other = lookalikes[0]
     if len(other) > 1 or len(_lookalikes(other)) > 1:

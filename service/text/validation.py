@@ -1,7 +1,7 @@
-"""The validation of texts (`questions.text`) for the fields of a request: a fault names its field.
+"""Validation of texts in request fields, by the rules of `questions.text`; errors name the field.
 
-Whatever stores a text that somebody wrote passes it through here first, and stores the result: the
-API, the pages and the command line share these functions by sharing the services that call them.
+Services pass every text written by a user through these functions and store the result. The API,
+the pages and the command line call the same services, so the same rules apply to all of them.
 """
 
 from collections.abc import Callable
@@ -35,26 +35,26 @@ LONGEST_REASON: Final = 2_000
 
 
 def check_name(text: str, field: str, *, longest: int = LONGEST_NAME) -> str:
-    """A name as it is stored; raises Invalid."""
+    """The stored form of a name; raises Invalid."""
     return _checked(clean_name, text, field, longest=longest)
 
 
 def check_line(
     text: str, field: str, *, longest: int = LONGEST_LINE, optional: bool = False
 ) -> str:
-    """A line of prose as it is stored; raises Invalid."""
+    """The stored form of a line of prose; raises Invalid."""
     return _checked(clean_line, text, field, longest=longest, optional=optional)
 
 
 def check_passage(
     text: str, field: str, *, longest: int = LONGEST_PASSAGE, optional: bool = False
 ) -> str:
-    """A passage of prose as it is stored; raises Invalid."""
+    """The stored form of a passage of prose; raises Invalid."""
     return _checked(clean_passage, text, field, longest=longest, optional=optional)
 
 
 def required_reason(text: str, purpose: str) -> str:
-    """A reason as it is stored; raises Invalid, with its purpose where there is none."""
+    """The stored form of a reason; raises Invalid, naming the purpose if it is missing."""
     reason = optional_reason(text)
     if not reason:
         raise Invalid(f"reason must say why, {purpose}", field="reason")
@@ -62,7 +62,7 @@ def required_reason(text: str, purpose: str) -> str:
 
 
 def optional_reason(text: str) -> str:
-    """A reason as it is stored, which may be empty; raises Invalid."""
+    """The stored form of an optional reason; raises Invalid."""
     return check_passage(text, "reason", longest=LONGEST_REASON, optional=True)
 
 
