@@ -1,4 +1,4 @@
-"""The application: the only wiring."""
+"""The application factory, which wires all parts of the service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,13 +73,13 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 PLAIN: Final = ["^/api/", "^/metrics", "^/healthz", "^/readyz"]
-"""What is not compressed: programs that want it so put a proxy in front."""
+"""Paths that are not compressed; deployments that want compression use a proxy."""
 
 
 def answer_error(
     request: AppRequest, error: Exception
 ) -> Response[ProblemDetails] | Response[Refusal] | Response[None]:
-    """Answer an error of the API as problem+json, any other as a page."""
+    """Return errors of the API as problem+json, others as a page."""
     if request.url.path.startswith(f"{metaculus.PREFIX}/"):
         return metaculus.refuse(request, error)
     if request.url.path.startswith(("/api/", "/healthz", "/readyz")):
@@ -88,7 +88,7 @@ def answer_error(
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
-    """Give every answer, also errors and files, the headers that all carry."""
+    """Add the common headers to every response, including errors and files."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         for name, value in HEADERS.items():
@@ -99,18 +99,19 @@ async def add_headers(message: Message, scope: Scope) -> None:
         headers[request_logging.HEADER] = request_logging.asked()
 
 
-def _allowed(scope: Scope, said: str) -> str:
-    """The methods that an address takes: HEAD wherever GET, in one order in every answer.
+def _allowed(scope: Scope, header: str) -> str:
+    """The sorted methods of a path, with HEAD wherever GET is allowed.
 
-    The framework's answer to OPTIONS knows only those of the first of several controllers.
+    If several controllers share a path, the framework's OPTIONS response lists only the methods of
+    the first.
     """
-    taken = scope["litestar_app"].state.methods.get(scope.get("path_template"))
-    methods = taken or {name.strip() for name in said.split(",")} - {""}
+    registered = scope["litestar_app"].state.methods.get(scope.get("path_template"))
+    methods = registered or {name.strip() for name in header.split(",")} - {""}
     return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
 
 
 def answering_heads(handler: ASGIApp) -> ASGIApp:
-    """Let HEAD be answered as GET is, without the body (RFC 9110, section 9.3.2)."""
+    """Handle HEAD like GET, without the body (RFC 9110, section 9.3.2)."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
@@ -122,7 +123,7 @@ def answering_heads(handler: ASGIApp) -> ASGIApp:
                 message["body"] = b""
             await send(message)
 
-        # A copy, so that the server goes on to know that it was HEAD.
+        # Pass a copy, so that the server still sees the method HEAD.
         await handler({**scope, "method": "GET"}, receive, without_body)
 
     return answer
@@ -130,7 +131,7 @@ def answering_heads(handler: ASGIApp) -> ASGIApp:
 
 @asynccontextmanager
 async def open_services(app: Litestar) -> AsyncIterator[None]:
-    """Open what lives as long as the application does, for the settings that it has then."""
+    """Open the services that live as long as the application, with its current settings."""
     settings: Settings = app.state.settings
     database, aggregator = Database(settings.url), Aggregator(settings.interval_level)
     drawer = ChartRenderer()
@@ -151,7 +152,7 @@ async def open_services(app: Litestar) -> AsyncIterator[None]:
 
 
 def create_app(settings: Settings) -> Litestar:
-    """Wire the service for these settings; nothing is opened before the application starts."""
+    """Wire the service for these settings; services open when the application starts."""
     api = Router(
         path="/api/v1",
         route_handlers=[
@@ -227,9 +228,9 @@ def _openapi() -> OpenAPIConfig:
         title="Credence",
         version=version("credence-forecasts"),
         description=(
-            "Questions, forecasts, the pooled answer with its credible interval, resolutions and "
-            "scores. Every error is problem+json (RFC 9457); every list answers "
-            "`{items, next}` and takes `next` back as `cursor`."
+            "Questions, forecasts, aggregates with their credible intervals, resolutions and "
+            "scores. Errors are problem+json (RFC 9457). Lists return `{items, next}`; pass "
+            "`next` as `cursor` to get the next page."
         ),
         path="/schema",
         use_handler_docstrings=True,
@@ -243,21 +244,21 @@ def _openapi() -> OpenAPIConfig:
             }
         ),
         tags=[
-            Tag("Sets", "Documents and what they imply"),
-            Tag("Questions", "Questions that will have a yes or a no"),
-            Tag("Forecasts", "Probabilities that people and bots give"),
-            Tag("Receipts", "Proofs of what was said, and when"),
-            Tag("Comments", "What people have to say on questions"),
-            Tag("Aggregates", "What the crowd believes, and how sure that is"),
-            Tag("Resolutions", "What became of questions"),
-            Tag("Audit", "Who did what, when and why"),
+            Tag("Sets", "Documents and their implications"),
+            Tag("Questions", "Questions that will resolve Yes or No"),
+            Tag("Forecasts", "Probabilities stated by people and bots"),
+            Tag("Receipts", "Proofs of recorded facts"),
+            Tag("Comments", "Comments on questions"),
+            Tag("Aggregates", "Pooled probabilities with their credible intervals"),
+            Tag("Resolutions", "Outcomes of questions"),
+            Tag("Audit", "Actions of curators and administrators"),
             Tag("Scores", "Scores, leaderboards and calibration"),
-            Tag("Exports", "Data to take away"),
-            Tag("Webhooks", "Addresses that are told of events"),
+            Tag("Exports", "Data exports"),
+            Tag("Webhooks", "Webhooks and their deliveries"),
             Tag("Fits", "The model's fits and their diagnostics"),
-            Tag("Jobs", "What runs in the background"),
+            Tag("Jobs", "Background tasks and workers"),
             Tag("Accounts", "Accounts, their tokens and sessions, and invitations"),
-            Tag("Metaculus", "What bots written for Metaculus's client ask for"),
-            Tag("Health", "Whether the service runs"),
+            Tag("Metaculus", "Endpoints for bots written for Metaculus's client"),
+            Tag("Health", "Health checks"),
         ],
     )

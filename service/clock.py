@@ -1,4 +1,4 @@
-"""The one place that reads the clock."""
+"""The clock of the service, the only code that reads the system time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 TICK: Final = timedelta(microseconds=1)
-"""The least time between two moments that are stored."""
+"""The smallest difference between two stored times."""
 
 _past: ContextVar[datetime | None] = ContextVar("past", default=None)
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return _past.get() or datetime.now(UTC)
 
 
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
-    """Let what runs in the block take place at one moment, as the past of a demonstration does."""
+    """Fix the current time inside the block, for example to create the history of a demo."""
     token = _past.set(moment)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The errors that a caller can do something about."""
+"""Errors that a client can act on."""
 
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -7,14 +7,14 @@ import msgspec
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
+    """An error in one field of a request."""
 
     field: str
     message: str
 
 
-class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
-    """An error that a caller can do something about; `detail` is one sentence for them."""
+class Problem(Exception):  # noqa: N818  # the term of RFC 9457
+    """An error that a client can act on; `detail` is a sentence that explains it."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     slug: ClassVar[str] = "bad-request"
@@ -29,14 +29,14 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
 
 
 class Invalid(Problem):
-    """A well-formed request says something that is not allowed."""
+    """A well-formed request with values that are not allowed."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "invalid"
 
 
 class Unauthenticated(Problem):
-    """No token, or one that is unknown or revoked."""
+    """A missing, unknown or revoked token."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "unauthenticated"
@@ -50,28 +50,28 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """The requested object does not exist."""
 
     status = HTTPStatus.NOT_FOUND
     slug = "not-found"
 
 
 class Conflict(Problem):
-    """The thing exists, but its state does not allow this now; `current` says what the state is."""
+    """The state of an existing object does not allow this; `current` describes the state."""
 
     status = HTTPStatus.CONFLICT
     slug = "conflict"
 
 
 class UnsupportedMediaType(Problem):
-    """The body is of a kind that this service does not read."""
+    """A body of a media type that the service does not support."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     slug = "unsupported-media-type"
 
 
 class TooManyRequests(Problem):
-    """Someone asks too often; `retry_after` is in seconds."""
+    """A rate limit is exceeded; `retry_after` is in seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     slug = "too-many-requests"

@@ -1,4 +1,4 @@
-"""Who asks, and what their role and the scope of their token allow."""
+"""The actor of a request, and the permissions given by role and token scope."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,14 +11,14 @@ RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 
 
 OPENED: Final = dict(zip(TokenScope, Role, strict=True))
-"""The highest role that a token of each scope can act in."""
+"""The highest role available to a token of each scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What opened an account: a token, or a browser's session.
+    """The credential of a request: a token or a browser session.
 
-    `unseen` is whether its last recorded use is so old that this one should be recorded.
+    `unseen` is true if the last recorded use is old enough for this use to be recorded.
     """
 
     kind: type[Token | BrowserSession]
@@ -29,7 +29,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking: an account, and what a token's scope leaves of its role."""
+    """The account that makes a request, with its role and the scope of its token."""
 
     id: int
     name: str
@@ -39,22 +39,23 @@ class Actor:
     credential: Credential | None = field(default=None, compare=False)
 
     def may(self, role: Role) -> bool:
-        """Whether the account's role and the token's scope both allow what `role` allows."""
+        """Whether the account's role and the token's scope include the permissions of `role`."""
         return min(RANKS[self.role], RANKS[OPENED[self.scope]]) >= RANKS[role]
 
     def require(self, role: Role, to: str) -> None:
-        """Raise Forbidden unless role and scope both allow what `role` allows."""
+        """Raise Forbidden unless role and scope both include the permissions of `role`."""
         if RANKS[self.role] < RANKS[role]:
-            raise Forbidden(f"a {self.role} may not {to}; it takes the role {role} or a higher one")
+            raise Forbidden(f"a {self.role} may not {to}; this requires the role {role} or higher")
         self.require_scope(next(scope for scope in TokenScope if OPENED[scope] is role), to)
 
     def require_scope(self, scope: TokenScope, to: str) -> None:
         """Raise Forbidden unless the token's scope is at least this one."""
         if RANKS[OPENED[self.scope]] < RANKS[OPENED[scope]]:
             raise Forbidden(
-                f"a token with the scope {self.scope} may not {to}; it takes {scope} or higher"
+                f"a token with the scope {self.scope} may not {to}; "
+                f"this requires the scope {scope} or higher"
             )
 
     def require_whole(self, to: str) -> None:
-        """Raise Forbidden if a token's scope keeps some of the account's own powers shut."""
+        """Raise Forbidden if the token's scope is narrower than the account's role."""
         self.require_scope(next(scope for scope in TokenScope if OPENED[scope] is self.role), to)

@@ -1,4 +1,4 @@
-"""What handlers are given: who asks, a session, and what lives as long as the application."""
+"""Dependency providers: the current actor, sessions, and services of the application."""
 
 from collections.abc import AsyncIterator
 
@@ -14,16 +14,16 @@ from service.web.dependencies import AppRequest, CurrentActor
 
 
 async def provide_actor(request: AppRequest) -> Actor:
-    """Who asks the API: by their token, and never by a cookie."""
+    """The actor of an API request, identified by a token and never by a cookie."""
     async with request.app.state.database.autocommit() as session:
         actor = await tokens.authenticate(session, request.headers.get("Authorization"))
     return _admit(request, actor)
 
 
 async def provide_visitor(request: AppRequest) -> Actor:
-    """Who looks at a page: by their browser's session, or anyone where everyone may read.
+    """The actor of a page request, identified by a browser session.
 
-    Whoever sends a form must have signed in.
+    Anonymous visitors may read if the settings allow it; submitting a form requires signing in.
     """
     try:
         actor = await signed_in(request)
@@ -35,14 +35,14 @@ async def provide_visitor(request: AppRequest) -> Actor:
 
 
 def _admit(request: AppRequest, actor: Actor) -> Actor:
-    """Let someone who is known pass, if they do not ask too often."""
+    """Admit an authenticated actor within their rate limit."""
     request.app.state.pace.count(actor.id)
     request.state.credential = actor.credential
     return actor
 
 
 async def provide_reading(request: AppRequest, actor: CurrentActor) -> AsyncIterator[AsyncSession]:
-    """A read transaction for someone who is known."""
+    """A read transaction for an authenticated actor."""
     del actor
     await _receive_body(request)
     async with request.app.state.database.read() as session:
@@ -50,7 +50,7 @@ async def provide_reading(request: AppRequest, actor: CurrentActor) -> AsyncIter
 
 
 async def provide_writing(request: AppRequest, actor: CurrentActor) -> AsyncIterator[AsyncSession]:
-    """A write transaction: committed before the answer goes out, undone by any error."""
+    """A write transaction, committed before the response is sent and rolled back on any error."""
     del actor
     await _receive_body(request)
     async with request.app.state.database.write() as session:
@@ -58,18 +58,18 @@ async def provide_writing(request: AppRequest, actor: CurrentActor) -> AsyncIter
 
 
 async def _receive_body(request: AppRequest) -> None:
-    """Wait for the whole request before a transaction: a slow sender must hold none open."""
+    """Read the whole body before the transaction, so that slow clients keep no transaction open."""
     if request.method not in {"GET", "HEAD"}:
         await request.body()
 
 
 async def provide_aggregator(request: AppRequest) -> Aggregator:
-    """The process's aggregator, which keeps the posteriors that it has read."""
+    """The process's aggregator, which caches loaded posteriors."""
     aggregator: Aggregator = request.app.state.aggregator
     return aggregator
 
 
 async def provide_submissions(request: AppRequest) -> Submissions:
-    """The process's queue of submissions."""
+    """The process's submission queue."""
     submissions: Submissions = request.app.state.submissions
     return submissions

@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment."""
+"""Settings, the only code that reads the environment."""
 
 import math
 import os
@@ -38,7 +38,7 @@ Network = IPv4Network | IPv6Network
 
 
 class SettingsError(ValueError):
-    """A setting has a value that it cannot have."""
+    """A setting has an invalid value."""
 
 
 def _about(default: float | str, about: str, *, least: float = 0, secret: bool = False) -> Any:
@@ -47,7 +47,7 @@ def _about(default: float | str, about: str, *, least: float = 0, secret: bool =
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What can be set from outside, each as `CREDENCE_` and its name in capitals."""
+    """The settings, read from environment variables: `CREDENCE_` and the name in capitals."""
 
     database_url: str = _about(
         "sqlite:///credence.db",
@@ -142,7 +142,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that no part of the service could use."""
+        """Reject values that the service cannot use."""
         for setting in fields(self):
             least = setting.metadata["least"]
             value = getattr(self, setting.name)
@@ -150,12 +150,12 @@ class Settings:
                 raise SettingsError(
                     f"{_variable(setting)} is {value}; it must be a finite number, at least {least}"
                 )
-        if not 0.5 <= self.interval_level <= 0.99:  # noqa: PLR2004  # the bounds are the documented ones
+        if not 0.5 <= self.interval_level <= 0.99:  # noqa: PLR2004  # the documented bounds
             raise SettingsError(
                 f"{PREFIX}INTERVAL_LEVEL is {self.interval_level}; it must be from 0.5 to 0.99"
             )
         for name in ("fit_check_seconds", "webhooks_check_seconds"):
-            if (value := getattr(self, name)) > 59:  # noqa: PLR2004  # as the settings say
+            if (value := getattr(self, name)) > 59:  # noqa: PLR2004  # the documented bound
                 raise SettingsError(f"{PREFIX}{name.upper()} is {value}; it must be from 1 to 59")
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -167,7 +167,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings; raises SettingsError naming the variable that is wrong."""
+        """Read the settings; SettingsError names the invalid variable."""
         values: dict[str, Any] = {}
         for setting in fields(cls):
             text = environment.get(_variable(setting))
@@ -184,7 +184,7 @@ class Settings:
             _variable(setting) for setting in fields(cls)
         }
         if unknown:
-            raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
+            raise SettingsError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)
 
     @property
@@ -192,7 +192,7 @@ class Settings:
         """The database's URL with the driver that the service uses."""
         try:
             url = make_url(self.database_url)
-        except (ArgumentError, ValueError):  # the latter for a port that is no number
+        except (ArgumentError, ValueError):  # ValueError for a port that is not a number
             raise SettingsError(
                 f"{PREFIX}DATABASE_URL is not a database URL; "
                 "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
@@ -210,7 +210,7 @@ class Settings:
 
     @property
     def jobs_url(self) -> str:
-        """The job engine's own database: never the same SQLite file, so that neither blocks."""
+        """The job engine's database; with SQLite a separate file, so that neither blocks."""
         if self.jobs_database_url:
             return self.jobs_database_url
         if self.url.get_backend_name() == "sqlite":
@@ -220,18 +220,18 @@ class Settings:
 
     @property
     def site(self) -> str:
-        """The address that absolute links begin with, without a slash at the end; empty: none."""
+        """The start of absolute links, without a trailing slash; empty if not set."""
         try:
             parts = urlsplit(self.base_url)
             _ = parts.port
-        except ValueError:  # brackets without an IPv6 address in them, or a port that is no number
+        except ValueError:  # brackets without an IPv6 address, or a port that is not a number
             parts = urlsplit("")
         named = parts.scheme in {"http", "https"} and parts.hostname
         more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
         if self.base_url and (not named or more):
             raise SettingsError(
                 f"{PREFIX}BASE_URL is {self.base_url!r}; it must be http:// or https:// and a host "
-                "(with its port, if it has one of its own), and nothing behind it"
+                "(with a port if necessary), and nothing after it"
             )
         return self.base_url.rstrip("/")
 
@@ -247,7 +247,7 @@ class Settings:
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
-        """Every setting as (variable, default, what it is), for the documentation."""
+        """Every setting as (variable, default, meaning), for the documentation."""
         return [
             (_variable(setting), _shown(setting), str(setting.metadata["about"]))
             for setting in fields(cls)
@@ -255,7 +255,7 @@ class Settings:
 
     @classmethod
     def as_markdown(cls) -> str:
-        """The page docs/settings.md: the table of settings in Markdown."""
+        """The content of docs/settings.md: the table of settings in Markdown."""
         rows = [f"| `{name}` | {default} | {about} |" for name, default, about in cls.table()]
         return "\n".join([*HEADING, *rows]) + "\n"
 

@@ -40,7 +40,7 @@ PROBLEMS: Final = {
         _problem(
             HTTPStatus.FORBIDDEN,
             "forbidden",
-            "a forecaster may not resolve a question; it takes the role curator or a higher one",
+            "a forecaster may not resolve a question; this requires the role curator or higher",
             "/questions/1/resolution",
         ),
         _problem(HTTPStatus.NOT_FOUND, "not-found", "there is no question 9999", "/questions/9999"),

@@ -75,10 +75,10 @@ def test_an_empty_variable_counts_as_absent_and_others_are_left_alone() -> None:
         ("DATABASE_URL", "sqlite:///:memory:", "must name a file"),
         ("BASE_URL", "forecasts.example.org", "must be http:// or https:// and a host"),
         ("BASE_URL", "ftp://forecasts.example.org", "must be http:// or https:// and a host"),
-        ("BASE_URL", "https://forecasts.example.org/credence", "nothing behind it"),
-        ("BASE_URL", "https://ann@forecasts.example.org", "nothing behind it"),
+        ("BASE_URL", "https://forecasts.example.org/credence", "nothing after it"),
+        ("BASE_URL", "https://ann@forecasts.example.org", "nothing after it"),
         ("BASE_URL", "https://forecasts.example.org:port", "must be http:// or https://"),
-        ("DATABSE_URL", "sqlite:///x.db", "no such setting: CREDENCE_DATABSE_URL"),
+        ("DATABSE_URL", "sqlite:///x.db", "unknown setting: CREDENCE_DATABSE_URL"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_variable(name: str, value: str, said: str) -> None:

@@ -274,7 +274,7 @@ def test_wrong_settings_and_a_wrong_schema_are_refused_in_one_sentence(
     ann = ("account", "create", "ann", "--role", "viewer")
     empty = postgresql.url()
     for name, value, words in (
-        ("CREDENCE_COLOUR", "red", "no such setting: CREDENCE_COLOUR"),
+        ("CREDENCE_COLOUR", "red", "unknown setting: CREDENCE_COLOUR"),
         ("CREDENCE_INTERVAL_LEVEL", "7", "CREDENCE_INTERVAL_LEVEL is 7"),
         ("CREDENCE_DATABASE_URL", "oracle://host/name", "CREDENCE_DATABASE_URL names 'oracle'"),
         ("CREDENCE_DATABASE_URL", f"sqlite:///{tmp_path}", "unable to open database file"),
