@@ -59,8 +59,8 @@ async def resolve(
         )
     await _append(session, head, view, actor, outcome, occurred_at, evidence_url, note, at)
     view = await questions.get(session, question_id)
-    scored = await scores.score(session, [view])
-    await aggregator.publish(session, [view], cause=Cause.resolution, at=at, found=scored)
+    stands = await scores.score(session, [view])
+    await aggregator.publish(session, [view], cause=Cause.resolution, at=at, stands=stands)
     return view
 
 

@@ -51,7 +51,7 @@ class Charts(Controller):
         """Chart the history of a question's aggregate."""
         view = await questions.get(reading, question_id, actor=actor)
         chosen = [one for one in pool or [] if one in pooling.POOLS]
-        story = await history.tell(reading, actor, view, pools=chosen)
+        story = await history.load(reading, actor, view, pools=chosen)
         present = (await aggregator.current(reading, actor, [view]))[view.id]
         data = history_data(view, story, present, aggregator.level)
         return await drawn(request, "history", data, theme, size)
@@ -69,7 +69,7 @@ class Charts(Controller):
     ) -> Response[bytes]:
         """Chart the distribution of the active forecasts on a question."""
         view = await questions.get(reading, question_id, actor=actor)
-        story = await history.tell(reading, actor, view)
+        story = await history.load(reading, actor, view)
         present = (await aggregator.current(reading, actor, [view]))[view.id]
         data = {
             "bins": msgspec.to_builtins(story.bins),

@@ -99,7 +99,7 @@ class Questions(Controller):
         if probability is not None:
             form.given["probability"] = probability
             try:
-                preview = await aggregator.if_said(reading, actor, view, chance(probability))
+                preview = await aggregator.preview(reading, actor, view, chance(probability))
             except Invalid as error:
                 form.refuse(error)
         return await question_page(
@@ -127,7 +127,7 @@ class Questions(Controller):
         """Show the question as a card, which other sites may embed if reading is public."""
         view = await questions.get(reading, question_id, actor=actor)
         readings = await aggregator.current(reading, actor, [view])
-        story = await history.tell(reading, actor, view)
+        story = await history.load(reading, actor, view)
         answer = page(
             request,
             actor,
@@ -156,7 +156,7 @@ class Questions(Controller):
         view = await questions.get(reading, question_id, actor=actor)
         if view.state(now()) is not State.open:
             raise Conflict("only open questions accept forecasts")
-        preview = await aggregator.if_said(reading, actor, view, chance(probability))
+        preview = await aggregator.preview(reading, actor, view, chance(probability))
         if preview.hidden:
             return Response(None, status_code=204)
         readings = await aggregator.current(reading, actor, [view])
@@ -239,7 +239,7 @@ async def question_page(
     at = now()
     state = view.state(at)
     reading = (await aggregator.current(session, actor, [view]))[view.id]
-    story = await history.tell(session, actor, view)
+    story = await history.load(session, actor, view)
     entries, _ = await forecasts.listing(
         session, actor, view, mine=False, before=None, limit=LOOKED_THROUGH
     )

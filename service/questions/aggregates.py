@@ -142,10 +142,10 @@ class Aggregator:
         return posterior
 
     def read(
-        self, view: View, found: Sequence[Stand], at: datetime, belief: Belief
+        self, view: View, stands: Sequence[Stand], at: datetime, belief: Belief
     ) -> AggregateEstimate:
         """The Bayesian aggregate of a question at a moment, computed from its stands."""
-        return self._pooled(view, forecasts.standing_at(found, view, at), at, belief)
+        return self._pooled(view, forecasts.standing_at(stands, view, at), at, belief)
 
     def _pooled(
         self, view: View, standing: Sequence[Stand], at: datetime, belief: Belief
@@ -181,12 +181,12 @@ class Aggregator:
         return answer
 
     def published(
-        self, view: View, found: Sequence[Stand], *, cause: Cause, at: datetime, belief: Belief
+        self, view: View, stands: Sequence[Stand], *, cause: Cause, at: datetime, belief: Belief
     ) -> tuple[AggregateEstimate, dict[str, Any]]:
         """The aggregate to publish for a question as of a moment, and its row."""
-        standing = forecasts.standing_at(found, view, at)
-        reading = self._pooled(view, standing, at, belief)
-        return reading, _row(view, reading, cause, standing)
+        standing = forecasts.standing_at(stands, view, at)
+        estimate = self._pooled(view, standing, at, belief)
+        return estimate, _row(view, estimate, cause, standing)
 
     async def publish(
         self,
@@ -195,30 +195,30 @@ class Aggregator:
         *,
         cause: Cause,
         at: datetime,
-        found: Mapping[int, Sequence[Stand]] | None = None,
+        stands: Mapping[int, Sequence[Stand]] | None = None,
     ) -> list[AggregateEstimate]:
         """Compute and append the aggregates of (locked) questions as of a moment.
 
-        `found` gives the stands on the questions if they have been read already.
+        `stands` are the stands by question id, if they have been read already.
         """
         if not views:
             return []
         belief = await self.belief(session)
-        found = found or await self._stands(session, views, at)
+        stands = stands or await self._stands(session, views, at)
         made = [
-            self.published(view, found[view.id], cause=cause, at=at, belief=belief)
+            self.published(view, stands[view.id], cause=cause, at=at, belief=belief)
             for view in views
         ]
         await append(session, [row for _, row in made])
-        return [reading for reading, _ in made]
+        return [estimate for estimate, _ in made]
 
     async def publish_one(
         self, session: AsyncSession, actor: Actor, view: View, *, cause: Cause, at: datetime
     ) -> AggregateEstimate:
         """Publish a locked question's aggregate as of a moment and return what the actor sees."""
-        (reading,) = await self.publish(session, [view], cause=cause, at=at)
+        (estimate,) = await self.publish(session, [view], cause=cause, at=at)
         hidden = await visibility.hidden(session, actor, [view], at)
-        return reading.seen(hidden.get(view.id))
+        return estimate.seen(hidden.get(view.id))
 
     async def current(
         self, session: AsyncSession, actor: Actor, views: Sequence[View]
@@ -231,14 +231,14 @@ class Aggregator:
         hidden = await visibility.hidden(session, actor, views, at)
         rows = await session.execute(_latest(), {"ids": [view.id for view in views]})
         published: dict[int, Any] = {row.requested_id: row for row in rows}
-        readings = _held([(view, published[view.id]) for view in views], at)
-        missing = [view for view in views if view.id not in readings]
+        estimates = _held([(view, published[view.id]) for view in views], at)
+        missing = [view for view in views if view.id not in estimates]
         if missing:
             silent = {view.id for view in missing if not published[view.id].cause}
-            readings |= await self._computed(session, missing, at, silent)
-        return {view.id: readings[view.id].seen(hidden.get(view.id)) for view in views}
+            estimates |= await self._computed(session, missing, at, silent)
+        return {view.id: estimates[view.id].seen(hidden.get(view.id)) for view in views}
 
-    async def look(
+    async def question_with_aggregate(
         self, database: Database, actor: Actor, question_id: int
     ) -> tuple[View, AggregateEstimate]:
         """A question and its present Bayesian aggregate as the actor sees them.
@@ -249,12 +249,12 @@ class Aggregator:
         async with database.autocommit() as session:
             at = now()
             query = _published_with(questions.one_query())
-            found = await questions.rows(session, query, {"question": question_id})
-            view = questions.seen(found[0][0] if found else None, question_id, actor)
-            reading = _held(found, at).get(question_id)
-            if reading is not None:
+            rows = await questions.rows(session, query, {"question": question_id})
+            view = questions.seen(rows[0][0] if rows else None, question_id, actor)
+            estimate = _held(rows, at).get(question_id)
+            if estimate is not None:
                 hidden = await visibility.hidden(session, actor, [view], at)
-                return view, reading.seen(hidden.get(question_id))
+                return view, estimate.seen(hidden.get(question_id))
         async with database.read() as session:
             view = await questions.get(session, question_id, actor=actor)
             return view, (await self.current(session, actor, [view]))[question_id]
@@ -264,11 +264,11 @@ class Aggregator:
     ) -> dict[int, AggregateEstimate]:
         """Aggregates as of now; `silent` questions have no published aggregate and no forecasts."""
         belief = await self.belief(session)
-        found: dict[int, list[Stand]] = {question_id: [] for question_id in silent}
+        stands: dict[int, list[Stand]] = {question_id: [] for question_id in silent}
         forecast_on = [view for view in views if view.id not in silent]
         if forecast_on:
-            found |= await self._stands(session, forecast_on, at)
-        return {view.id: self.read(view, found[view.id], at, belief) for view in views}
+            stands |= await self._stands(session, forecast_on, at)
+        return {view.id: self.read(view, stands[view.id], at, belief) for view in views}
 
     async def _stands(
         self, session: AsyncSession, views: Sequence[View], at: datetime
@@ -281,10 +281,10 @@ class Aggregator:
         ended = sorted(view.id for view in views if _ended(view, at))
         running = sorted(view.id for view in views if not _ended(view, at))
         latest = await self.active_forecasts.of(session, running)
-        found = {question_id: active.listed() for question_id, active in latest.items()}
-        return found | await forecasts.stands(session, ended, known_at=at)
+        stands = {question_id: active.listed() for question_id, active in latest.items()}
+        return stands | await forecasts.stands(session, ended, known_at=at)
 
-    async def if_said(
+    async def preview(
         self, session: AsyncSession, actor: Actor, view: View, probability: float
     ) -> AggregateEstimate:
         """The aggregate of an open question if the actor submitted this probability now.
@@ -293,11 +293,11 @@ class Aggregator:
         """
         at = now()
         hidden = await visibility.hidden(session, actor, [view], at)
-        found = (await self._stands(session, [view], at))[view.id]
-        others = [stand for stand in found if stand.account_id != actor.id]
+        stands = (await self._stands(session, [view], at))[view.id]
+        others = [stand for stand in stands if stand.account_id != actor.id]
         mine = Stand(actor.id, probability, at.timestamp(), math.inf)
-        reading = self.read(view, [*others, mine], at, await self.belief(session))
-        return reading.seen(hidden.get(view.id))
+        estimate = self.read(view, [*others, mine], at, await self.belief(session))
+        return estimate.seen(hidden.get(view.id))
 
     async def as_known_at(
         self,
@@ -329,8 +329,8 @@ class Aggregator:
             await require_known(session, present, at)
             view = await questions.get(session, question_id, known_at=at, actor=actor)
             moment = at
-        reading = await self._read_at(session, view, method, moment)
-        return view, reading.seen(hidden.get(question_id))
+        estimate = await self._read_at(session, view, method, moment)
+        return view, estimate.seen(hidden.get(question_id))
 
     async def _read_at(
         self, session: AsyncSession, view: View, method: str, moment: datetime
@@ -341,8 +341,8 @@ class Aggregator:
         in the meantime.
         """
         if method != BAYES:
-            found = await forecasts.stands(session, [view.id], known_at=moment)
-            return _pooled(method, forecasts.standing_at(found[view.id], view, moment), moment)
+            stands = await forecasts.stands(session, [view.id], known_at=moment)
+            return _pooled(method, forecasts.standing_at(stands[view.id], view, moment), moment)
         row = await session.scalar(
             select(Aggregate)
             .where(Aggregate.question_id == view.id, Aggregate.created_at <= moment)
@@ -351,19 +351,19 @@ class Aggregator:
         )
         if row is not None and holds(row, view, moment):
             return estimate_of_row(row, moment)
-        found = await forecasts.stands(session, [view.id], known_at=moment)
+        stands = await forecasts.stands(session, [view.id], known_at=moment)
         belief = await self.belief(session, moment)
-        return self.read(view, found[view.id], moment, belief)
+        return self.read(view, stands[view.id], moment, belief)
 
 
-def _held(found: Iterable[tuple[View, Any]], at: datetime) -> dict[int, AggregateEstimate]:
+def _held(rows: Iterable[tuple[View, Any]], at: datetime) -> dict[int, AggregateEstimate]:
     """The latest published aggregates that still hold under the fit in force, by question id.
 
-    `found` contains rows with the columns of `_published_with`.
+    `rows` have the columns added by `_published_with`.
     """
     return {
         view.id: estimate_of_row(row, at)
-        for view, row in found
+        for view, row in rows
         if row.cause and holds(row, view, at) and (row.fit_id == row.accepted or view.resolved)
     }
 
@@ -470,25 +470,25 @@ async def append(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> No
 
 
 def _row(
-    view: View, reading: AggregateEstimate, cause: Cause, standing: Sequence[Stand]
+    view: View, estimate: AggregateEstimate, cause: Cause, standing: Sequence[Stand]
 ) -> dict[str, Any]:
     PUBLISHED.labels(cause).inc()
     closes = view.ends_at.timestamp() if view.ends_at else np.inf
-    moment = reading.as_of.timestamp()
+    moment = estimate.as_of.timestamp()
     ends = [stand.end for stand in standing if moment < stand.end < closes]
     return {
         "question_id": view.id,
         "cause": cause,
-        "probability": reading.probability,
-        "lower": reading.lower,
-        "upper": reading.upper,
-        "level": reading.level,
-        "forecasters": reading.forecasters,
-        "fit_id": reading.fit_id,
-        "fingerprint": reading.fingerprint,
+        "probability": estimate.probability,
+        "lower": estimate.lower,
+        "upper": estimate.upper,
+        "level": estimate.level,
+        "forecasters": estimate.forecasters,
+        "fit_id": estimate.fit_id,
+        "fingerprint": estimate.fingerprint,
         "algorithm": live.ALGORITHM,
         "valid_until": datetime.fromtimestamp(min(ends), UTC) if ends else None,
-        "created_at": reading.as_of,
+        "created_at": estimate.as_of,
     }
 
 

@@ -201,9 +201,9 @@ async def stands(
         account_id: only forecasts of this account.
         latest_only: only the latest forecast of each account (enough for the present aggregate).
     """
-    found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
-    if not found:
-        return found
+    by_question: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
+    if not by_question:
+        return by_question
     ended: dict[tuple[int, int], list[float]] = defaultdict(list)
     for question_id, account, at in await session.execute(
         _known(
@@ -244,10 +244,10 @@ async def stands(
         if expires_at is not None:
             ends.append(expires_at.timestamp())
         following[key] = start
-        found[question_id].append(Stand(account, probability, start, min(ends)))
-    for listed in found.values():
-        listed.reverse()
-    return found
+        by_question[question_id].append(Stand(account, probability, start, min(ends)))
+    for of_question in by_question.values():
+        of_question.reverse()
+    return by_question
 
 
 def _known(
@@ -265,11 +265,11 @@ def _known(
     return query
 
 
-def standing_at(found: Sequence[Stand], view: View, at: datetime) -> list[Stand]:
+def standing_at(stands: Sequence[Stand], view: View, at: datetime) -> list[Stand]:
     """The stands active at a moment, or at the effective close if that came earlier."""
-    start = np.array([stand.start for stand in found], dtype=np.float64)
-    end = np.array([stand.end for stand in found], dtype=np.float64)
-    return list(compress(found, holds_at(start, end, view, at).tolist()))
+    start = np.array([stand.start for stand in stands], dtype=np.float64)
+    end = np.array([stand.end for stand in stands], dtype=np.float64)
+    return list(compress(stands, holds_at(start, end, view, at).tolist()))
 
 
 def holds_at(start: FloatArray, end: FloatArray, view: View, at: datetime) -> BoolArray:

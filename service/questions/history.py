@@ -68,8 +68,8 @@ class Bin:
 class AggregateChange:
     """A change of the published aggregate, and its cause.
 
-    If a forecast was the cause, `by` is its forecaster, `said` its probability and `instead_of` the
-    probability of the forecaster's previous forecast.
+    If a forecast was the cause, `by` is its forecaster, `probability` its value and `previous`
+    the value of the forecaster's previous forecast.
     """
 
     at: datetime
@@ -77,8 +77,8 @@ class AggregateChange:
     before: float | None
     after: float
     by: str | None
-    said: float | None
-    instead_of: float | None
+    probability: float | None
+    previous: float | None
 
     @property
     def change(self) -> float:
@@ -118,7 +118,7 @@ class QuestionHistory:
         return next((point for point in reversed(self.points) if point.at <= moment), None)
 
 
-async def tell(
+async def load(
     session: AsyncSession, actor: Actor, view: View, *, pools: Sequence[str] = ()
 ) -> QuestionHistory:
     """The history of a question until now, or until its effective close.
@@ -252,8 +252,8 @@ async def _moves(session: AsyncSession, view: View) -> list[AggregateChange]:
             before=rows[place + 1][0].probability if place + 1 < len(rows) else None,
             after=row.probability,
             by=name,
-            said=probability,
-            instead_of=before,
+            probability=probability,
+            previous=before,
         )
         for place, (row, name, probability, before) in enumerate(rows[:MOST_MOVES])
     ]

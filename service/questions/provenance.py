@@ -52,18 +52,18 @@ async def trace(
     as_of: datetime | None = None,
 ) -> Chain:
     """The provenance of a question's Bayesian aggregate as known at a moment (None: now)."""
-    view, reading = await aggregator.as_known_at(session, actor, question_id, at=as_of)
-    fit = await session.get(Fit, reading.fit_id) if reading.fit_id else None
+    view, estimate = await aggregator.as_known_at(session, actor, question_id, at=as_of)
+    fit = await session.get(Fit, estimate.fit_id) if estimate.fit_id else None
     belief = (
         await aggregator.belief(session, fit.created_at)
         if fit
         else Belief(None, aggregates.prior())
     )
-    shares = [] if reading.hidden else await _shares(session, view, reading.as_of, belief)
+    shares = [] if estimate.hidden else await _shares(session, view, estimate.as_of, belief)
     implication_id = view.revision.implication_id
     return Chain(
         view=view,
-        aggregate=reading,
+        aggregate=estimate,
         fit=fit,
         shares=shares[:MOST_SHARES],
         left_out=len(shares[MOST_SHARES:]),

@@ -39,7 +39,7 @@ class Stored:
 
     forecast: Forecast
     receipt: Receipt
-    reading: AggregateEstimate
+    estimate: AggregateEstimate
 
 
 Answer = Callable[[list[Stored]], bytes]
@@ -181,10 +181,10 @@ class Submissions:
         moments: dict[tuple[int, datetime], list[Forecast]] = {}
         for forecast, _ in made:
             moments.setdefault((forecast.question_id, forecast.created_at), []).append(forecast)
-        readings, rows = {}, []
+        estimates, rows = {}, []
         for (question_id, moment), simultaneous in moments.items():
             latest[question_id] = latest[question_id].then(simultaneous)
-            readings[question_id, moment], row = self._aggregator.published(
+            estimates[question_id, moment], row = self._aggregator.published(
                 views[question_id],
                 latest[question_id].listed(),
                 cause=Cause.forecast,
@@ -194,9 +194,9 @@ class Submissions:
             rows.append(row)
         for (submission, _), (forecast, receipt) in zip(submitted, made, strict=True):
             view, moment = views[forecast.question_id], forecast.created_at
-            reading = readings[view.id, moment]
+            estimate = estimates[view.id, moment]
             hidden = visibility.hidden_from_forecaster(submission.actor, view, moment)
-            stored[submission].append(Stored(forecast, receipt, reading.seen(hidden)))
+            stored[submission].append(Stored(forecast, receipt, estimate.seen(hidden)))
         await aggregates.append(session, rows)
         self._aggregator.active_forecasts.keep_once_committed(session, latest)
         return stored

@@ -86,12 +86,12 @@ async def score(
     """
     scored = [view for view in views if view.outcome is not None]
     ids = [view.id for view in scored]
-    found = await forecasts.stands(session, ids, known_at=known_at)
+    stands = await forecasts.stands(session, ids, known_at=known_at)
     published = await _published(session, ids, known_at)
-    rows = [row for view in scored for row in _earned(view, found[view.id], published[view.id])]
+    rows = [row for view in scored for row in _earned(view, stands[view.id], published[view.id])]
     if rows:
         await (await session.connection()).execute(insert(Score), rows)
-    return found
+    return stands
 
 
 async def rebuild(session: AsyncSession) -> Rebuilt:
@@ -202,18 +202,18 @@ async def breakdown(
     known_at = view.resolution.created_at if view.resolution else None
     people: Sequence[Stand] = []
     if view.outcome is not None:
-        found = await forecasts.stands(session, [view.id], known_at=known_at)
-        people = _counted(view, found[view.id])
+        stands = await forecasts.stands(session, [view.id], known_at=known_at)
+        people = _counted(view, stands[view.id])
     terms = scores.score_terms(**_columns(people), **_window(view))
     own = np.flatnonzero(terms.forecaster == account_id)
     return terms, own[np.argsort(terms.start[own], kind="stable")].tolist()
 
 
 def _earned(
-    view: View, found: Sequence[Stand], published: Sequence[Stand]
+    view: View, stands: Sequence[Stand], published: Sequence[Stand]
 ) -> Iterable[dict[str, Any]]:
     """The score rows of a question."""
-    window, people = _window(view), _columns(_counted(view, found))
+    window, people = _window(view), _columns(_counted(view, stands))
     earned = scores.score_question(**people, **window)
     yield from _rows(view, earned, people)
     methods = [BAYES, *pooling.POOLS]
@@ -285,19 +285,19 @@ def _window(view: View) -> _Window:
     }
 
 
-def _counted(view: View, found: Sequence[Stand]) -> Sequence[Stand]:
+def _counted(view: View, stands: Sequence[Stand]) -> Sequence[Stand]:
     """The stands to score; without a scheduled close, those active at the effective close."""
     if view.revision.closes_at is None and view.ends_at is not None:
-        return forecasts.standing_at(found, view, view.ends_at)
-    return found
+        return forecasts.standing_at(stands, view, view.ends_at)
+    return stands
 
 
-def _columns(found: Sequence[Stand]) -> _Columns:
+def _columns(stands: Sequence[Stand]) -> _Columns:
     return {
-        "forecaster": np.array([stand.account_id for stand in found], dtype=np.int64),
-        "start": np.array([stand.start for stand in found], dtype=np.float64),
-        "end": np.array([stand.end for stand in found], dtype=np.float64),
-        "probability": np.array([stand.probability for stand in found], dtype=np.float64),
+        "forecaster": np.array([stand.account_id for stand in stands], dtype=np.int64),
+        "start": np.array([stand.start for stand in stands], dtype=np.float64),
+        "end": np.array([stand.end for stand in stands], dtype=np.float64),
+        "probability": np.array([stand.probability for stand in stands], dtype=np.float64),
     }
 
 
@@ -359,7 +359,7 @@ async def _published(
     if known_at is not None:
         query = query.where(Aggregate.created_at <= known_at)
     rows = await session.execute(query.order_by(Aggregate.question_id, Aggregate.id.desc()))
-    found: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
+    stands: dict[int, list[Stand]] = {question_id: [] for question_id in question_ids}
     following: dict[int, float] = {}
     for question_id, created_at, valid_until, forecasters, probability in rows:
         start = created_at.timestamp()
@@ -367,8 +367,8 @@ async def _published(
         following[question_id] = min(start, end)
         expires = valid_until.timestamp() if valid_until else math.inf
         if forecasters and end > start:
-            found[question_id].append(Stand(CROWD, probability, start, min(end, expires)))
-    return found
+            stands[question_id].append(Stand(CROWD, probability, start, min(end, expires)))
+    return stands
 
 
 def _at_horizons(view: View, stands: _Columns) -> dict[int, dict[str, float]]:

@@ -92,11 +92,11 @@ class Questions(Controller):
         )
         at = now()
         aggregator: Aggregator = request.app.state.aggregator
-        readings = await aggregator.current(reading, actor, found[:limit])
+        estimates = await aggregator.current(reading, actor, found[:limit])
         return paginate(
             found,
             limit,
-            lambda view: QuestionOut.of(view, readings[view.id], at),
+            lambda view: QuestionOut.of(view, estimates[view.id], at),
             lambda view: view.id,
         )
 
@@ -106,7 +106,9 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """Return a question with its texts, dates, sources and present aggregate."""
         aggregator: Aggregator = request.app.state.aggregator
-        found = await aggregator.look(request.app.state.database, actor, question_id)
+        found = await aggregator.question_with_aggregate(
+            request.app.state.database, actor, question_id
+        )
         return QuestionDetail.of(*found, now())
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
@@ -153,12 +155,12 @@ async def list_reminders(
         after=decode_id_cursor(cursor) or 0,
         limit=limit + 1,
     )
-    readings = await aggregator.current(
+    estimates = await aggregator.current(
         reading, actor, [reminder.view for reminder in found[:limit]]
     )
     return paginate(
         found,
         limit,
-        lambda item: ReminderOut(QuestionOut.of(item.view, readings[item.view.id], at), item.why),
+        lambda item: ReminderOut(QuestionOut.of(item.view, estimates[item.view.id], at), item.why),
         lambda item: item.view.id,
     )

@@ -32,14 +32,14 @@ class AggregateOut(msgspec.Struct):
     hidden_until: datetime | None
 
     @classmethod
-    def of(cls, question_id: int, reading: AggregateEstimate) -> "AggregateOut":
+    def of(cls, question_id: int, estimate: AggregateEstimate) -> "AggregateOut":
         """From an estimate."""
-        hidden = reading.hidden
+        hidden = estimate.hidden
         return cls(
             question_id=question_id,
             hidden_why=hidden.why if hidden else None,
             hidden_until=hidden.until if hidden else None,
-            **{name: getattr(reading, name) for name in cls.__struct_fields__[1:-2]},
+            **{name: getattr(estimate, name) for name in cls.__struct_fields__[1:-2]},
         )
 
 

@@ -73,7 +73,7 @@ class Submitted(msgspec.Struct):
         forecast = stored.forecast
         return cls(
             ForecastOut.of(Entry(forecast, actor.name, actor.bot)),
-            AggregateOut.of(forecast.question_id, stored.reading),
+            AggregateOut.of(forecast.question_id, stored.estimate),
             ReceiptOut.of(stored.receipt),
         )
 

@@ -48,9 +48,9 @@ class QuestionOut(msgspec.Struct):
     aggregate: AggregateOut
 
     @classmethod
-    def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionOut":
+    def of(cls, view: View, estimate: AggregateEstimate, at: datetime) -> "QuestionOut":
         """From a view of the question, its present aggregate and the current time."""
-        return cls(**_question(view, reading, at))
+        return cls(**_question(view, estimate, at))
 
 
 class ReminderOut(msgspec.Struct):
@@ -82,7 +82,7 @@ class QuestionDetail(QuestionOut):
     reason: str
 
     @classmethod
-    def of(cls, view: View, reading: AggregateEstimate, at: datetime) -> "QuestionDetail":
+    def of(cls, view: View, estimate: AggregateEstimate, at: datetime) -> "QuestionDetail":
         """From a view of the question, its present aggregate and the current time."""
         revision = view.revision
         own = set(cls.__struct_fields__) - set(QuestionOut.__struct_fields__)
@@ -90,14 +90,14 @@ class QuestionDetail(QuestionOut):
             name: getattr(revision, name) for name in own if name not in {"revision", "revised_at"}
         }
         return cls(
-            **_question(view, reading, at),
+            **_question(view, estimate, at),
             **copied,
             revision=revision.number,
             revised_at=revision.created_at,
         )
 
 
-def _question(view: View, reading: AggregateEstimate, at: datetime) -> dict[str, Any]:
+def _question(view: View, estimate: AggregateEstimate, at: datetime) -> dict[str, Any]:
     revision = view.revision
     return {
         "id": view.id,
@@ -113,5 +113,5 @@ def _question(view: View, reading: AggregateEstimate, at: datetime) -> dict[str,
         "closes_at": revision.closes_at,
         "resolves_by": revision.resolves_by,
         "resolution": ResolutionOut.of(view.resolved),
-        "aggregate": AggregateOut.of(view.id, reading),
+        "aggregate": AggregateOut.of(view.id, estimate),
     }

@@ -30,7 +30,7 @@ def undo() -> None:
 def told(stored: list[Stored]) -> bytes:
     """The answer: what was said, and the crowd with it."""
     return msgspec.json.encode(
-        [(one.forecast.probability, one.reading.probability) for one in stored]
+        [(one.forecast.probability, one.estimate.probability) for one in stored]
     )
 
 
