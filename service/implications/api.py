@@ -69,13 +69,13 @@ class Sets(Controller):
         as_of: AsOf = None,
     ) -> SetDetail:
         """Return a set with its document, its rules, and a summary of its implications."""
-        found = await questions.find_set(reading, slug)
+        question_set = await questions.find_set(reading, slug)
         at = utc(as_of)
-        summaries = await implications.board(reading, aggregator, actor, found, as_of=at)
+        summaries = await implications.board(reading, aggregator, actor, question_set, as_of=at)
         return SetDetail.on(
-            found,
-            await questions.policy(reading, found.id),
-            await questions.count(reading, found.id),
+            question_set,
+            await questions.policy(reading, question_set.id),
+            await questions.count(reading, question_set.id),
             at or now(),
             summaries,
         )
@@ -93,9 +93,9 @@ class Sets(Controller):
         cursor: Cursor = None,
     ) -> Page[ImplicationOut]:
         """List the document's implications, in its order, with their estimates."""
-        found = await questions.find_set(reading, slug)
+        question_set = await questions.find_set(reading, slug)
         summaries = await implications.board(
-            reading, aggregator, actor, found, as_of=utc(as_of), since=utc(since)
+            reading, aggregator, actor, question_set, as_of=utc(as_of), since=utc(since)
         )
         after = decode_id_cursor(cursor) or 0
         following = [line for line in summaries if line.implication.position > after]
@@ -118,9 +118,9 @@ class Sets(Controller):
         points: Points = 12,
     ) -> HistoryOut:
         """Return the estimates at evenly spaced moments since the implication's first question."""
-        found = await questions.find_set(reading, slug)
+        question_set = await questions.find_set(reading, slug)
         known = await implications.past(
-            reading, aggregator, actor, found, implication, as_of=utc(as_of), points=points
+            reading, aggregator, actor, question_set, implication, as_of=utc(as_of), points=points
         )
         return HistoryOut(implication, [ReadingPoint.of(point) for point in known])
 

@@ -155,14 +155,14 @@ class RevisionIndex:
 
     def __init__(
         self,
-        found: QuestionSet,
+        question_set: QuestionSet,
         policy: SetPolicy | None,
         implications: Sequence[Implication],
         revisions: Iterable[tuple[Question, QuestionRevision]],
         resolutions: Iterable[Resolution],
     ) -> None:
         self.implications = implications
-        self._set = found
+        self._set = question_set
         self._policy = policy
         self._slugs = {implication.id: implication.slug for implication in implications}
         self._questions: dict[int, Question] = {}
@@ -188,13 +188,13 @@ class RevisionIndex:
 
     def views(self, at: datetime, implication_id: int | None = None) -> list[View]:
         """The questions as known at a moment, without drafts, in the order of their ids."""
-        found = []
+        known = []
         for question_id in sorted(self._questions):
             revision = _latest(self._revisions[question_id], at)
             if revision is None or revision.draft or revision.implication_id is None:
                 continue
             if implication_id in {None, revision.implication_id}:
-                found.append(
+                known.append(
                     View(
                         self._questions[question_id],
                         revision,
@@ -204,14 +204,14 @@ class RevisionIndex:
                         self._policy,
                     )
                 )
-        return found
+        return known
 
 
 async def board(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,
-    found: QuestionSet,
+    question_set: QuestionSet,
     *,
     as_of: datetime | None = None,
     since: datetime | None = None,
@@ -224,11 +224,11 @@ async def board(
         as_of: the moment; later facts never change the answer.
         since: the earlier moment for comparison; default: 7 days before.
     """
-    at = _moment(found, as_of)
+    at = _resolved_as_of(question_set, as_of)
     earlier = at - SINCE if since is None else since
     if earlier > at:
         raise Invalid("since must not be after as_of", field="since")
-    index = await _revision_index(session, found)
+    index = await _revision_index(session, question_set)
     present = await _watched(
         session, aggregator, actor, index, {at: index.views(at)}, is_now=as_of is None
     )
@@ -256,7 +256,7 @@ async def past(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,
-    found: QuestionSet,
+    question_set: QuestionSet,
     slug: str,
     *,
     as_of: datetime | None,
@@ -269,11 +269,11 @@ async def past(
         as_of: the last moment; None: now.
         points: the number of moments, at least 2; none are returned before the first question.
     """
-    at = _moment(found, as_of)
-    index = await _revision_index(session, found)
+    at = _resolved_as_of(question_set, as_of)
+    index = await _revision_index(session, question_set)
     implication = next((row for row in index.implications if row.slug == slug), None)
     if implication is None:
-        raise NotFound(f"set {found.slug!r} has no implication {slug!r}")
+        raise NotFound(f"set {question_set.slug!r} has no implication {slug!r}")
     first = index.first_asked_at(implication.id)
     if first is None or first > at:
         return []
@@ -293,7 +293,7 @@ async def trends(
     session: AsyncSession,
     aggregator: Aggregator,
     actor: Actor,
-    found: QuestionSet,
+    question_set: QuestionSet,
     *,
     points: int,
 ) -> dict[int, list[Point]]:
@@ -303,7 +303,7 @@ async def trends(
     implication are omitted.
     """
     at = now()
-    index = await _revision_index(session, found)
+    index = await _revision_index(session, question_set)
     starts = [index.first_asked_at(implication.id) for implication in index.implications]
     first = min((start for start in starts if start is not None), default=None)
     if first is None or first >= at:
@@ -348,14 +348,14 @@ def _forecast(aggregate: AggregateEstimate) -> Interval | None:
     return Interval(*known) if aggregate.forecasters and len(known) == len(ends) else None
 
 
-def _moment(found: QuestionSet, as_of: datetime | None) -> datetime:
+def _resolved_as_of(question_set: QuestionSet, as_of: datetime | None) -> datetime:
     at = now()
     if as_of is None:
         return at
     if as_of > at:
         raise Invalid("as_of must not be in the future", field="as_of")
-    if as_of < found.created_at:
-        raise NotFound(f"set {found.slug!r} did not exist at {as_of.isoformat()}")
+    if as_of < question_set.created_at:
+        raise NotFound(f"set {question_set.slug!r} did not exist at {as_of.isoformat()}")
     return as_of
 
 
@@ -364,13 +364,15 @@ def _spaced(first: datetime, last: datetime, points: int) -> list[datetime]:
     return [first + step * number for number in range(points - 1)] + [last]
 
 
-async def _revision_index(session: AsyncSession, found: QuestionSet) -> RevisionIndex:
+async def _revision_index(session: AsyncSession, question_set: QuestionSet) -> RevisionIndex:
     implications = await session.scalars(
-        select(Implication).where(Implication.set_id == found.id).order_by(Implication.position)
+        select(Implication)
+        .where(Implication.set_id == question_set.id)
+        .order_by(Implication.position)
     )
     linked = select(QuestionRevision.question_id).where(
         QuestionRevision.implication_id.in_(
-            select(Implication.id).where(Implication.set_id == found.id)
+            select(Implication.id).where(Implication.set_id == question_set.id)
         )
     )
     revisions = await session.execute(
@@ -383,8 +385,8 @@ async def _revision_index(session: AsyncSession, found: QuestionSet) -> Revision
         select(Resolution).where(Resolution.question_id.in_(linked)).order_by(Resolution.number)
     )
     return RevisionIndex(
-        found,
-        await questions.policy(session, found.id),
+        question_set,
+        await questions.policy(session, question_set.id),
         implications.all(),
         [(question, revision) for question, revision in revisions],
         resolutions,

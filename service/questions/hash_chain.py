@@ -246,12 +246,12 @@ async def receipts(
 
 async def proof(session: AsyncSession, account_id: int, question_id: int, position: int) -> Receipt:
     """The receipt of an account's fact with its path to the head; NotFound without such a fact."""
-    found = await receipts(session, account_id, question_id, after=position - 1, limit=1)
-    if not found or found[0].fact["position"] != position:
+    own = await receipts(session, account_id, question_id, after=position - 1, limit=1)
+    if not own or own[0].fact["position"] != position:
         raise NotFound(f"you have no fact at position {position} of question {question_id}")
     rows = (await _stored(session, [question_id]))[question_id]
     later = tuple(leaf(row.fact, row.salt) for row in rows if row.position > position)
-    return replace(found[0], path=later)
+    return replace(own[0], path=later)
 
 
 async def check(
@@ -297,16 +297,18 @@ def _check(question_id: int, rows: Sequence[_Stored], noted: Head) -> Checked:
 
 async def _stored(session: AsyncSession, question_ids: Sequence[int]) -> dict[int, list[_Stored]]:
     """The facts of questions in the order of their chains."""
-    found: dict[int, list[_Stored]] = {question_id: [] for question_id in question_ids}
+    by_question: dict[int, list[_Stored]] = {question_id: [] for question_id in question_ids}
     for table, names in SEALED_COLUMNS.items():
         columns = [getattr(table, name) for name in ("id", "salt", "digest", *PLACE, *names)]
         query = select(*columns).where(table.question_id.in_(question_ids)).order_by(table.id)
         for row in await session.execute(query):
             fact = canonical_fact(table, row._asdict())
-            found[row.question_id].append(_Stored(row.id, row.position, row.salt, row.digest, fact))
-    for facts in found.values():
+            by_question[row.question_id].append(
+                _Stored(row.id, row.position, row.salt, row.digest, fact)
+            )
+    for facts in by_question.values():
         facts.sort(key=_position)
-    return found
+    return by_question
 
 
 _position = attrgetter("position")

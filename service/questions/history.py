@@ -132,10 +132,10 @@ async def load(
     at = now()
     last = min(at, view.ends_at) if view.ends_at else at
     hidden = (await visibility.hidden(session, actor, [view], at)).get(view.id)
-    found = await forecasts.stands(
+    by_question = await forecasts.stands(
         session, [view.id], known_at=at, account_id=actor.id if hidden else None
     )
-    stands = found[view.id]
+    stands = by_question[view.id]
     mine = _own_changes([stand for stand in stands if stand.account_id == actor.id], last)
     if hidden:
         return QuestionHistory(hidden, [], [], mine, None, [], [])

@@ -74,8 +74,8 @@ async def trace(
 
 async def _shares(session: AsyncSession, view: View, at: datetime, belief: Belief) -> list[Share]:
     """Each active forecast with its share, largest first."""
-    found = await forecasts.stands(session, [view.id], known_at=at)
-    standing = forecasts.standing_at(found[view.id], view, at)
+    by_question = await forecasts.stands(session, [view.id], known_at=at)
+    standing = forecasts.standing_at(by_question[view.id], view, at)
     influence = live.influence(
         belief.posterior,
         [str(stand.account_id) for stand in standing],
@@ -99,5 +99,5 @@ async def _shares(session: AsyncSession, view: View, at: datetime, belief: Belie
     entries = {(row[0].account_id, row[0].created_at.timestamp()): Entry(*row) for row in rows}
     return sorted(
         (Share(entries[key], share) for key, share in shares.items()),
-        key=lambda one: (-one.share, one.entry.forecast.id),
+        key=lambda item: (-item.share, item.entry.forecast.id),
     )

@@ -136,15 +136,15 @@ async def load(session: AsyncSession, written: WrittenSet, *, by: Actor | None =
     created = revised = 0
     for question in written.questions:
         content_hash = question_hash(question)
-        found = latest.get(question.slug)
-        if found is None:
+        existing = latest.get(question.slug)
+        if existing is None:
             row = Question(set_id=stored.id, slug=question.slug, created_at=at)
             session.add(row)
             await session.flush()
             number, reason = 1, ""
             created += 1
         else:
-            row, latest_revision = found
+            row, latest_revision = existing
             if content_hash in {row.file_hash, latest_revision.content_hash}:
                 row.file_hash = content_hash
                 continue
@@ -389,15 +389,15 @@ async def rows(
     answer = (await session.execute(query, parameters)).all()
     keys = [_Key(*row[: len(_Key._fields)]) for row in answer]
     kept: dict[_Key, View] = session.info["kept"].setdefault(View, {})
-    found = {key: kept[key] for key in keys if key in kept}
+    by_key = {key: kept[key] for key in keys if key in kept}
     missing = [key for key in keys if key not in kept]
     if missing:
         read = await _read_views(session, missing)
-        found |= read
+        by_key |= read
         event.listen(
             session.sync_session, "after_commit", lambda _: remember(kept, read, KEPT_VIEWS)
         )
-    return [(found[key], row) for key, row in zip(keys, answer, strict=True)]
+    return [(by_key[key], row) for key, row in zip(keys, answer, strict=True)]
 
 
 class _Key(NamedTuple):
@@ -453,14 +453,14 @@ async def get(
     parameters: dict[str, Any] = {"question": question_id}
     if known_at is not None:
         parameters["known_at"] = known_at
-    found = await views(session, one_query(known=known_at is not None), parameters)
-    return seen(found[0] if found else None, question_id, actor)
+    matches = await views(session, one_query(known=known_at is not None), parameters)
+    return seen(matches[0] if matches else None, question_id, actor)
 
 
 async def many(session: AsyncSession, question_ids: Iterable[int]) -> dict[int, View]:
     """The questions with these ids as known now, keyed by id; unknown ids are omitted."""
-    found = await views(session, _many_query(), {"ids": sorted(set(question_ids))})
-    return {view.id: view for view in found}
+    matches = await views(session, _many_query(), {"ids": sorted(set(question_ids))})
+    return {view.id: view for view in matches}
 
 
 @cache
@@ -495,15 +495,15 @@ def in_state(state: State, at: datetime) -> ColumnElement[bool]:
 
 async def find_set(session: AsyncSession, slug: str) -> QuestionSet:
     """The set with this slug; NotFound names it."""
-    found = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
-    if found is None:
+    row = await session.scalar(select(QuestionSet).where(QuestionSet.slug == slug))
+    if row is None:
         raise NotFound(f"there is no set {slug!r}")
-    return found
+    return row
 
 
-async def sets_of(session: AsyncSession, found: Sequence[View]) -> dict[int, QuestionSet]:
+async def sets_of(session: AsyncSession, questions: Sequence[View]) -> dict[int, QuestionSet]:
     """The sets of the given questions, keyed by id."""
-    ids = {view.question.set_id for view in found}
+    ids = {view.question.set_id for view in questions}
     rows = await session.scalars(select(QuestionSet).where(QuestionSet.id.in_(ids)))
     return {row.id: row for row in rows}
 
@@ -519,7 +519,7 @@ async def sets(
     if archived is not None:
         query = query.where(listed(archived=archived))
     rows = await session.execute(query.order_by(QuestionSet.id).limit(limit))
-    return [(found, int(count)) for found, count in rows]
+    return [(row, int(count)) for row, count in rows]
 
 
 def listed(*, archived: bool = False) -> ColumnElement[bool]:
@@ -536,13 +536,13 @@ async def count(session: AsyncSession, set_id: int) -> int:
 
 async def policy(session: AsyncSession, set_id: int) -> SetPolicy | None:
     """The current policy of a set; None: everything is always visible."""
-    found: SetPolicy | None = await session.scalar(
+    row: SetPolicy | None = await session.scalar(
         select(SetPolicy)
         .where(SetPolicy.set_id == set_id)
         .order_by(SetPolicy.number.desc())
         .limit(1)
     )
-    return found
+    return row
 
 
 def _questions_of_set() -> ScalarSelect[int]:

@@ -75,8 +75,8 @@ async def page(
     if not actor.may(Role.curator):
         query = query.where(QuestionRevision.draft.is_(False))
     if set_slug is not None:
-        found = await questions.find_set(session, set_slug)
-        query = query.where(Question.set_id == found.id)
+        question_set = await questions.find_set(session, set_slug)
+        query = query.where(Question.set_id == question_set.id)
     else:
         query = query.where(questions.listed(archived=archived))
     if tag is not None:

@@ -57,13 +57,13 @@ async def hidden(
     """
     if actor.may(Role.curator):
         return {}
-    found: dict[int, Hidden] = {}
+    hidden_by_question: dict[int, Hidden] = {}
     until_forecast: list[int] = []
     for view in views:
         if (unrevealed := hidden_from_forecaster(actor, view, at)) is not None:
-            found[view.id] = unrevealed
+            hidden_by_question[view.id] = unrevealed
         elif view.resolved is None and reveal_at(view) is None and _waits_for_forecast(view, at):
-            found[view.id] = Hidden(
+            hidden_by_question[view.id] = Hidden(
                 f"{OTHERS} once you have forecast it or it has closed", view.revision.closes_at
             )
             until_forecast.append(view.id)
@@ -73,8 +73,8 @@ async def hidden(
             .where(Forecast.account_id.in_(reader(actor)), Forecast.question_id.in_(until_forecast))
             .distinct()
         ):
-            del found[question_id]
-    return found
+            del hidden_by_question[question_id]
+    return hidden_by_question
 
 
 def hidden_from_forecaster(actor: Actor, view: View, at: datetime) -> Hidden | None:

@@ -127,11 +127,11 @@ async def movements(
     if account.id not in (await session.scalars(visibility.reader(actor))).all():
         shown = questions.views_query(None).where(visibility.shown(actor, now()))
         query = query.where(Forecast.question_id.in_(shown.with_only_columns(Question.id)))
-    found = [Movement(*row) for row in await session.execute(query)]
-    hidden = await _hidden(session, actor, {move.forecast.question_id for move in found})
+    moves = [Movement(*row) for row in await session.execute(query)]
+    hidden = await _hidden(session, actor, {move.forecast.question_id for move in moves})
     return [
         Movement(move.forecast, None, None) if move.forecast.question_id in hidden else move
-        for move in found
+        for move in moves
     ]
 
 
@@ -163,6 +163,6 @@ async def _opinion(session: AsyncSession, aggregator: Aggregator, account: Accou
     if stored is not None:
         figures = {figure: Estimate(*values) for figure, values in stored.figures.items()}
         return Opinion(stored.resolved, stored.level, offset, **figures)
-    found = weights(belief.posterior, name, level=aggregator.level)
-    ends = (found.value[0], found.lower[0], found.upper[0])
+    weight = weights(belief.posterior, name, level=aggregator.level)
+    ends = (weight.value[0], weight.lower[0], weight.upper[0])
     return Opinion(0, aggregator.level, offset, Estimate(*(float(end) for end in ends)))

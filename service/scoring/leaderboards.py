@@ -385,16 +385,16 @@ async def frozen(
 
 async def get(session: AsyncSession, leaderboard_id: int) -> tuple[FrozenLeaderboard, str]:
     """One frozen leaderboard with the name of its curator; NotFound names the id."""
-    found = (
+    row = (
         await session.execute(
             select(FrozenLeaderboard, Account.name)
             .join(Account, Account.id == FrozenLeaderboard.account_id)
             .where(FrozenLeaderboard.id == leaderboard_id)
         )
     ).one_or_none()
-    if found is None:
+    if row is None:
         raise NotFound(f"there is no frozen leaderboard {leaderboard_id}")
-    return found[0], found[1]
+    return row[0], row[1]
 
 
 async def entries(
@@ -415,10 +415,10 @@ async def entry_of(
     session: AsyncSession, leaderboard_id: int, account_id: int
 ) -> FrozenEntry | None:
     """An account's entry on a frozen leaderboard, if it has one."""
-    found: FrozenEntry | None = await session.scalar(
+    row: FrozenEntry | None = await session.scalar(
         select(FrozenEntry).where(
             FrozenEntry.leaderboard_id == leaderboard_id,
             FrozenEntry.account_id == account_id,
         )
     )
-    return found
+    return row

@@ -309,9 +309,9 @@ async def matching(
         _in_force(Resolution, scope.as_of)
     )
     if scope.set_slug is not None:
-        found = await questions.find_set(session, scope.set_slug)
+        question_set = await questions.find_set(session, scope.set_slug)
         query = query.join(Question, Question.id == Score.question_id).where(
-            Question.set_id == found.id
+            Question.set_id == question_set.id
         )
     else:
         archived = questions.listed(archived=True)

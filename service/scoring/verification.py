@@ -43,7 +43,7 @@ async def compare(session: AsyncSession) -> Comparison:
     scores must equal those of `scores.rebuild`; that rebuilds them in this transaction, which the
     caller rolls back.
     """
-    found = Comparison()
+    comparison = Comparison()
     aggregators: dict[float, Aggregator] = {}
     after = 0
     while heads := await hash_chain.heads(session, after=after, limit=BATCH):
@@ -57,7 +57,7 @@ async def compare(session: AsyncSession) -> Comparison:
         for question_id, head in heads:
             row = published.get(question_id)
             if row is None or (head.at is not None and row.created_at < head.at):
-                found.differing.append(
+                comparison.differing.append(
                     f"question {question_id}: no aggregate includes its last fact"
                 )
                 continue
@@ -65,22 +65,22 @@ async def compare(session: AsyncSession) -> Comparison:
             aggregator = aggregators.setdefault(row.level, Aggregator(row.level))
             recomputed = await _recomputed(session, aggregator, row)
             if recomputed is not None and _equal(recomputed, row):
-                found.compared += 1
+                comparison.compared += 1
             elif _made_by_an_earlier_version(recomputed, row):
-                found.earlier += 1
+                comparison.earlier += 1
             else:
                 difference = (
                     f"aggregate {row.id} does not follow from the facts"
                     if recomputed is not None
                     else f"the posterior of fit {row.fit_id}, of aggregate {row.id}, is unreadable"
                 )
-                found.differing.append(f"question {question_id}: {difference}")
+                comparison.differing.append(f"question {question_id}: {difference}")
     rebuilt = await scores.rebuild(session)
     if rebuilt.before != rebuilt.after:
-        found.differing.append(
+        comparison.differing.append(
             "the scores do not follow from the facts; `credence scores rebuild` repairs them"
         )
-    return found
+    return comparison
 
 
 async def _recomputed(

@@ -38,10 +38,10 @@ class Aggregates(Controller):
         method: Annotated[str, QueryParameter(description=f"one of {', '.join(METHODS)}")] = BAYES,
     ) -> AggregateOut:
         """Return the aggregate now or as known at a moment; later facts never change the past."""
-        view, found = await aggregator.as_known_at(
+        view, estimate = await aggregator.as_known_at(
             reading, actor, question_id, method=method, at=utc(as_of)
         )
-        return AggregateOut.of(view.id, found)
+        return AggregateOut.of(view.id, estimate)
 
     @get("/history", summary="List the published aggregates")
     async def history(

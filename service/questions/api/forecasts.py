@@ -145,7 +145,7 @@ async def _submit(
     answer: Callable[[list[Submitted]], Answer],
 ) -> Response[Answer]:
     def encoded(stored: list[Stored]) -> bytes:
-        made = [Submitted.of(one, actor) for one in stored]
+        made = [Submitted.of(row, actor) for row in stored]
         return msgspec.json.encode(answer(made))
 
     # Read from the app state: Litestar starts a task for each independent dependency.

@@ -78,7 +78,7 @@ class Questions(Controller):
         Questions of archived sets are listed only with `set` or `archived`. A page starts after the
         current place of the previous page's last question.
         """
-        found = await search.page(
+        page = await search.page(
             reading,
             actor,
             set_slug=set_slug,
@@ -92,9 +92,9 @@ class Questions(Controller):
         )
         at = now()
         aggregator: Aggregator = request.app.state.aggregator
-        estimates = await aggregator.current(reading, actor, found[:limit])
+        estimates = await aggregator.current(reading, actor, page[:limit])
         return paginate(
-            found,
+            page,
             limit,
             lambda view: QuestionOut.of(view, estimates[view.id], at),
             lambda view: view.id,
@@ -106,10 +106,10 @@ class Questions(Controller):
     ) -> QuestionDetail:
         """Return a question with its texts, dates, sources and present aggregate."""
         aggregator: Aggregator = request.app.state.aggregator
-        found = await aggregator.question_with_aggregate(
+        question = await aggregator.question_with_aggregate(
             request.app.state.database, actor, question_id
         )
-        return QuestionDetail.of(*found, now())
+        return QuestionDetail.of(*question, now())
 
     @get("/{question_id:int}/provenance", summary="Get an aggregate's provenance")
     async def provenance(
@@ -147,7 +147,7 @@ async def list_reminders(
     my last forecast.
     """
     at = now()
-    found = await reminders.closing(
+    due = await reminders.closing(
         reading,
         actor.id,
         at,
@@ -156,10 +156,10 @@ async def list_reminders(
         limit=limit + 1,
     )
     estimates = await aggregator.current(
-        reading, actor, [reminder.view for reminder in found[:limit]]
+        reading, actor, [reminder.view for reminder in due[:limit]]
     )
     return paginate(
-        found,
+        due,
         limit,
         lambda item: ReminderOut(QuestionOut.of(item.view, estimates[item.view.id], at), item.why),
         lambda item: item.view.id,

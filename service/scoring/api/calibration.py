@@ -43,8 +43,8 @@ class Calibrations(Controller):
     ) -> CalibrationOut:
         """Return the reliability of the forecasts active at the close, or some days before it."""
         del actor
-        found = await calibration.measure(reading, of, within, horizon_days=horizon_days)
-        return CalibrationOut.measured(of, horizon_days, found)
+        measured = await calibration.measure(reading, of, within, horizon_days=horizon_days)
+        return CalibrationOut.measured(of, horizon_days, measured)
 
     @get("/history", summary="Get a calibration over time")
     async def history(

@@ -88,8 +88,8 @@ class Leaderboards(Controller):
         board = await leaderboards.ranked(reading, criteria)
         first = decode_id_cursor(cursor) or 0
         rows = list(enumerate(board.entries[first : first + limit + 1], start=first + 1))
-        found = paginate(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
-        return PeoplePage(found.items, found.next, board.imported_left_out)
+        page = paginate(rows, limit, lambda row: StandingOut.of(row[1]), lambda row: row[0])
+        return PeoplePage(page.items, page.next, board.imported_left_out)
 
     @post("/leaderboards", summary="Freeze a leaderboard (curators)")
     async def freeze(

@@ -51,17 +51,17 @@ class CalibrationOut(msgspec.Struct):
     curve: list[CurvePoint] = []
 
     @classmethod
-    def measured(cls, of: str, horizon_days: int, found: Calibration) -> "CalibrationOut":
+    def measured(cls, of: str, horizon_days: int, calibration: Calibration) -> "CalibrationOut":
         """From the entrant, the horizon and the measurement."""
-        measured = found.reliability
+        measured = calibration.reliability
         if measured is None:
-            return cls(of, horizon_days, found.questions, ENOUGH, found.enough)
+            return cls(of, horizon_days, calibration.questions, ENOUGH, calibration.enough)
         return cls(
             of,
             horizon_days,
-            found.questions,
+            calibration.questions,
             ENOUGH,
-            found.enough,
+            calibration.enough,
             brier=measured.mean_brier,
             miscalibration=measured.miscalibration,
             discrimination=measured.discrimination,

@@ -17,9 +17,9 @@ class EstimateOut(msgspec.Struct):
     upper: float
 
     @classmethod
-    def of(cls, found: Estimated | None) -> "EstimateOut | None":
+    def of(cls, estimate: Estimated | None) -> "EstimateOut | None":
         """From an estimate, if there is one."""
-        return cls(found.value, found.lower, found.upper) if found else None
+        return cls(estimate.value, estimate.lower, estimate.upper) if estimate else None
 
 
 class OpinionOut(msgspec.Struct):
@@ -41,13 +41,13 @@ class OpinionOut(msgspec.Struct):
     slope: EstimateOut | None
 
     @classmethod
-    def of(cls, found: Opinion) -> "OpinionOut":
+    def of(cls, opinion: Opinion) -> "OpinionOut":
         """From an opinion."""
-        figures = (found.weight, found.bias, found.noise, found.slope)
+        figures = (opinion.weight, opinion.bias, opinion.noise, opinion.slope)
         return cls(
-            found.resolved,
-            found.level,
-            found.offset,
+            opinion.resolved,
+            opinion.level,
+            opinion.offset,
             *(EstimateOut.of(figure) for figure in figures),
         )
 
@@ -97,11 +97,16 @@ class MovementOut(msgspec.Struct):
     after: float | None
 
     @classmethod
-    def of(cls, found: Movement) -> "MovementOut":
+    def of(cls, movement: Movement) -> "MovementOut":
         """From a movement."""
-        row = found.forecast
+        row = movement.forecast
         return cls(
-            row.id, row.question_id, row.probability, row.created_at, found.before, found.after
+            row.id,
+            row.question_id,
+            row.probability,
+            row.created_at,
+            movement.before,
+            movement.after,
         )
 
 
