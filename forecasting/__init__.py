@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forecasting.backtest import Backtest, backtest
     from forecasting.calibration import Reliability, reliability
+    from forecasting.csv_io import Dialect, PanelError
     from forecasting.fit import FitRefused, fit
     from forecasting.forecasters import Estimate, ForecasterSummary, Summaries, summarise
     from forecasting.live import Aggregate, Standing, aggregate, aggregate_many, influence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from forecasting.scores import QuestionScores, baseline, brier, log_score, score_question
     from forecasting.simulate import Simulation, simulate
     from forecasting.skill import Skill, skill
-    from forecasting.tables import Dialect, PanelError
 
 __all__ = [
     "POOLS",
@@ -72,6 +72,7 @@ __all__ = [
 _NAMES_BY_MODULE = {
     "backtest": ("Backtest", "backtest"),
     "calibration": ("Reliability", "reliability"),
+    "csv_io": ("Dialect", "PanelError"),
     "fit": ("FitRefused", "fit"),
     "forecasters": ("Estimate", "ForecasterSummary", "Summaries", "summarise"),
     "live": ("Aggregate", "Standing", "aggregate", "aggregate_many", "influence"),
@@ -82,7 +83,6 @@ _NAMES_BY_MODULE = {
     "scores": ("QuestionScores", "baseline", "brier", "log_score", "score_question"),
     "simulate": ("Simulation", "simulate"),
     "skill": ("Skill", "skill"),
-    "tables": ("Dialect", "PanelError"),
 }
 _MODULES = MappingProxyType(
     {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from forecasting import tables
+from forecasting import csv_io
 from forecasting.arrays import FloatArray, IntArray, frozen
+from forecasting.csv_io import EPOCH, Dialect, PanelError, Row
 from forecasting.files import replacing
 from forecasting.spreadsheets import guarded, unguarded
-from forecasting.tables import EPOCH, Dialect, PanelError, Row
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of a question's life at which it is shown to the model."""
@@ -256,8 +256,8 @@ class Panel:
             raise PanelError(f"{plain} and {packed} both exist: keep one")
         source = packed if packed.exists() else plain
         return cls.of_rows(
-            tables.rows(root / "questions.csv", QUESTION_COLUMNS, dialect),
-            tables.rows(source, FORECAST_COLUMNS, dialect),
+            csv_io.rows(root / "questions.csv", QUESTION_COLUMNS, dialect),
+            csv_io.rows(source, FORECAST_COLUMNS, dialect),
         )
 
     @classmethod

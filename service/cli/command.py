@@ -13,7 +13,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting import requirements
-from forecasting.tables import Dialect, PanelError
+from forecasting.csv_io import Dialect, PanelError
 from questions.documents import DocumentError
 from questions.load import SetError
 from service.cli.group import Sentence

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from forecasting.tables import Dialect, Notes
+from forecasting.csv_io import Dialect, Notes
 from service.cli.command import reads_tables, sentences, with_database
 from service.cli.group import echo
 from service.database.engine import Database

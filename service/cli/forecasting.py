@@ -6,9 +6,9 @@ from typing import Any
 import click
 import numpy as np
 
+from forecasting.csv_io import Dialect
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
-from forecasting.tables import Dialect
 from service.cli.command import (
     reads_tables,
     require_folder_of,

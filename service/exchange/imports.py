@@ -15,8 +15,8 @@ import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forecasting.csv_io import Notes
 from forecasting.panel import FRACTIONS, Panel
-from forecasting.tables import Notes
 from questions.text import LONGEST_NAME, TextError, clean_name
 from service.clock import TICK, now
 from service.exceptions import Conflict, Invalid

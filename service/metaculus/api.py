@@ -15,7 +15,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from forecasting.tables import moment
+from forecasting.csv_io import moment
 from service.comments import comments
 from service.exceptions import Conflict, Invalid
 from service.metaculus import posts

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting.csv_io import Dialect, PanelError, moment
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.simulate import DAY, simulate
-from forecasting.tables import Dialect, PanelError, moment
 
 FORECASTS = """forecaster_id,question_id,time,probability
 ann,q1,2026-01-01T00:00:00Z,0.2

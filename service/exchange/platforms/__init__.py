@@ -7,7 +7,7 @@ has no outcome; questions of unsupported types are omitted and counted.
 from pathlib import Path
 from typing import Final
 
-from forecasting.tables import Dialect, PanelError, shown
+from forecasting.csv_io import Dialect, PanelError, shown
 from service.exchange.platforms import (
     fatebook,
     folder,

@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from forecasting.csv_io import Row
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Row
 from service.exchange.platforms.platform import Forecast, Platform, agree, collect, forecaster
 from service.exchange.platforms.source import Source
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from forecasting.csv_io import PanelError
 from forecasting.panel import FORECAST_COLUMNS, QUESTION_COLUMNS, Panel
-from forecasting.tables import PanelError
 from service.exchange.platforms.platform import Platform
 from service.exchange.platforms.source import Source
 

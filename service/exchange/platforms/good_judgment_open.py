@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from forecasting.csv_io import Row
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Row
 from service.exchange.platforms.platform import FLAGS, Platform, forecaster
 from service.exchange.platforms.records import Record, merged, nested, records
 from service.exchange.platforms.source import Source

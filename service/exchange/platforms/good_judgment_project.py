@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from forecasting.csv_io import PanelError, Row
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import PanelError, Row
 from service.exchange.platforms.platform import Platform, forecaster
 from service.exchange.platforms.source import Source
 

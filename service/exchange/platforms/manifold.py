@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from forecasting.csv_io import Row, moment
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Row, moment
 from service.exchange.platforms.platform import FLAGS, Platform, forecaster
 from service.exchange.platforms.records import nested, records
 from service.exchange.platforms.source import Source

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from forecasting.csv_io import Notes, Row
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Notes, Row
 from service.exchange.platforms.platform import Forecast, Platform, agree, collect, forecaster
 from service.exchange.platforms.source import Source
 

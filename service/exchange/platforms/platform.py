@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from forecasting.csv_io import Notes, PanelError, Row
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Notes, PanelError, Row
 from questions.text import FILLERS, LONGEST_LINE, REFUSED_CATEGORIES, TextError, clean_name
 from service.exchange.platforms.source import Source
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from forecasting.tables import PanelError, Row
+from forecasting.csv_io import PanelError, Row
 from service.exchange.platforms.source import Source
 
 _KINDS: Final = {

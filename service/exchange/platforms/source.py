@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
-from forecasting import tables
-from forecasting.tables import Dialect, Notes, PanelError, Row
+from forecasting import csv_io
+from forecasting.csv_io import Dialect, Notes, PanelError, Row
 from questions.text import clean_line, escape_controls
 from service.clock import now
 
@@ -101,24 +101,24 @@ class Source:
         if len(members) > 1:
             raise PanelError(f"{self.path}: holds {len(members)} files {name}; keep one")
         if not self._archive or not members:
-            with tables.opened(Path(members[0]) if members else self.path / name) as file:
+            with csv_io.opened(Path(members[0]) if members else self.path / name) as file:
                 yield file
             return
         place = self.place(name)
         with self._errors(place), zipfile.ZipFile(self.path) as archive:
-            if archive.getinfo(members[0]).file_size > tables.LARGEST_FILE:
-                raise PanelError(f"{place}: holds more than {tables.LARGEST_FILE:,} bytes")
+            if archive.getinfo(members[0]).file_size > csv_io.LARGEST_FILE:
+                raise PanelError(f"{place}: holds more than {csv_io.LARGEST_FILE:,} bytes")
             with archive.open(members[0]) as file:
                 if not name.endswith(".gz"):
-                    yield tables.bounded(place, file)
+                    yield csv_io.bounded(place, file)
                     return
                 with gzip.open(file) as content:
-                    yield tables.bounded(place, content)
+                    yield csv_io.bounded(place, content)
 
     def table(self, name: str, required: Sequence[str]) -> Iterator[Row]:
         """Yield the rows of a CSV file that has the required columns."""
         with self.open(name) as file:
-            yield from tables.rows_of(self.place(name), file, required, self.dialect, self.notes)
+            yield from csv_io.rows_of(self.place(name), file, required, self.dialect, self.notes)
 
     def tables_with(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The names of the CSV files whose header has all these columns."""
@@ -136,7 +136,7 @@ class Source:
             return frozenset()
         try:
             with self.open(name) as file:
-                return frozenset(tables.header_of(self.place(name), file, self.dialect.encoding))
+                return frozenset(csv_io.header_of(self.place(name), file, self.dialect.encoding))
         except PanelError:
             if alone:
                 raise

@@ -9,8 +9,8 @@ import pytest
 from everything import TODAY
 from sqlalchemy import select, update
 
+from forecasting.csv_io import Notes
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import Notes
 from service.clock import TICK
 from service.database.engine import Database
 from service.exceptions import Conflict, Invalid

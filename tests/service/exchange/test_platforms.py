@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forecasting.csv_io import PanelError, moment
 from forecasting.panel import Panel, PanelQuestion
-from forecasting.tables import PanelError, moment
 from service.exchange import platforms
 
 QUESTION_DATA = """\

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from forecasting.tables import Dialect
+from forecasting.csv_io import Dialect
 from service.exchange import platforms
 from service.exchange.platforms.platform import Export
 

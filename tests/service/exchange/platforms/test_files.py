@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from forecasting import tables
+from forecasting import csv_io
+from forecasting.csv_io import Dialect, PanelError
 from forecasting.panel import Panel
-from forecasting.tables import Dialect, PanelError
 from service.exchange import platforms
 
 QUESTIONS = """\
@@ -236,7 +236,7 @@ def test_a_name_in_an_archive_steers_no_terminal(tmp_path: Path) -> None:
 def test_no_more_is_read_than_a_limited_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr(tables, "LARGEST_FILE", 100_000)
+    monkeypatch.setattr(csv_io, "LARGEST_FILE", 100_000)
     bomb = FORECASTS.encode() + b"ann,q1,2026-01-02,0.3\n" * 10_000
     path = folder(tmp_path, forecasts=bomb)
     if form == "gz":

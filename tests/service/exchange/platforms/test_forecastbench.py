@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from forecasting.tables import PanelError, moment
+from forecasting.csv_io import PanelError, moment
 
 DUE = "2024-07-21"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from forecasting.tables import PanelError, moment
+from forecasting.csv_io import PanelError, moment
 
 AT = "2018-01-26T01:34:25.519Z"
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from forecasting.tables import Dialect, PanelError, moment
+from forecasting.csv_io import Dialect, PanelError, moment
 from service.exchange import platforms
 
 QUESTIONS = """\

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forecasting.tables import PanelError
+from forecasting.csv_io import PanelError
 from service.exceptions import Invalid
 from service.exchange import imports, platforms
 from service.exchange.platforms import source

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forecasting.tables import Dialect, PanelError, moment
+from forecasting.csv_io import Dialect, PanelError, moment
 from service.exchange import platforms
 
 MAY = 1_683_604_157_926

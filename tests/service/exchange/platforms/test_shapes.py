@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forecasting.tables import PanelError, moment
+from forecasting.csv_io import PanelError, moment
 
 QUESTION_2024 = (
     "Question ID",
