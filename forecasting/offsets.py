@@ -33,7 +33,7 @@ def offsets(panel: Panel, copies: Mapping[str, str]) -> FloatArray:
 
     Args:
         panel: forecasts; open questions count like resolved ones.
-        copies: by name of a copy, the name that speaks for it; see ``forecasting.copies``.
+        copies: by name of a copy, the name that speaks for it; see ``forecasting.duplicates``.
     """
     names = np.array([copies.get(name, name) for name in panel.forecasters], dtype=str)
     _, speaker = np.unique(names, return_inverse=True)

@@ -106,7 +106,7 @@ class Posterior:
         forecasters: names along the last axis of ``omega``.
         domains: names along the last axis of ``gamma`` and ``alpha``.
         copies: by name of a forecaster who never differs from another, the name that speaks for
-            both, which is itself no copy; see ``forecasting.copies``.
+            both, which is itself no copy; see ``forecasting.duplicates``.
         offset: how far each forecaster's log-odds lie above others', in nats, ``(forecaster,)``;
             it is taken off before pooling, see ``forecasting.offsets``; by default 0.
         metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.arrays import FloatArray, IntArray
-from forecasting.copies import copies
 from forecasting.dependence import dependence
+from forecasting.duplicates import copies
 from forecasting.offsets import offsets
 from forecasting.panel import Panel
 from forecasting.pooling import bounded, log_odds, one_voice, staleness

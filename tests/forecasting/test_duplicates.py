@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from forecasting.copies import copies
+from forecasting.duplicates import copies
 from forecasting.fit import fit
 from forecasting.live import aggregate, influence
 from forecasting.panel import Panel, PanelQuestion
