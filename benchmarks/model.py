@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from forecasting.fit import FitRefused, fit
-from forecasting.learned import Crowd
 from forecasting.live import Standing, aggregate, aggregate_many
 from forecasting.panel import Panel
 from forecasting.posterior import Posterior
 from forecasting.simulate import simulate
+from forecasting.trained_pools import Crowd
 
 
 def best_of(task: Callable[[], object], repeats: int) -> float:

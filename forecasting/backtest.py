@@ -23,12 +23,12 @@ from forecasting.calibration import reliability
 from forecasting.dependence import cluster
 from forecasting.files import replacing
 from forecasting.fit import FitRefused, fit
-from forecasting.learned import LEARNED, Crowd, Learned
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.pooling import POOLS, pool
 from forecasting.posterior import Posterior
 from forecasting.scores import brier, log_score
+from forecasting.trained_pools import LEARNED, Crowd, Learned
 
 BLOCKS = 7
 RESAMPLES = 2000

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.arrays import FloatArray, IntArray
-from forecasting.learned import logistic_regression
 from forecasting.pooling import logistic
+from forecasting.trained_pools import logistic_regression
 
 _LIKELIEST = 0.97
 _WITHIN, _WITHIN_WEIGHT = 0.3, 5.0

@@ -16,12 +16,12 @@ import numpy as np
 
 from forecasting.arrays import FloatArray
 from forecasting.diagnostics import diagnose
-from forecasting.learned import Crowd
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.posterior import DRAWS, PRIORS, Posterior, Priors
 from forecasting.requirements import require_worker
 from forecasting.thinning import representative
+from forecasting.trained_pools import Crowd
 from forecasting.training import TrainingRows
 
 if TYPE_CHECKING:

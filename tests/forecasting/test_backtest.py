@@ -12,12 +12,12 @@ import pytest
 
 from forecasting.backtest import Backtest, Row, backtest
 from forecasting.fit import FitRefused
-from forecasting.learned import LEARNED
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.pooling import POOLS, pool
 from forecasting.posterior import Posterior
 from forecasting.scores import log_score
 from forecasting.simulate import simulate
+from forecasting.trained_pools import LEARNED
 
 pytestmark = pytest.mark.slow
 

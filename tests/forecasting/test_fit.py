@@ -10,12 +10,12 @@ from scipy import stats
 
 from forecasting.density import Density
 from forecasting.fit import FitRefused, fit
-from forecasting.learned import Crowd
 from forecasting.live import aggregate
 from forecasting.panel import Panel
 from forecasting.pooling import logistic
 from forecasting.posterior import PRIORS, Posterior
 from forecasting.simulate import Simulation, simulate
+from forecasting.trained_pools import Crowd
 from forecasting.training import TrainingRows
 
 pytestmark = pytest.mark.slow

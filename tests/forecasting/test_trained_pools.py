@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from forecasting.learned import LEARNED, Crowd
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.pooling import log_odds, logistic
 from forecasting.simulate import simulate
+from forecasting.trained_pools import LEARNED, Crowd
 
 DAY = 86_400.0
 
