@@ -12,7 +12,7 @@ resolved  resolved questions behind the figures
 All are pulled towards what is usual, the more so the fewer the resolved questions. Bias and slope
 are partially pooled recalibrations (``forecasting.recalibration``), noise a variance treated by
 ``moderated``. They are estimated apart from the pool, which uses the weight alone, and the
-offset that the posterior holds (``forecasting.offsets``).
+offset that the posterior holds (``forecasting.forecaster_bias``).
 
 ``summarise(panel, posterior).of("ann")`` gives a ``ForecasterSummary``. One call covers everybody,
 since what is usual is learned from everybody. It needs no PyMC, but too long for a request, so it

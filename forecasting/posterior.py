@@ -108,7 +108,7 @@ class Posterior:
         copies: by name of a forecaster who never differs from another, the name that speaks for
             both, which is itself no copy; see ``forecasting.duplicates``.
         offset: how far each forecaster's log-odds lie above others', in nats, ``(forecaster,)``;
-            it is taken off before pooling, see ``forecasting.offsets``; by default 0.
+            it is taken off before pooling, see ``forecasting.forecaster_bias``; by default 0.
         metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.
 
     Raises:

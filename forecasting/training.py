@@ -7,7 +7,7 @@ import numpy as np
 from forecasting.arrays import FloatArray, IntArray
 from forecasting.dependence import dependence
 from forecasting.duplicates import copies
-from forecasting.offsets import offsets
+from forecasting.forecaster_bias import offsets
 from forecasting.panel import Panel
 from forecasting.pooling import bounded, log_odds, one_voice, staleness
 
@@ -22,7 +22,7 @@ class TrainingRows:
         domains: names, those with a resolved question, sorted.
         forecaster: index, ``(row,)``.
         said: clipped log-odds less the forecaster's offset, ``bounded``, ``(row,)``.
-        offset: of each forecaster in nats, ``(forecaster,)``; see ``forecasting.offsets``.
+        offset: of each forecaster in nats, ``(forecaster,)``; see ``forecasting.forecaster_bias``.
         stale: log(n / rank), ``(row,)``.
         start: first row of each snapshot, ``(snapshot,)``.
         end: one past its last row, ``(snapshot,)``.

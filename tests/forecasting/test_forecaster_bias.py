@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from forecasting.forecaster_bias import offsets
 from forecasting.live import aggregate
-from forecasting.offsets import offsets
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.pooling import logistic
 from forecasting.posterior import Posterior
