@@ -18,7 +18,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.calibration import reliability
 from forecasting.dependence import cluster
 from forecasting.files import replacing
@@ -29,6 +28,7 @@ from forecasting.pooling import POOLS, pool
 from forecasting.posterior import Posterior
 from forecasting.scores import brier, log_score
 from forecasting.trained_pools import LEARNED, Crowd, Learned
+from forecasting.types import FloatArray, IntArray
 
 BLOCKS = 7
 RESAMPLES = 2000

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import probabilities
 from forecasting.recalibration import recalibration
+from forecasting.types import FloatArray, IntArray
 
 BAND = 0.9
 RESAMPLES = 500

@@ -15,10 +15,10 @@ import numpy as np
 from scipy import optimize
 
 from forecasting import kernel
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.kernel import A0, G0, K0, RHO, SHARED, T_W, V0
 from forecasting.posterior import Priors
 from forecasting.training import TrainingRows
+from forecasting.types import FloatArray, IntArray
 
 _STEP = 1e-4
 _FLATTEST = 0.05

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import logistic
 from forecasting.trained_pools import logistic_regression
+from forecasting.types import FloatArray, IntArray
 
 _LIKELIEST = 0.97
 _WITHIN, _WITHIN_WEIGHT = 0.3, 5.0

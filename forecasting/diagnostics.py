@@ -11,7 +11,7 @@ import math
 import numpy as np
 from scipy import fft, special, stats
 
-from forecasting.arrays import FloatArray
+from forecasting.types import FloatArray
 
 _BLOCK = 300_000
 _TAILS = (0.05, 0.95)

@@ -14,8 +14,8 @@ import math
 import numpy as np
 from scipy import sparse
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.panel import Panel
+from forecasting.types import FloatArray, IntArray
 
 SHARED = 5
 """Questions that copies must share."""

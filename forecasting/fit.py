@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecasting.arrays import FloatArray
 from forecasting.diagnostics import diagnose
 from forecasting.live import aggregate
 from forecasting.panel import Panel
@@ -23,6 +22,7 @@ from forecasting.requirements import require_worker
 from forecasting.thinning import representative
 from forecasting.trained_pools import Crowd
 from forecasting.training import TrainingRows
+from forecasting.types import FloatArray
 
 if TYPE_CHECKING:
     from forecasting.density import Density

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.panel import Panel
 from forecasting.pooling import log_odds
+from forecasting.types import FloatArray, IntArray
 
 _PSEUDO_PAIRS = 10.0
 _SWEEPS = 200

@@ -24,12 +24,12 @@ from functools import cached_property
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.live import LEVEL
 from forecasting.panel import Panel
 from forecasting.pooling import log_odds
 from forecasting.posterior import Posterior, check_level, standard_normal
 from forecasting.recalibration import Estimates, once_each, recalibrations
+from forecasting.types import FloatArray, IntArray
 
 _LARGEST_PRIOR = 1e6
 _STEPS = 50

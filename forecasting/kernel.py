@@ -18,8 +18,8 @@ from llvmlite import ir  # type: ignore[import-untyped]  # likewise
 from numba import types
 from numba.extending import intrinsic  # type: ignore[import-untyped]
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import GENERATOR
+from forecasting.types import FloatArray, IntArray
 
 SHARED = 6
 """Parameters that all share, before those of the domains."""

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import (
     bounded,
     log_odds,
@@ -31,6 +30,7 @@ from forecasting.pooling import (
     unbounded,
 )
 from forecasting.posterior import Posterior, check_level, standard_normal
+from forecasting.types import FloatArray, IntArray
 
 LEVEL = 0.8
 ALGORITHM = 1

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from forecasting import csv_io
-from forecasting.arrays import FloatArray, IntArray, frozen
 from forecasting.csv_io import EPOCH, Dialect, PanelError, Row
 from forecasting.files import replacing
 from forecasting.spreadsheets import guarded, unguarded
+from forecasting.types import FloatArray, IntArray, frozen
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of a question's life at which it is shown to the model."""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.arrays import BoolArray, FloatArray, IntArray
+from forecasting.types import BoolArray, FloatArray, IntArray
 
 CLIP = 0.01
 TRIM = 0.1

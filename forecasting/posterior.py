@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray, frozen
 from forecasting.files import replacing
 from forecasting.thinning import representative
+from forecasting.types import FloatArray, IntArray, frozen
 
 FORMAT = 3
 DRAWS = 400

@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import log_odds, logistic, probabilities
+from forecasting.types import FloatArray, IntArray
 
 SPREAD = 0.4
 """Median of the standard deviation between groups a priori, in nats (slopes: without unit)."""

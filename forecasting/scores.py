@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.pooling import probabilities
+from forecasting.types import FloatArray, IntArray
 
 CLIP = 0.001
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.arrays import FloatArray
 from forecasting.live import aggregate
 from forecasting.panel import Panel, PanelQuestion
 from forecasting.pooling import logistic
 from forecasting.posterior import DRAWS, Posterior
 from forecasting.training import TrainingRows
+from forecasting.types import FloatArray
 
 DAY = 86_400.0
 LIFE_DAYS = 30.0

@@ -24,9 +24,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.arrays import BoolArray, FloatArray, IntArray
 from forecasting.live import LEVEL
 from forecasting.posterior import check_level
+from forecasting.types import BoolArray, FloatArray, IntArray
 
 DRAWS = 2000
 _MOST_DRAWN = 4_000_000

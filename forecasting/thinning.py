@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray
+from forecasting.types import FloatArray, IntArray
 
 _TOGETHER = 500
 _HALF = 0.5

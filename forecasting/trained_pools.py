@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.panel import Panel, Snapshots
 from forecasting.pooling import log_odds, logistic
 from forecasting.scores import score_question
+from forecasting.types import FloatArray, IntArray
 
 COVERAGE = 30.0
 """Questions' worth of coverage at which a reputation counts half."""

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasting.arrays import FloatArray, IntArray
 from forecasting.dependence import dependence
 from forecasting.duplicates import copies
 from forecasting.forecaster_bias import offsets
 from forecasting.panel import Panel
 from forecasting.pooling import bounded, log_odds, one_voice, staleness
+from forecasting.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecasting.arrays import BoolArray, FloatArray
+from forecasting.types import BoolArray, FloatArray
 from service.clock import TICK, now
 from service.exceptions import Conflict, Invalid
 from service.models import Account, Forecast, Role, Withdrawal

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from forecasting import pooling, scores
-from forecasting.arrays import FloatArray, IntArray
+from forecasting.types import FloatArray, IntArray
 from service.models import (
     Account,
     Aggregate,
