@@ -1,11 +1,10 @@
-"""Backtests that do not leak: methods learn from one past and answer the same questions.
+"""Backtests without leakage: all methods train on the same past and answer the same questions.
 
-Where questions have calendar times and say when their outcomes became known, the past is replayed:
-each is asked about at fixed shares of its open window, by methods that have learned only from what
-had been forecast and resolved by the start of that block of time. Otherwise questions are split
-into folds, and each fold is answered, as it last stood, by methods that have learned from the
-others. Questions whose names agree up to a ``|`` are one question at several horizons: they share
-a fold and are resampled together.
+If questions have calendar times and known resolution times, the past is replayed: each question is
+answered at fixed shares of its open window, by methods trained only on forecasts and resolutions
+known at the start of that block of time. Otherwise questions are split into folds, and the final
+forecasts of each fold are pooled by methods trained on the other folds. Questions whose names agree
+before a ``|`` are horizons of one question: they share a fold and are resampled together.
 """
 
 import csv
@@ -38,17 +37,17 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How one method did.
+    """The result of one method.
 
     Attributes:
         method: its name, "bayes" for the pooling model.
-        questions: how many were answered.
-        log: mean log score in nats, clipped at 0.001, lower better; a question counts once.
+        questions: number of questions answered.
+        log: mean log score in nats, clipped at 0.001, lower better; each question has weight 1.
         brier: mean squared error, in [0, 1], lower better.
-        slope: of logistic recalibration; above 1 is underconfident.
-        intercept: of the same, in nats.
+        slope: slope of logistic recalibration; above 1 is underconfident.
+        intercept: intercept of the same, in nats.
         expected_calibration_error: in [0, 1].
-        behind: mean log score less that of the model; above 0 the model is better.
+        behind: mean log score minus that of the model; above 0 the model is better.
         lower: lower end of the 95% interval of ``behind``, clustered by question.
         upper: its upper end.
     """
@@ -67,15 +66,15 @@ class Row:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Backtest:
-    """Every method's answers to the same questions.
+    """The answers of every method to the same questions.
 
     Attributes:
         kind: "replay" or "folds".
         answers: probability of YES by method, each ``(answer,)``.
         outcome: 0 or 1, ``(answer,)``.
         weight: one over the number of the question's answers, ``(answer,)``.
-        cluster: what the question depends on, ``(answer,)``.
-        refused: fits that were refused; the posterior before them stayed in use.
+        cluster: cluster of dependent questions, ``(answer,)``.
+        refused: number of refused fits; the previous posterior stayed in use.
         seed: of the resampling.
     """
 
@@ -146,14 +145,14 @@ def backtest(
     kind: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Backtest:
-    """Let every pool and the model answer the resolved questions of a panel, without leaks.
+    """Answer the resolved questions of a panel by every pool and the model, without leakage.
 
     Args:
         panel: forecasts and outcomes.
         seed: of the folds, the fits and the resampling.
-        folds: how many, where the past cannot be replayed.
+        folds: number of folds if the past cannot be replayed.
         kind: "replay" or "folds"; by default a replay wherever one is possible.
-        progress: told of each block or fold and of the stages of its fit.
+        progress: called with a description of each block or fold and stage of its fit.
 
     Raises:
         ValueError: fewer than two clusters of resolved questions that were forecast, fewer than
@@ -184,7 +183,7 @@ def backtest(
         try:
             posterior = fit(known, seed=seed + step, progress=tell)
         except FitRefused as refusal:
-            tell(f"fit refused, the one before stays: {refusal.reason}")
+            tell(f"fit refused, the previous one stays in use: {refusal.reason}")
             refused += 1
             posterior = posterior if kind == "replay" else Posterior.prior(seed=seed)
         methods = _methods(known, posterior)
@@ -205,7 +204,7 @@ def backtest(
 
 
 def _methods(known: Panel, posterior: Posterior) -> dict[str, Learned]:
-    """Return every method by name, having learned from a panel."""
+    """Return every method by name, trained on a panel."""
     methods: dict[str, Learned] = {MODEL: partial(_pooled, posterior)}
     methods |= {name: partial(_ruled, name) for name in POOLS}
     return methods | {name: learn(known) for name, learn in LEARNED.items()}
@@ -247,8 +246,8 @@ def _folds(
 def _blocks(panel: Panel, at: FloatArray) -> Iterator[tuple[str, Panel, IntArray]]:
     """Yield a label, the panel as known when a block of time begins, and the block's answers.
 
-    A question that was shown only as it last stood belongs to the first block: by then nothing was
-    known of it.
+    A question shown only with its final forecasts belongs to the first block, before which nothing
+    was known of it.
     """
     moment = np.where(np.isnan(at), -math.inf, at)
     begins = np.unique(np.quantile(at[~np.isnan(at)], np.arange(BLOCKS) / BLOCKS, method="lower"))

@@ -22,7 +22,7 @@ RESAMPLES = 500
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reliability:
-    """How far forecasts can be taken at their word.
+    """Reliability of forecasts: calibration measures with uncertainty.
 
     The figures are nan, and the arrays empty, when there are no forecasts.
 
@@ -31,16 +31,16 @@ class Reliability:
         questions: distinct clusters among them: how much evidence there is.
         mean_brier: mean squared error, in [0, 1], lower better; exactly
             ``miscalibration - discrimination + uncertainty``.
-        miscalibration: what recalibration would save, >= 0, lower better.
-        discrimination: what telling cases apart earns, >= 0, higher better.
-        uncertainty: mean squared error of always saying the base rate.
+        miscalibration: reduction of the Brier score by recalibration, >= 0, lower better.
+        discrimination: reduction of the Brier score by distinguishing cases, >= 0, higher better.
+        uncertainty: mean squared error of always forecasting the base rate.
         base_rate: share of outcomes that were yes.
-        sharpness: mean of (2 p - 1)², from 0 (always one half) to 1 (always certain); worth having
-            where miscalibration is low.
-        slope: of logistic recalibration on log-odds, each cluster counting once, under weak priors
-            (see ``recalibration``); below 1 is overconfident.
+        sharpness: mean of (2 p - 1)², from 0 (always one half) to 1 (always certain); desirable if
+            miscalibration is low.
+        slope: slope of logistic recalibration on log-odds, with weight 1 per cluster and weak
+            priors (see ``recalibration``); below 1 is overconfident.
         slope_interval: its central credible interval of mass ``level``.
-        intercept: of the same, in nats; above 0 says yes too seldom.
+        intercept: intercept of the same, in nats; above 0, probabilities of yes are too low.
         intercept_interval: likewise.
         expected_calibration_error: mean distance from forecast to calibrated frequency, in [0, 1].
         probability: distinct forecasts, ascending, ``(point,)``.
@@ -80,15 +80,16 @@ def reliability(
     cluster: Sequence[object] | NDArray[np.generic] | None = None,
     seed: int = 0,
 ) -> Reliability:
-    """Measure the calibration of forecasts, with a band for what chance alone would show.
+    """Measure the calibration of forecasts, with a consistency band for chance variation.
 
-    The band draws outcomes anew for whole clusters: the forecasts on one question share its one
-    outcome, so a hundred updates of one forecast are not a hundred pieces of evidence.
+    The band resamples outcomes for whole clusters: forecasts on one question share its outcome, so
+    a hundred updates of one forecast are not a hundred independent observations.
 
     Args:
         probability: in [0, 1], shape ``(n,)``; n may be 0.
         outcome: 0 or 1, shape ``(n,)``.
-        cluster: what each forecast is about, shape ``(n,)``; by default each stands alone.
+        cluster: cluster of each forecast, such as its question, shape ``(n,)``; by default each
+            forecast is its own cluster.
         seed: of the drawn outcomes.
 
     Raises:
@@ -159,7 +160,7 @@ def _consistency_band(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the pointwise band of calibrated frequencies under calibrated forecasts.
 
-    Forecasts of one cluster come true together: all those above one common uniform level do.
+    Forecasts of one cluster share a uniform draw: those above it come true.
     """
     random = np.random.default_rng(seed)
     _, group = np.unique(groups, return_inverse=True)

@@ -65,9 +65,9 @@ def behind(rows: Sequence[Row]) -> Any:
 
 
 def ranks(found: Mapping[str, Sequence[float]]) -> Any:
-    """Draw the ranks of true parameters among draws, in (0, 1), which should be level.
+    """Draw the ranks of true parameters among draws, in (0, 1), which should be uniform.
 
-    Between the dashed rules lie 99% of the bars that uniform ranks give, were they independent.
+    The dashed lines contain 99% of the bars of independent uniform ranks.
     """
     values = []
     for name, many in found.items():
@@ -99,7 +99,7 @@ def _chart(values: Sequence[Mapping[str, Any]]) -> alt.Chart:
 
 
 def write(chart: Any, path: str | os.PathLike[str]) -> None:
-    """Write a chart, as SVG or PNG by the file's name.
+    """Write a chart as SVG or PNG, depending on the file name.
 
     Raises:
         ValueError: a name that ends in neither .svg nor .png.

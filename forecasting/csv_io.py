@@ -1,8 +1,7 @@
-"""Tables of forecasts as text: rows of CSV files, times and probabilities.
+"""Parsing of CSV files: rows, times and probabilities.
 
-Everything that reads forecasts from files reads them here, whatever the columns are called. Each
-error names the file, the line, the column and what is allowed. `Notes` counts what a reader left
-out or adjusted.
+All readers of forecast files use this module, whatever their column names. Each error names the
+file, the line, the column and the allowed values. `Notes` counts omitted and adjusted rows.
 """
 
 import codecs
@@ -21,7 +20,7 @@ from typing import IO, Any, Final, Protocol, TypeVar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_FILE: Final = 2**30
-"""Bytes that are read of one file, after decompression."""
+"""Maximum size of a file in bytes, after decompression."""
 _LONGEST_LINE: Final = 2**22
 _DELIMITERS: Final = ",;\t"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
@@ -41,11 +40,11 @@ Value = TypeVar("Value")
 
 
 class PanelError(ValueError):
-    """Forecasts or questions that make no panel, with the file and line where there is one."""
+    """Invalid forecasts or questions, with the file and line if there is one."""
 
 
 def moment(text: str) -> float:
-    """Return seconds since 1970 of an ISO 8601 date or time, UTC where it names no offset.
+    """Return seconds since 1970 of an ISO 8601 date or time, in UTC if it has no offset.
 
     Raises:
         ValueError: any other text.
@@ -78,21 +77,21 @@ def _without_controls(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How files are written, where the files themselves do not say it.
+    """The format of CSV files, where it cannot be detected.
 
-    Delimiters (comma, semicolon, tab), line ends and a byte order mark are recognised.
+    Delimiters (comma, semicolon, tab), line ends and a byte order mark are detected.
 
     Attributes:
-        encoding: of the text.
+        encoding: text encoding.
         dates: order of dates such as 9/30/2011, "mdy" or "dmy", with or without a time of day; of
             years of two digits those from 69 on are of the last century. "" refuses such dates.
         times: meaning of numbers as times: "unix-s" or "unix-ms", seconds or milliseconds since
             1970, or "rounds". "" takes small whole numbers for rounds where rounds are possible and
             refuses all others.
-        missing: texts that stand for no time, besides an empty cell.
-        latest: when the latest forecast may have been made, in seconds since 1970.
-        clean: returns a text as it is kept, without blanks at its ends; ValueError for one with
-            characters that no text may have.
+        missing: placeholders for missing times, besides an empty cell.
+        latest: latest allowed time of a forecast, in seconds since 1970.
+        clean: returns the normalised text to store, without surrounding blanks; raises ValueError
+            for forbidden characters.
     """
 
     encoding: str = "utf-8"
@@ -183,7 +182,7 @@ _END_OF_TIME: Final = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds
 
 @dataclass(slots=True)
 class Note:
-    """How often something happened, and where first."""
+    """Number of occurrences, and the place of the first."""
 
     count: int
     first: str
@@ -191,17 +190,17 @@ class Note:
 
 @dataclass(slots=True)
 class Notes:
-    """What a reader left out, by reason, and what it adjusted, by rule."""
+    """Counts of omitted rows by reason, and of adjusted values by rule."""
 
     left_out: dict[str, Note] = field(default_factory=dict)
     adjusted: dict[str, Note] = field(default_factory=dict)
 
     def leave_out(self, reason: str, place: str) -> None:
-        """Count something that is not in the result, for example "questions of type numeric"."""
+        """Count an omission, for example "questions of type numeric"."""
         self.left_out.setdefault(reason, Note(0, place)).count += 1
 
     def adjust(self, rule: str, place: str) -> None:
-        """Count something that is in the result in another form, and say in which."""
+        """Count an adjustment, with the rule applied."""
         self.adjusted.setdefault(rule, Note(0, place)).count += 1
 
 
@@ -209,7 +208,7 @@ class Notes:
 class Row:
     """A row of a table: cells by column, read with the file's dialect.
 
-    A column that the file does not have is an empty cell.
+    Missing columns are empty cells.
     """
 
     file: str
@@ -224,11 +223,11 @@ class Row:
         return f"{self.file}:{self.line}"
 
     def error(self, column: str, message: object) -> PanelError:
-        """An error of a cell, with its place."""
+        """An error for a cell, with its place."""
         return PanelError(f"{self.place}: {column}: {message}")
 
     def text(self, *columns: str, required: bool = False) -> str:
-        """Return the first text in the columns, without blanks at its ends."""
+        """Return the first non-empty text in the columns, without surrounding blanks."""
         for column in columns:
             cell = self.cells.get(column)
             if not cell:
@@ -251,7 +250,7 @@ class Row:
         return value
 
     def past(self, column: str, *, required: bool = True) -> float:
-        """Return a time at which a forecast was made: as `time`, and not in the future."""
+        """Return the time of a forecast, as `time` does; refuses times in the future."""
         value = self.time(column, required=required)
         if value > self.dialect.latest:
             text = self.cells.get(column, "").strip()
@@ -264,7 +263,7 @@ class Row:
             return probability(self.cells.get(column, "").strip())
 
     def choice(self, column: str, values: Mapping[str, Value]) -> Value:
-        """Return the value that a text stands for."""
+        """Return the value for a text from a fixed choice."""
         found = self.cells.get(column, "").strip()
         if found not in values:
             allowed = ", ".join(text or "empty" for text in values)
@@ -285,7 +284,7 @@ def rows(
     """Yield the rows of a CSV file, or a ``.csv.gz``, that has the required columns.
 
     Raises:
-        PanelError: what is wrong, with the file and the line.
+        PanelError: an invalid file, with file and line.
     """
     with opened(path) as file:
         yield from rows_of(str(path), file, required, dialect, notes)
@@ -298,10 +297,10 @@ def rows_of(
     dialect: Dialect | None = None,
     notes: Notes | None = None,
 ) -> Iterator[Row]:
-    """Yield the rows of an open file, which errors call by a name.
+    """Yield the rows of an open file, with a name for errors.
 
     Raises:
-        PanelError: what is wrong, with the name and the line.
+        PanelError: an invalid file, with name and line.
     """
     dialect, notes = dialect or Dialect(), notes or Notes()
     records = _records(name, file, dialect.encoding)
@@ -319,7 +318,7 @@ def rows_of(
 
 
 def header_of(name: str, file: IO[bytes], encoding: str) -> tuple[str, ...]:
-    """Return the columns of an open file; none for an empty file."""
+    """Return the columns of an open file; empty for an empty file."""
     _, cells = next(_records(name, file, encoding), (1, []))
     return tuple(cell.strip() for cell in cells)
 
@@ -336,7 +335,7 @@ def _check_header(place: str, header: Sequence[str], required: Sequence[str]) ->
 
 
 def _records(name: str, file: IO[bytes], encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line and the cells of each record that has a cell with text."""
+    """Yield the line number and cells of each record with a non-empty cell."""
     lines = _lines(name, file, encoding)
     skipped = 0
     start = next(lines, "")
@@ -410,10 +409,10 @@ def _undecoded(place: str, line: str, position: int, encoding: str) -> str:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, decompressed if its name ends in .gz, of which a limited size can be read.
+    """Open a file with a limit on its size, decompressing it if its name ends in .gz.
 
     Raises:
-        PanelError: a file that is not there or cannot be read.
+        PanelError: a missing or unreadable file.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -445,12 +444,12 @@ class _Bounded(io.RawIOBase):
 
 
 def bounded(name: str, file: _Readable) -> IO[bytes]:
-    """Return a file of which no more than LARGEST_FILE bytes can be read."""
+    """Return a file that raises PanelError after LARGEST_FILE bytes."""
     return io.BufferedReader(_Bounded(name, file))
 
 
 def probability(text: str) -> float:
-    """Return the number from 0 to 1 that a text holds; ValueError for any other text."""
+    """Parse a number from 0 to 1; raises ValueError for any other text."""
     if not _NUMBER.fullmatch(text):
         hint = ""
         if text.endswith("%"):
@@ -467,5 +466,5 @@ def probability(text: str) -> float:
 
 
 def shown(text: str) -> str:
-    """Return a text as an error quotes it: escaped, and not at length."""
+    """Return a text for quoting in errors: escaped and truncated."""
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")

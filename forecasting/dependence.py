@@ -1,11 +1,11 @@
-"""Dependence: how much of what resolved questions teach is each one's own.
+"""Dependence between resolved questions, and the share of independent evidence of each.
 
-Questions share shocks: horizons of one question, quarters of one recession. Taken for independent
-they teach too much. The outcomes' standardised residuals from a recalibrated mean of the log-odds
-show how far, and the likelihood of each question is raised to the power that makes up for it, as in
-Ribatet, Cooley and Davison (2012), "Bayesian inference from composite likelihoods", doi:10.5705/
-ss.2009.248, with the design effects of survey sampling (Kish 1965, "Survey Sampling", section 5.4)
-and of a first-order autoregression:
+Questions share shocks: horizons of one question, quarters of one recession. Treating them as
+independent overstates the evidence. The dependence is estimated from the outcomes' standardised
+residuals from a recalibrated mean of the log-odds, and the likelihood of each question is raised to
+a compensating power, as in Ribatet, Cooley and Davison (2012), "Bayesian inference from composite
+likelihoods", doi:10.5705/ss.2009.248, with the design effects of survey sampling (Kish 1965,
+"Survey Sampling", section 5.4) and of a first-order autoregression:
 
     share = 1 / (1 + (m - 1) r) * (1 - f) / (1 + f)
 
@@ -30,10 +30,10 @@ _MOST = 0.9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Dependence:
-    """What the residuals of a panel's resolved questions have in common.
+    """Dependence of the residuals of a panel's resolved questions.
 
     Attributes:
-        share: of its evidence that is a question's own, in (0, 1], ``(question,)``.
+        share: share of independent evidence of each question, in (0, 1], ``(question,)``.
         within: correlation within a cluster, in [0, 1], pulled towards 0.3 as if by 5 questions.
         neighbours: correlation of neighbours in time, in [0, 0.9], pulled towards 0 as if by 10.
     """
@@ -44,7 +44,7 @@ class Dependence:
 
 
 def cluster(question: str) -> str:
-    """Return what a question shares with its other horizons: its name up to a ``|``.
+    """Return the part of a question's name before a ``|``, common to all its horizons.
 
     Examples:
         >>> cluster("gold-price|2025-07-01")
@@ -68,7 +68,7 @@ def dependence(
     Args:
         names: of the questions, sorted, ``(question,)``.
         domain: of each, ``(question,)``.
-        resolved: when each outcome became known, ``(question,)``; any nan: time is not looked at.
+        resolved: when each outcome became known, ``(question,)``; with any nan, times are ignored.
         question: of each snapshot, ``(snapshot,)``.
         centre: mean log-odds of each snapshot, ``(snapshot,)``.
         outcome: 0 or 1, ``(snapshot,)``.

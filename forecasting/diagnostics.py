@@ -1,4 +1,4 @@
-"""Whether chains of draws agree and how many independent draws they are worth, for many parameters.
+"""Convergence diagnostics of chains of draws, R-hat and effective sample size, for many parameters.
 
 These are the diagnostics of Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021),
 doi:10.1214/20-BA1221, as ArviZ computes them one parameter at a time; a test holds the figures to

@@ -1,12 +1,12 @@
-"""Copies: several names that never once differ speak with one voice.
+"""Duplicates: forecasters whose forecasts never differ count as one voice.
 
-Twenty accounts that submit one program's forecasts are one source of information, not twenty, and
-outcomes cannot tell them apart. Their forecasts can: names that said the same, to the percent, on
-every question they share are taken for one voice if that could hardly be chance. On a question
-where v of n distinct voices said what they said, another independent one says it by chance with
-probability v / (n + 1), so that what everybody says is no evidence. Chances multiply over the
-shared questions, of which there must be at least five; their product must be below 0.01 over the
-number of pairs of voices (Bonferroni).
+Twenty accounts that submit one program's forecasts are one source of information, not twenty.
+Outcomes do not reveal this, but the forecasts do: forecasters who gave the same forecast, to the
+percent, on every shared question count as one voice if chance is an unlikely explanation. On a
+question where v of n distinct voices gave a forecast, another independent voice gives it by chance
+with probability v / (n + 1), so a unanimous forecast is no evidence. These probabilities multiply
+over the shared questions, of which there must be at least five; the product must be below 0.01 over
+the number of pairs of voices (Bonferroni).
 """
 
 import math
@@ -18,21 +18,21 @@ from forecasting.panel import Panel
 from forecasting.types import FloatArray, IntArray
 
 SHARED = 5
-"""Questions that copies must share."""
+"""Minimum number of questions that copies must share."""
 CHANCE = 0.01
-"""Greatest chance of one false pair among independent forecasters."""
+"""Maximum probability of one false pair among independent forecasters."""
 
 _STEPS = 100
 _CROWDED = 50
 
 
 def copies(panel: Panel) -> dict[str, str]:
-    """Return, by name, the first name of the same voice, for every forecaster who is a copy.
+    """Return a mapping from every copy to the first name of the same voice.
 
-    The latest forecasts on all questions count, resolved or not; outcomes are not looked at. Those
-    who never differ are counted as one when chances are taken, lest many copies make their own
-    answers look common. Copies that answered different questions are not found by an answer which
-    more than fifty distinct voices gave.
+    Uses the latest forecasts on all questions, resolved or not, and no outcomes. Forecasters who
+    never differ are counted as one when probabilities are estimated, so that many copies do not
+    make their own answers look common. For copies that answered different questions, answers given
+    by more than fifty distinct voices are ignored.
     """
     order = np.argsort(np.array(panel.forecasters, dtype=str), kind="stable")
     place = np.empty_like(order)
@@ -43,7 +43,7 @@ def copies(panel: Panel) -> dict[str, str]:
     pairs = _agreeing(spoken)
     evidence = _evidence(spoken, _joined(pairs, first.size))
     enough = math.log(max(first.size * (first.size - 1) // 2, 1) / CHANCE)
-    # Each voice's answers lie together, by question.
+    # The answers of each voice are adjacent, ordered by question.
     ends = np.searchsorted(spoken[:, 0], np.arange(first.size + 1))
     asked = np.split(spoken[:, 1], ends[1:-1])
     weight = np.split(evidence, ends[1:-1])
@@ -64,7 +64,7 @@ def copies(panel: Panel) -> dict[str, str]:
 
 
 def _latest(panel: Panel, place: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return person, question and whole percent of what stood last, by person and question."""
+    """Return person, question and whole percent of the final forecasts, by person and question."""
     rows = panel.standing_last
     person, question = place[panel.forecaster[rows]], panel.question[rows]
     said = np.rint(panel.probability[rows] * _STEPS).astype(np.int64)
@@ -75,7 +75,7 @@ def _latest(panel: Panel, place: IntArray) -> tuple[IntArray, IntArray, IntArray
 def _alike(
     person: IntArray, question: IntArray, said: IntArray, people: int
 ) -> tuple[IntArray, IntArray]:
-    """Return each person's voice, and each voice's first person: one who said all the same."""
+    """Return each person's voice, and each voice's first person, who gave the same forecasts."""
     ends = np.searchsorted(person, np.arange(people + 1))
     spoken = np.column_stack([question, said])
     known: dict[bytes, int] = {}
@@ -112,7 +112,7 @@ def _agreeing(spoken: IntArray) -> list[tuple[int, int]]:
 
 
 def _joined(pairs: list[tuple[int, int]], size: int) -> IntArray:
-    """Return the smallest number among those that pairs connect each number with, ``(size,)``."""
+    """Return the smallest number in each number's connected component, ``(size,)``."""
     one, other = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     linked = sparse.coo_array((np.ones(one.size), (one, other)), shape=(size, size))
     _, group = sparse.csgraph.connected_components(linked, directed=False)
@@ -121,7 +121,7 @@ def _joined(pairs: list[tuple[int, int]], size: int) -> IntArray:
 
 
 def _evidence(spoken: IntArray, group: IntArray) -> FloatArray:
-    """Return minus the log of the chance of each row's answer, groups counting once."""
+    """Return minus the log-probability of each row's answer by chance, with groups counted once."""
     answers = spoken[:, 1] * (_STEPS + 1) + spoken[:, 2]
     heard = group[spoken[:, 0]]
     _, given = np.unique(np.column_stack([answers, heard]), axis=0, return_index=True)

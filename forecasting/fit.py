@@ -1,4 +1,4 @@
-"""Fitting the pooling model, and refusing a fit that cannot be trusted.
+"""Fitting the pooling model, and refusing fits that fail their diagnostics.
 
 Importing this module is cheap; calling ``fit`` imports nutpie and Numba.
 """
@@ -34,10 +34,10 @@ KEPT = 1000
 SAMPLED = 20_000
 
 _ASKED = 100
-"""Snapshots at most by which the error of simulation is told."""
+"""Maximum number of snapshots for estimating the simulation error."""
 
 _TOGETHER = 256
-"""Forecasters whose draws are diagnosed at once."""
+"""Number of forecasters whose draws are diagnosed at once."""
 
 _ATTEMPTS = ((1, 0.9, 5), (2, 0.95, 10))
 """How many times the draws, what acceptance, and how deep a trajectory's doubling, in each try."""
@@ -47,8 +47,8 @@ class FitRefused(Exception):  # noqa: N818 - a refusal is a verdict on a fit, no
     """A fit that must not be used.
 
     Attributes:
-        reason: one sentence.
-        diagnostics: the figures that decided, by name.
+        reason: the reason as one sentence.
+        diagnostics: the decisive diagnostics, by name.
     """
 
     def __init__(self, reason: str, diagnostics: dict[str, Any]) -> None:
@@ -69,24 +69,24 @@ def fit(
     priors: Priors = PRIORS,
     sampled: int = SAMPLED,
 ) -> Posterior:
-    """Learn whom to believe, and how far, from the resolved questions of a panel.
+    """Fit the pooling model to the resolved questions of a panel.
 
-    The same data, seed and library versions give the same fingerprint, whatever the order of the
-    rows. With nothing resolved the answer is the prior. A fit that fails its diagnostics is tried
-    once more with twice the draws and smaller steps.
+    The same data, seed and library versions give the same fingerprint, regardless of the order of
+    the rows. Without resolved questions the result is the prior. A fit that fails its diagnostics
+    is repeated once with twice the draws and smaller steps.
 
     Args:
-        panel: forecasts and outcomes as known at the moment of the fit.
-        seed: of the sampler.
-        chains: independent chains; at least two, or R-hat says nothing.
-        draws: kept in each chain; about 400 in all are stored.
-        tune: discarded before them.
-        progress: told of each stage in a few words.
-        drawn: told twice a second, by another thread, how many transitions are sampled, and of how
-            many: tuning and draws of all chains of the present try.
-        priors: of the parameters.
-        sampled: forecasters whose skill is sampled at most; that of those of whom the outcomes say
-            least is integrated out, and drawn afterwards.
+        panel: forecasts and outcomes known at the time of the fit.
+        seed: seed of the sampler.
+        chains: number of independent chains; at least two, as R-hat requires.
+        draws: draws kept per chain; about 400 in total are stored.
+        tune: tuning draws per chain, discarded.
+        progress: called with a short description of each stage.
+        drawn: called twice a second, by another thread, with the number of sampled transitions and
+            their total: tuning and draws of all chains of the current attempt.
+        priors: priors of the parameters.
+        sampled: maximum number of forecasters whose skill is sampled; for the others, with the
+            least evidence, it is integrated out and drawn afterwards.
 
     Raises:
         FitRefused: R-hat above 1.01, fewer than 400 effective draws in bulk or tail, divergences,
@@ -150,7 +150,7 @@ def fit(
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class _Sample:
-    """What whole chains say: see ``forecasting.density`` for shared parameters and values.
+    """Draws of all chains; see ``forecasting.density`` for shared parameters and values.
 
     Attributes:
         shared: ``(chain, draw, parameter)``.
@@ -276,7 +276,7 @@ def _diagnose(density: "Density", sample: _Sample) -> dict[str, Any]:
 
 
 def _fault(figures: dict[str, Any]) -> str:
-    """Return the sentence that refuses, or nothing."""
+    """Return the reason for refusing the fit, or ""."""
     if figures["divergences"]:
         return f"{figures['divergences']} divergent transitions; none are allowed"
     r_hat = figures["max_r_hat"]

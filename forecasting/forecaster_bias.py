@@ -1,15 +1,15 @@
-"""Offsets: how far each forecaster's log-odds lie above those of others on the same questions.
+"""Forecaster bias: each forecaster's log-odds relative to others' on the same questions.
 
-Some say yes more readily than others. Who answered a question then shows in its pool, unless what
-is each forecaster's own is taken off first. Outcomes are not needed for that. With z the log-odds
-of what stood last, once for every voice and question::
+Some forecasters give higher probabilities than others, which biases a pool depending on who
+answered the question, unless each forecaster's offset is subtracted first. This needs no outcomes.
+With z the log-odds of the final forecasts, once for every voice and question::
 
     z = c(question) + b(forecaster) + e        b ~ N(0, B), e ~ N(0, E)
 
 B and E are estimated by moments: two residuals of one forecaster on different questions share b
 and nothing else. b is then the best linear unbiased prediction, found by backfitting, as in Gao and
-Owen (2020), doi:10.5705/ss.202018.0029. It is pulled towards 0, by much after few questions, and
-what everybody has in common stays in c, where only outcomes can judge it.
+Owen (2020), doi:10.5705/ss.202018.0029. It is shrunk towards 0, strongly after few questions, and a
+bias common to all forecasters stays in c, where only outcomes can reveal it.
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ _STILL = 1e-10
 def offsets(panel: Panel, copies: Mapping[str, str]) -> FloatArray:
     """Return every forecaster's offset in nats, ``(forecaster,)``, following the panel's names.
 
-    Those who never forecast beside another have 0, and copies have that of their one voice. The
-    mean over all forecasts is 0. Neither outcomes nor the order of rows matter.
+    It is 0 for forecasters who share no question with others, and equal for copies of one voice.
+    The mean over all forecasts is 0. Neither outcomes nor the order of rows matter.
 
     Args:
         panel: forecasts; open questions count like resolved ones.
-        copies: by name of a copy, the name that speaks for it; see ``forecasting.duplicates``.
+        copies: maps the name of a copy to the name representing it; see ``forecasting.duplicates``.
     """
     names = np.array([copies.get(name, name) for name in panel.forecasters], dtype=str)
     _, speaker = np.unique(names, return_inverse=True)

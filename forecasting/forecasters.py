@@ -1,7 +1,7 @@
-"""What can be said of each forecaster: weight, bias, noise and slope, each with an interval.
+"""Summaries of each forecaster: weight, bias, noise and slope, each with an interval.
 
 ========  =====================================================================================
-weight    exp(t_w omega) of the pooling model: 1 is a forecaster of whom nothing is known
+weight    exp(t_w omega) of the pooling model: 1 for a forecaster without any evidence
 bias      nats by which their log-odds exceed what the outcomes justify, on average; above 0
           they say yes too readily
 noise     nats by which their log-odds scatter around those of the crowd of the same question
@@ -9,14 +9,14 @@ slope     of outcomes on their log-odds; below 1 they are overconfident
 resolved  resolved questions behind the figures
 ========  =====================================================================================
 
-All are pulled towards what is usual, the more so the fewer the resolved questions. Bias and slope
+All are shrunk towards the population, more strongly with fewer resolved questions. Bias and slope
 are partially pooled recalibrations (``forecasting.recalibration``), noise a variance treated by
 ``moderated``. They are estimated apart from the pool, which uses the weight alone, and the
 offset that the posterior holds (``forecasting.forecaster_bias``).
 
-``summarise(panel, posterior).of("ann")`` gives a ``ForecasterSummary``. One call covers everybody,
-since what is usual is learned from everybody. It needs no PyMC, but too long for a request, so it
-belongs beside the fit.
+``summarise(panel, posterior).of("ann")`` gives a ``ForecasterSummary``. One call covers all
+forecasters, since the population is estimated from all of them. It needs no PyMC, but takes too
+long for a request, so it runs with the fit.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class ForecasterSummary:
-    """What can be said of one forecaster; see the module for what the figures mean.
+    """The summary of one forecaster; see the module for the meaning of the figures.
 
     ``level`` is the mass of every interval, in (0, 1).
     """
@@ -61,7 +61,7 @@ class ForecasterSummary:
 
 @dataclass(frozen=True, eq=False)
 class Summaries:
-    """What can be said of everybody: a row for each forecaster, the last for one never seen.
+    """Summaries of all forecasters, one row each; the last row is an unseen forecaster.
 
     Attributes:
         forecasters: names, those with a forecast on a resolved question, ``(forecaster,)``.
@@ -86,7 +86,7 @@ class Summaries:
         return {name: row for row, name in enumerate(self.forecasters)}
 
     def of(self, name: str) -> ForecasterSummary:
-        """Return the summary of a forecaster; of one never seen, what is usual."""
+        """Return the summary of a forecaster; for unseen ones, that of the population."""
         row = self._rows.get(name, len(self.forecasters))
 
         def one(all_of_them: Estimates) -> Estimate:
@@ -104,11 +104,11 @@ class Summaries:
 
 
 def summarise(panel: Panel, posterior: Posterior, *, level: float = LEVEL) -> Summaries:
-    """Summarise every forecaster of a panel's resolved questions, at the moments of a fit.
+    """Summarise every forecaster of a panel's resolved questions, at the snapshots of a fit.
 
     Args:
         panel: forecasts and outcomes, as a fit takes them.
-        posterior: of that fit.
+        posterior: posterior of that fit.
         level: mass of the credible intervals, in (0, 1).
 
     Raises:
@@ -138,9 +138,9 @@ def summarise(panel: Panel, posterior: Posterior, *, level: float = LEVEL) -> Su
 
 
 def weights(posterior: Posterior, names: tuple[str, ...], *, level: float = LEVEL) -> Estimates:
-    """Return the model's weights of forecasters, and of one never seen in the last row.
+    """Return the model's weights of forecasters, with an unseen one in the last row.
 
-    That one's interval is the spread of skill between forecasters.
+    The last row's interval is the spread of skill between forecasters.
 
     Raises:
         ValueError: a level outside (0, 1).
@@ -186,7 +186,7 @@ def _noise(
 
 
 def moderated(squares: FloatArray, freedom: FloatArray, *, level: float = LEVEL) -> Estimates:
-    """Return standard deviations, pulled towards what is usual: medians with their intervals.
+    """Return standard deviations shrunk towards the population: medians with intervals.
 
     A sum of squares is taken as sigma² times chi-squared with so many degrees of freedom, and
     1 / sigma² as Gamma(d / 2, rate d s² / 2) among the things compared, with the d and s² that fit
@@ -196,7 +196,7 @@ def moderated(squares: FloatArray, freedom: FloatArray, *, level: float = LEVEL)
 
     Args:
         squares: sums of squared deviations, >= 0, ``(thing,)``.
-        freedom: degrees of freedom behind each, >= 0, ``(thing,)``; 0 says nothing.
+        freedom: degrees of freedom of each, >= 0, ``(thing,)``; 0 means no evidence.
         level: mass of the intervals, in (0, 1).
 
     Raises:

@@ -1,4 +1,4 @@
-"""The live aggregate: the pooling model's answer in closed form, from stored draws.
+"""The live aggregate: the pooling model's probability in closed form, from stored draws.
 
 For draw after draw, with z the clipped log-odds of the active forecasts less their forecasters'
 offsets, a their staleness, and f = tanh(0.35 z)::
@@ -34,21 +34,21 @@ from forecasting.types import FloatArray, IntArray
 
 LEVEL = 0.8
 ALGORITHM = 1
-"""The version of this computation: to be raised when the same inputs give other figures."""
+"""Version of this computation: raise it when the same inputs give different results."""
 
 PART = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """The pooled answer on one question.
+    """The aggregate of one question.
 
     Attributes:
         probability: of YES, in (0, 1).
         lower: lower end of the central credible interval of the question's own probability.
         upper: its upper end.
-        level: the interval's mass, in (0, 1).
-        forecasters: how many forecasts were pooled, copies included.
+        level: mass of the interval, in (0, 1).
+        forecasters: number of pooled forecasts, including copies.
     """
 
     probability: float
@@ -79,10 +79,10 @@ def aggregate(
 ) -> Aggregate:
     """Pool the latest active forecast of each forecaster of one question.
 
-    A forecaster whom the posterior does not know weighs as the median of the population, and an
-    unknown domain answers as the centre of the domains. Copies that the posterior knows count as
-    one forecaster, who says the mean of their log-odds at the time of their latest. With no
-    forecasts the prior answers.
+    A forecaster unknown to the posterior has the median weight of the population, and an unknown
+    domain has the parameters of the centre of the domains. Known copies count as one forecaster,
+    with the mean of their log-odds and the time of the latest one. Without forecasts the result is
+    the prior's.
 
     Args:
         posterior: draws from a fit, or from the priors.
@@ -148,11 +148,11 @@ def influence(
     *,
     domain: str = "",
 ) -> FloatArray:
-    """Return each forecaster's share of the weight, shape ``(n,)``, adding up to 1.
+    """Return each forecaster's share of the weight, shape ``(n,)``, with sum 1.
 
-    It is the mean over draws of w / Σ w; the share of the pull towards even odds is left out, and
-    copies divide the share of their one voice. It does not depend on the domain, which is taken so
-    that the call reads as that of ``aggregate``.
+    It is the mean over draws of w / Σ w, without the share of the pull towards even odds; copies
+    divide the share of their common voice. The domain has no effect; it is accepted for symmetry
+    with ``aggregate``.
 
     Raises:
         ValueError: as ``aggregate``.

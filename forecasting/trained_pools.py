@@ -1,7 +1,7 @@
-"""Pools that learn from resolved questions: fitted on a panel, then asked about one crowd.
+"""Pools trained on resolved questions: fitted to a panel, then applied to one crowd.
 
-Each of LEARNED takes a panel and returns a function of a ``Crowd``. They are what the pooling model
-is compared with in backtests.
+Each of LEARNED takes a panel and returns a function of a ``Crowd``. Backtests compare the pooling
+model with them.
 """
 
 import math
@@ -18,9 +18,9 @@ from forecasting.scores import score_question
 from forecasting.types import FloatArray, IntArray
 
 COVERAGE = 30.0
-"""Questions' worth of coverage at which a reputation counts half."""
+"""Coverage, in questions, at which a reputation has half its weight."""
 SHRINKAGE = 5.0
-"""Questions' worth of the crowd's own Brier score that every forecaster starts with."""
+"""Pseudo-questions with the crowd's Brier score that every forecaster starts with."""
 _LEAST = 1e-6
 _POWER = 6.0
 _STEPS = 30
@@ -35,7 +35,7 @@ class Crowd:
         probability: in [0, 1], ``(n,)``.
         time: when each was made, ``(n,)``, or None when unknown.
         domain: the question's domain.
-        age: of each forecast at that moment, as a share of [opens, closes], ``(n,)``; 0 where
+        age: age of each forecast at that moment, as a share of [opens, closes], ``(n,)``; 0 if
             unknown.
     """
 
@@ -154,7 +154,7 @@ LEARNED: Mapping[str, Callable[[Panel], Learned]] = MappingProxyType(
         "brier_weighted": brier_weighted,
     }
 )
-"""The learned pools by name."""
+"""The trained pools by name."""
 
 
 def _means(panel: Panel) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -172,7 +172,7 @@ def _weighted_mean(probability: FloatArray, weight: FloatArray) -> float:
 def logistic_regression(
     design: FloatArray, outcome: FloatArray, weight: FloatArray, mean: FloatArray
 ) -> FloatArray:
-    """Return the coefficients of greatest posterior under N(mean, 1), by Newton's method.
+    """Return the maximum a posteriori coefficients under N(mean, 1), by Newton's method.
 
     Args:
         design: ``(row, coefficient)``.
@@ -190,7 +190,7 @@ def logistic_regression(
 
 
 def _intervals(panel: Panel) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Yield the forecasts on each question that has some, and when each ceased to stand."""
+    """Yield the forecasts on each question with any, and when each ceased to stand."""
     order = np.lexsort((panel.time, panel.forecaster, panel.question))
     who, question, time = panel.forecaster[order], panel.question[order], panel.time[order]
     followed = np.flatnonzero((who[1:] == who[:-1]) & (question[1:] == question[:-1]))

@@ -1,4 +1,4 @@
-"""The array types of the package and the one way in which arrays are made read-only."""
+"""Array types of the package, and a helper for read-only arrays."""
 
 from typing import Any, TypeAlias
 
