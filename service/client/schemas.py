@@ -1,6 +1,6 @@
-"""What the API takes and gives, as the client reads it.
+"""The structs of the API, for the client.
 
-The same as the bodies of the service, without the service: a test compares them.
+They equal the structs of the service without importing the service; a test compares them.
 """
 
 from datetime import date, datetime
@@ -11,14 +11,14 @@ import msgspec
 
 
 class TaskKind(StrEnum):
-    """What the workers can be asked to do."""
+    """The kinds of tasks for workers."""
 
     scores = "scores"
     export = "export"
 
 
 class Status(StrEnum):
-    """How a task stands; what an expired one made is removed."""
+    """The status of a task; the results of expired tasks are removed."""
 
     queued = "queued"
     running = "running"
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 
 class ExportAsked(msgspec.Struct):
-    """What an export is of: one's own, or a set's."""
+    """The subject of an export: personal data, or a set."""
 
     what: str
     format: str
@@ -37,7 +37,7 @@ class ExportAsked(msgspec.Struct):
 
 
 class FileOut(msgspec.Struct):
-    """A file that a task wrote, and until when it can be had at `/tasks/{id}/file`."""
+    """A file written by a task, with the time until which `/tasks/{id}/file` serves it."""
 
     name: str
     media_type: str
@@ -48,7 +48,7 @@ class FileOut(msgspec.Struct):
 
 
 class ScoresOut(msgspec.Struct):
-    """What a rebuild found: how many scores there are, and how many of them it put right."""
+    """The result of a rebuild: the number of scores, and how many were corrected."""
 
     scores: int
     mended: int
@@ -56,10 +56,10 @@ class ScoresOut(msgspec.Struct):
 
 
 class TaskOut(msgspec.Struct):
-    """A task, and how far it is: `done` of about `total` questions or rows.
+    """A task and its progress: `done` of about `total` questions or rows.
 
-    `asked_by` is empty if somebody asked at the command line. Once it is done, `file` or `scores`
-    says what came of it; once it has failed, `error` says why.
+    `asked_by` is empty for requests from the command line. A finished task has its result in `file`
+    or `scores`, and a failed one the reason in `error`.
     """
 
     id: int
@@ -78,9 +78,9 @@ class TaskOut(msgspec.Struct):
 
 
 class AccountOut(msgspec.Struct):
-    """An account as its owner and administrators see it.
+    """An account as shown to its owner and administrators.
 
-    An `imported` one is a placeholder for a forecaster of imported data; reactivating it ends that.
+    An `imported` one is a placeholder for a forecaster in imported data until it is reactivated.
     """
 
     id: int
@@ -94,10 +94,11 @@ class AccountOut(msgspec.Struct):
 
 
 class CommentOut(msgspec.Struct):
-    """A comment; `text` is Markdown as it was written, null once it was removed.
+    """A comment; `text` is Markdown as written, null once the comment was removed.
 
-    `removed_by` says whether its author took it back or a curator hid it, and `removed_why` the
-    reason. A private one is shown to its author, to curators, and to whom it answers.
+    `removed_by` tells whether its author deleted it or a curator hid it, and `removed_why` gives
+    the reason. A private comment is visible to its author, to curators and to the author of the
+    comment it replies to.
     """
 
     id: int
@@ -129,7 +130,7 @@ NewOutcome = Literal["yes", "no", "ambiguous", "annulled"]
 
 
 class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
-    """What a curator says became of a question."""
+    """The outcome of a question, as a curator reports it."""
 
     outcome: NewOutcome
     occurred_at: datetime | None = None
@@ -138,7 +139,7 @@ class NewResolution(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FitOut(msgspec.Struct):
-    """A fit and what became of it."""
+    """A fit and its result."""
 
     id: int
     status: str
@@ -158,7 +159,7 @@ class FitOut(msgspec.Struct):
 
 
 class ImplicationStatus(StrEnum):
-    """Where an implication stands."""
+    """The status of an implication."""
 
     confirmed = "confirmed"
     contradicted = "contradicted"
@@ -168,7 +169,7 @@ class ImplicationStatus(StrEnum):
 
 
 class BoundOut(msgspec.Struct):
-    """The probability that things go as the document implies, polarity applied."""
+    """The probability that the implication holds, with the polarity of questions applied."""
 
     probability: float
     lower: float
@@ -176,11 +177,12 @@ class BoundOut(msgspec.Struct):
 
 
 class EvidenceOut(msgspec.Struct):
-    """How much stands behind a reading.
+    """The evidence behind an estimate.
 
-    `questions` are those read, `resolved` those of them with their answer, `forecasters` the
-    people and bots who have forecast any of them. `hidden` counts the questions whose aggregates
-    the reader does not see yet, which are not read.
+    `questions` is the number of contributing questions, `resolved` the number of resolved ones
+    among them, and `forecasters` the number of people and bots who have forecast any of them.
+    `hidden` is the number of questions that do not contribute because their aggregates are hidden
+    from the reader.
     """
 
     questions: int
@@ -190,10 +192,10 @@ class EvidenceOut(msgspec.Struct):
 
 
 class AggregateOut(msgspec.Struct):
-    """An aggregate and what made it. Classic pools have no interval; null without forecasts.
+    """An aggregate with its provenance. Classic pools have no interval; null without forecasts.
 
-    While it is hidden from the reader its figures are null; `hidden_why` says why, `hidden_until`
-    until when at the latest, if that is known.
+    While the aggregate is hidden from the reader, its figures are null; `hidden_why` gives the
+    reason and `hidden_until` the latest end, if known.
     """
 
     question_id: int
@@ -211,7 +213,7 @@ class AggregateOut(msgspec.Struct):
 
 
 class WatchOut(msgspec.Struct):
-    """A question of an implication; `read` is null where it has no part in the reading."""
+    """A question of an implication; `read` is null if it does not contribute to the estimate."""
 
     id: int
     slug: str
@@ -225,9 +227,9 @@ class WatchOut(msgspec.Struct):
 
 
 class ImplicationOut(msgspec.Struct):
-    """One thing that the document says may follow, and what forecasters believe of it.
+    """An implication of the document with its estimate.
 
-    `moved` is how much more probable it is than at `since`, where `before` was read.
+    `moved` is the change of its probability since the moment `since`, null without `before`.
     """
 
     slug: str
@@ -250,9 +252,9 @@ class ImplicationOut(msgspec.Struct):
 
 
 class SetOut(msgspec.Struct):
-    """A set of questions and the document that it came from.
+    """A set of questions and its document.
 
-    One with `archived_at` is in no list but that of archived sets.
+    A set with `archived_at` appears only in the list of archived sets.
     """
 
     id: int
@@ -266,10 +268,10 @@ class SetOut(msgspec.Struct):
 
 
 class Visibility(StrEnum):
-    """When forecasters see what others believe of a set's questions.
+    """When forecasters see others' forecasts and the aggregates of a set's questions.
 
-    `after_forecast`: on a question once they have forecast it, or it has closed. `reveal_at`: from
-    a moment on. Under each, a question that has resolved is seen by all.
+    `after_forecast`: after forecasting the question, or once it has closed. `reveal_at`: from a
+    given moment. Resolved questions are always visible to everybody.
     """
 
     always = "always"
@@ -278,7 +280,7 @@ class Visibility(StrEnum):
 
 
 class SummaryOut(msgspec.Struct):
-    """How many implications of a document lean which way."""
+    """The number of a document's implications by status."""
 
     confirmed: int
     contradicted: int
@@ -288,10 +290,10 @@ class SummaryOut(msgspec.Struct):
 
 
 class SetDetail(SetOut):
-    """A set and how its document fares.
+    """A set with a summary of its document's implications.
 
-    `hidden` counts the questions that have no part in `summary`, since the reader does not see
-    their aggregates yet.
+    `hidden` is the number of questions that do not contribute to `summary` because their aggregates
+    are hidden from the reader.
     """
 
     visibility: Visibility
@@ -305,7 +307,7 @@ BAYES: Final = "bayes"
 
 
 class State(StrEnum):
-    """Where a question is in its life; computed, never stored."""
+    """The stage of a question's life; computed, never stored."""
 
     draft = "draft"
     upcoming = "upcoming"
@@ -315,7 +317,7 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an aggregate was published."""
+    """The cause of a published aggregate."""
 
     forecast = "forecast"
     withdrawal = "withdrawal"
@@ -327,7 +329,7 @@ class Cause(StrEnum):
 
 
 class AggregatePoint(msgspec.Struct):
-    """An aggregate as it was published."""
+    """A published aggregate."""
 
     id: int
     as_of: datetime
@@ -352,14 +354,14 @@ class Page(msgspec.Struct, Generic[Item]):
 
 
 class SeenPage(Page[Item], Generic[Item]):
-    """A page of what others believe; `hidden_why` says why it is not all there, if it is not."""
+    """A page of forecasts or aggregates; `hidden_why` gives the reason if some are hidden."""
 
     hidden_why: str | None
     hidden_until: datetime | None
 
 
 class ForecastOut(msgspec.Struct):
-    """A forecast as it was submitted."""
+    """A submitted forecast."""
 
     id: int
     question_id: int
@@ -387,9 +389,9 @@ class NewForecastOn(NewForecast, kw_only=True):
 
 
 class ReceiptOut(msgspec.Struct):
-    """What proves something that was said: docs/chain.md says how it is checked.
+    """The proof of a fact; docs/chain.md explains how to verify it.
 
-    `path` leads from its digest to the head of the question's chain; empty until others follow.
+    `path` leads from its digest to the head of the question's chain; empty if no fact follows.
     """
 
     fact: dict[str, Any]
@@ -400,9 +402,9 @@ class ReceiptOut(msgspec.Struct):
 
 
 class Submitted(msgspec.Struct):
-    """A stored forecast, the aggregate that it led to, and its receipt, of one transaction.
+    """A stored forecast, the resulting aggregate, and a receipt, from one transaction.
 
-    The receipt is null only in the repeated answer to a request from before there were receipts.
+    The receipt is null only in replayed responses to requests made before receipts were introduced.
     """
 
     forecast: ForecastOut
@@ -411,13 +413,13 @@ class Submitted(msgspec.Struct):
 
 
 class SubmittedMany(msgspec.Struct):
-    """Every stored forecast of a bulk and the aggregates that they led to."""
+    """All stored forecasts of a bulk submission with the resulting aggregates."""
 
     items: list[Submitted]
 
 
 class WithdrawnOut(msgspec.Struct):
-    """A withdrawal, the aggregate that it led to, and its receipt, as of a forecast."""
+    """A withdrawal, the resulting aggregate, and a receipt."""
 
     question_id: int
     withdrawn_at: datetime
@@ -426,7 +428,7 @@ class WithdrawnOut(msgspec.Struct):
 
 
 class ResolutionOut(msgspec.Struct):
-    """A resolution that holds."""
+    """The resolution in force."""
 
     outcome: str
     occurred_at: datetime
@@ -436,7 +438,7 @@ class ResolutionOut(msgspec.Struct):
 
 
 class QuestionOut(msgspec.Struct):
-    """A question as it stands in a list."""
+    """A question as listed."""
 
     id: int
     set: str
@@ -457,7 +459,7 @@ class QuestionOut(msgspec.Struct):
 class QuestionDetail(QuestionOut):
     """A question with everything that a forecaster needs to know.
 
-    `reason` says why it was last revised, at `revised_at`.
+    `reason` explains the last revision, made at `revised_at`.
     """
 
     why: str
@@ -477,11 +479,11 @@ class QuestionDetail(QuestionOut):
 
 
 class Order(StrEnum):
-    """What a list of questions goes by; equal ones go by their ids.
+    """The sort order of a list of questions; ties are sorted by id.
 
-    `closes_at` and `opens_at` are the soonest first, with a minus the latest first; a question
-    without a close closes last. `moved` is by how far the aggregate moved in a week, in
-    probability, the farthest first.
+    `closes_at` and `opens_at` sort the soonest first, with a minus the latest first; a question
+    without a close counts as closing last. `moved` sorts by the change of the aggregate's
+    probability within a week, largest first.
     """
 
     id = "id"
@@ -501,7 +503,7 @@ class EntrantFilter(StrEnum):
 
 
 class CurvePoint(msgspec.Struct):
-    """A point of a reliability curve: of the forecasts at `forecast`, `observed` came true."""
+    """A point of a reliability curve: of the events forecast at `forecast`, `observed` happened."""
 
     forecast: float
     observed: float
@@ -513,13 +515,14 @@ class CurvePoint(msgspec.Struct):
 class CalibrationOut(msgspec.Struct):
     """Reliability over resolved questions.
 
-    Below `needed` questions `enough` is false and every figure null: they would be noise.
-    Mean Brier = miscalibration - discrimination + uncertainty. `sharpness` goes from 0, always one
-    half, to 1, always certain. On log-odds z the truth is nearest to `intercept` + `slope` z: a
-    slope below 1 is overconfident, an intercept above 0 says yes too seldom. A forecaster's line
-    is pulled towards those of others, a quarter's towards the same entrant's other quarters, as
-    far as the evidence is thin. `lower` and `upper` of the curve bound where `observed` would lie
-    if the forecasts were calibrated; `level` is the mass of that band and of both intervals.
+    Below `needed` questions `enough` is false and every figure is null, because it would be noise.
+    Mean Brier = miscalibration - discrimination + uncertainty. `sharpness` ranges from 0 (always
+    one half) to 1 (always certain). For forecasts with log-odds z the best recalibration is
+    `intercept` + `slope` z: a slope below 1 means overconfidence, an intercept above 0 means that
+    Yes is forecast too rarely. With little evidence, a forecaster's line is shrunk towards those of
+    others, and a quarter's line towards the same entrant's other quarters. `lower` and `upper` of
+    the curve bound `observed` for calibrated forecasts; `level` is the probability of that band and
+    of both intervals.
     """
 
     of: str
@@ -552,12 +555,13 @@ class EstimateOut(msgspec.Struct):
 
 
 class OpinionOut(msgspec.Struct):
-    """What the model makes of a forecaster, each figure pulled towards what is usual.
+    """The model's estimates of a forecaster, each shrunk towards the usual value.
 
-    `weight` is what the pool uses, 1 for unknown skill, and so is `offset`: the nats by which their
-    log-odds lie above others' on the same questions, which are taken off before pooling. The others
-    are estimated apart and null until a fit has seen a resolved question of theirs: `bias` in nats,
-    above 0 for too much yes; `noise` in nats around the crowd; `slope` below 1 for overconfidence.
+    The pool uses `weight`, which is 1 for unknown skill, and `offset`, the nats by which their
+    log-odds lie above those of others on the same questions, subtracted before pooling. The other
+    figures are estimated separately and null until a fit includes a resolved question of theirs:
+    `bias` in nats, above 0 if Yes is forecast too high; `noise` in nats around the crowd; `slope`
+    below 1 for overconfidence.
     """
 
     resolved: int
@@ -583,19 +587,19 @@ class ForecasterOut(msgspec.Struct):
 
 
 class StandingOut(msgspec.Struct):
-    """A place on a leaderboard: a forecaster's, or with `method` a pool's.
+    """An entry on a leaderboard: a forecaster or, with `method`, a pool.
 
-    `score` is the mean over questions; `ranked_by` is that pulled to the field's mean. `coverage`
-    sums the questions' weights times the shares of their lives that were forecast.
+    `score` is the mean over questions; `ranked_by` is the score shrunk towards the mean of the
+    accounts. `coverage` is the sum of the questions' weights times the entrant's coverages.
 
-    `skill` is the score to expect of one more question, pulled to the field's mean by as much as
-    the field teaches; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the
-    rank by skill in [`rank_lower`, `rank_upper`], the shortest such interval that holds `rank` (on
-    leaderboards frozen before November 2026 a central one, which may not hold it). `first` is the
-    probability of being the best of all that are ranked. These are null where only pools are
+    `skill` is the expected score on one more question, shrunk towards the mean of the accounts by a
+    learned amount; it lies in [`skill_lower`, `skill_upper`] with probability `level`, and the rank
+    by skill in [`rank_lower`, `rank_upper`], the shortest such interval that contains `rank` (on
+    leaderboards frozen before November 2026 a central interval, which may not contain it). `first`
+    is the probability of being the best of all entrants. These are null where only pools are
     ranked, and on leaderboards frozen before they were estimated.
 
-    Equal scores share a `rank`, and the next one follows as many ranks later: 1, 1, 3.
+    Equal scores share a `rank`, as in 1, 1, 3.
     """
 
     rank: int
@@ -617,12 +621,12 @@ class StandingOut(msgspec.Struct):
 
 
 class ScoreOut(msgspec.Struct):
-    """What someone's forecasts on a question earned, or what a pooling method's answers did.
+    """The scores of a forecaster or a pooling method on a question.
 
     `method` is null for a forecaster; `bayes` is the published aggregate, the others are the
-    classic pools. Brier and log: lower is better, averages while a forecast stood. Baseline and
-    peer: higher is better, weighted by coverage, the share of the question's life that was
-    forecast. `weight` is the question's in a mean over questions.
+    classic pools. Brier and log: lower is better, averages while a forecast was active. Baseline
+    and peer: higher is better, weighted by coverage, the share of the question's life with an
+    active forecast. `weight` is the weight of the question in a mean over questions.
     """
 
     forecaster_id: int | None
@@ -642,7 +646,7 @@ class ScoreOut(msgspec.Struct):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
+    """An error in one field of a request."""
 
     field: str
     message: str
