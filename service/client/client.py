@@ -1,10 +1,10 @@
-"""A client of the API: typed answers, lists without pages, repetitions that are safe.
+"""A client of the API with typed responses, automatic paging and safe retries.
 
     with Client("http://127.0.0.1:8000", token) as credence:
         for question in credence.questions(state="open"):
             credence.submit(question.id, 0.37, rationale="As in earlier years.")
 
-It raises ProblemError for what the service refuses; docs/api.md says of what types that can be.
+It raises ProblemError for requests that the service rejects; docs/api.md lists the error types.
 """
 
 import time
@@ -57,12 +57,12 @@ Item = TypeVar("Item")
 
 LARGEST_PAGE: Final = 200
 LONGEST_PAUSE_SECONDS: Final = 60.0
-COME_AGAIN: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""Nothing was stored, and the answer says when to try again."""
+RETRY_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses that mean that nothing was stored and that the client should retry later."""
 
 
 class ProblemError(Exception):
-    """What the service refused; `problem` is what it said of it (RFC 9457)."""
+    """The service rejected a request; `problem` describes the error (RFC 9457)."""
 
     def __init__(self, problem: ProblemDetails) -> None:
         super().__init__(f"{problem.status} {problem.title}: {problem.detail}")
@@ -70,11 +70,11 @@ class ProblemError(Exception):
 
 
 class Client:
-    """Speaks to one service as the account that a token opens; a context manager.
+    """A connection to one service with the account of a token; a context manager.
 
-    A request that found no answer, or was told to come again (429, 503), is sent again after a
-    pause, if it may be: reading always, and writing under an Idempotency-Key, which every method
-    that writes takes a new one of.
+    Requests without a response, or with a response to retry later (429, 503), are retried after a
+    pause. This is safe because every method that writes sends a new Idempotency-Key with its
+    request and reuses it for the retries.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Client:
         """Open a client.
 
         Args:
-            address: where the service is, such as https://credence.example.org.
+            address: the address of the service, such as https://credence.example.org.
             token: an API token.
-            timeout_seconds: how long one attempt may take.
-            attempts: how often a request is sent at most.
-            transport: what sends; None: HTTP.
-            pause: what waits for so many seconds.
+            timeout_seconds: the maximum duration of one attempt.
+            attempts: the maximum number of attempts for a request.
+            transport: the transport of httpx; None: HTTP.
+            pause: the function that waits for a number of seconds.
         """
         self._http = httpx.Client(
             base_url=f"{address.rstrip('/')}/api/v1",
@@ -115,11 +115,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def account(self) -> AccountOut:
-        """The account that the token opens."""
+        """The account of the token."""
         return self.get("/account", AccountOut)
 
     def sets(self) -> Iterator[SetOut]:
@@ -127,26 +127,26 @@ class Client:
         return self.every("/sets", Page[SetOut])
 
     def set(self, slug: str, *, as_of: datetime | None = None) -> SetDetail:
-        """A set with its document, and where the document's implications stand."""
+        """A set with its document and a summary of its implications."""
         return self.get(f"/sets/{slug}", SetDetail, as_of=as_of)
 
     def implications(
         self, slug: str, *, as_of: datetime | None = None, since: datetime | None = None
     ) -> Iterator[ImplicationOut]:
-        """What a set's document says may follow, with what forecasters believe of it."""
+        """The implications of a set's document with their estimates."""
         path = f"/sets/{slug}/implications"
         return self.every(path, Page[ImplicationOut], as_of=as_of, since=since)
 
     def questions(
         self,
         *,
-        set: str | None = None,  # noqa: A002  # as the API calls it
+        set: str | None = None,  # noqa: A002  # the name in the API
         state: State | str | None = None,
         tag: str | None = None,
         q: str | None = None,
         sort: Order | str = Order.id,
     ) -> Iterator[QuestionOut]:
-        """The questions that all of these leave, each with its present aggregate."""
+        """The questions that match all filters, each with its present aggregate."""
         return self.every(
             "/questions", Page[QuestionOut], set=set, state=state, tag=tag, q=q, sort=sort
         )
@@ -156,7 +156,7 @@ class Client:
         return self.get(f"/questions/{question_id}", QuestionDetail)
 
     def forecasts(self, question_id: int, *, mine: bool = False) -> Iterator[ForecastOut]:
-        """The forecasts on a question that one sees, the newest first."""
+        """The visible forecasts on a question, newest first."""
         return self.every(f"/questions/{question_id}/forecasts", SeenPage[ForecastOut], mine=mine)
 
     def submit(
@@ -168,18 +168,18 @@ class Client:
         expires_at: datetime | None = None,
         key: str | None = None,
     ) -> Submitted:
-        """Store a forecast, a probability in [0, 1]; the aggregate that it led to comes back."""
-        told = NewForecast(probability, rationale, expires_at)
-        return self.write("POST", f"/questions/{question_id}/forecasts", Submitted, told, key=key)
+        """Submit a forecast, a probability in [0, 1]; returns it with the resulting aggregate."""
+        body = NewForecast(probability, rationale, expires_at)
+        return self.write("POST", f"/questions/{question_id}/forecasts", Submitted, body, key=key)
 
     def submit_many(
         self, forecasts: Sequence[NewForecastOn], *, key: str | None = None
     ) -> SubmittedMany:
-        """Store 1 to 500 forecasts, or none if any of them cannot be stored."""
+        """Submit 1 to 500 forecasts; none of them is stored if any is invalid."""
         return self.write("POST", "/forecasts", SubmittedMany, list(forecasts), key=key)
 
     def withdraw(self, question_id: int, *, key: str | None = None) -> WithdrawnOut:
-        """End one's standing forecast."""
+        """Withdraw my active forecast."""
         path = f"/questions/{question_id}/forecasts/current"
         return self.write("DELETE", path, WithdrawnOut, key=key)
 
@@ -193,7 +193,7 @@ class Client:
     def aggregate_history(
         self, question_id: int, *, as_of: datetime | None = None
     ) -> Iterator[AggregatePoint]:
-        """The aggregates as they were published, the oldest first."""
+        """The published aggregates, oldest first."""
         path = f"/questions/{question_id}/aggregate/history"
         return self.every(path, SeenPage[AggregatePoint], as_of=as_of)
 
@@ -209,18 +209,18 @@ class Client:
     ) -> QuestionDetail:
         """Resolve and score a question; forecasts from `occurred_at` on do not count."""
         path = f"/questions/{question_id}/resolution"
-        told = NewResolution(outcome, occurred_at, evidence_url, note)
-        return self.write("POST", path, QuestionDetail, told, key=key)
+        body = NewResolution(outcome, occurred_at, evidence_url, note)
+        return self.write("POST", path, QuestionDetail, body, key=key)
 
     def unresolve(
         self, question_id: int, *, reason: str = "", key: str | None = None
     ) -> QuestionDetail:
-        """Take a resolution back, as a curator."""
+        """Reverse a resolution, as a curator."""
         path = f"/questions/{question_id}/resolution"
         return self.write("DELETE", path, QuestionDetail, key=key, reason=reason)
 
     def comments(self, question_id: int) -> Iterator[CommentOut]:
-        """The comments on a question and their answers, the newest first."""
+        """The comments on a question and their replies, newest first."""
         return self.every(f"/questions/{question_id}/comments", Page[CommentOut])
 
     def comment(
@@ -233,19 +233,19 @@ class Client:
         private: bool = False,
         key: str | None = None,
     ) -> CommentOut:
-        """Say something of a question in Markdown."""
-        told = NewComment(text, parent_id, forecast_id, private)
-        return self.write("POST", f"/questions/{question_id}/comments", CommentOut, told, key=key)
+        """Comment on a question in Markdown."""
+        body = NewComment(text, parent_id, forecast_id, private)
+        return self.write("POST", f"/questions/{question_id}/comments", CommentOut, body, key=key)
 
     def scores(self, question_id: int, *, as_of: datetime | None = None) -> Iterator[ScoreOut]:
-        """What forecasters and pools earned on a resolved question."""
+        """The scores of forecasters and pools on a resolved question."""
         return self.every(f"/questions/{question_id}/scores", Page[ScoreOut], as_of=as_of)
 
     def leaderboard(
         self,
         *,
         score: ScoreKind = "peer",
-        set: str | None = None,  # noqa: A002  # as the API calls it
+        set: str | None = None,  # noqa: A002  # the name in the API
         tag: str | None = None,
         who: EntrantFilter | str = EntrantFilter.everyone,
         least_questions: int = 1,
@@ -253,7 +253,7 @@ class Client:
         imported: bool | None = None,
         as_of: datetime | None = None,
     ) -> Iterator[StandingOut]:
-        """Everyone who was scored, best first; imported forecasters as the API says."""
+        """The leaderboard, best first; the API describes when it includes imported forecasters."""
         return self.every(
             "/leaderboard",
             Page[StandingOut],
@@ -271,7 +271,7 @@ class Client:
         self,
         of: str | int = "aggregate",
         *,
-        set: str | None = None,  # noqa: A002  # as the API calls it
+        set: str | None = None,  # noqa: A002  # the name in the API
         tag: str | None = None,
         horizon_days: int = 0,
         as_of: datetime | None = None,
@@ -288,19 +288,19 @@ class Client:
         )
 
     def forecaster(self, forecaster_id: int) -> ForecasterOut:
-        """A forecaster, and what the model makes of them if one sees that."""
+        """A forecaster, with the model's estimates if they are visible to me."""
         return self.get(f"/forecasters/{forecaster_id}", ForecasterOut)
 
     def fits(self) -> Iterator[FitOut]:
-        """The model's fits, the newest first."""
+        """The model's fits, newest first."""
         return self.every("/fits", Page[FitOut])
 
     def get(self, path: str, kind: type[Answer], **params: Any) -> Answer:
-        """Read anything, by its path below /api/v1; parameters that are None are left out."""
+        """Read a resource by its path below /api/v1; parameters that are None are omitted."""
         return self._ask("GET", path, kind, params)
 
     def every(self, path: str, kind: type[Page[Item]], **params: Any) -> Iterator[Item]:
-        """Every item of a list, by its path below /api/v1, asked for page by page as it is read."""
+        """Iterate over a list by its path below /api/v1; pages are requested as needed."""
         params = {"limit": LARGEST_PAGE, **params}
         while True:
             page = self._ask("GET", path, kind, params)
@@ -319,9 +319,10 @@ class Client:
         key: str | None = None,
         **params: Any,
     ) -> Answer:
-        """Write anything, by its path below /api/v1, under an Idempotency-Key (None: a new one).
+        """Send a write to a path below /api/v1 with an Idempotency-Key (None: a new one).
 
-        Only for what takes such a key, as docs/api.md lists: it may be sent more than once.
+        Use it only for endpoints that accept such a key, listed in docs/api.md, because the request
+        may be sent more than once.
         """
         return self._ask(method, path, kind, params, body, key or str(uuid4()))
 
@@ -348,41 +349,41 @@ class Client:
         return msgspec.json.decode(answer.content, type=kind)
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
-        """What is answered, after as many attempts as it takes and is allowed."""
+        """Send a request, with retries up to the maximum number of attempts."""
         for attempt in range(1, self._attempts):
             try:
                 answer = self._http.send(request)
             except httpx.TransportError:
                 self._pause(_backoff(attempt))
                 continue
-            if answer.status_code not in COME_AGAIN:
+            if answer.status_code not in RETRY_STATUSES:
                 return answer
-            self._pause(_told(answer) or _backoff(attempt))
+            self._pause(_retry_after(answer) or _backoff(attempt))
         return self._http.send(request)
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in params.items() if value is not None}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in told.items()
+        for name, value in params.items()
+        if value is not None
     }
 
 
 def _problem(answer: httpx.Response) -> ProblemDetails:
-    """What an answer says of itself; of one that is not the service's own, its status."""
+    """The problem in a response; for responses from elsewhere, such as a proxy, the status."""
     try:
         return msgspec.json.decode(answer.content, type=ProblemDetails)
     except msgspec.DecodeError:
-        said, path = answer.reason_phrase, answer.request.url.path
-        return ProblemDetails("about:blank", said, answer.status_code, said, path)
+        reason, path = answer.reason_phrase, answer.request.url.path
+        return ProblemDetails("about:blank", reason, answer.status_code, reason, path)
 
 
 def _backoff(attempt: int) -> float:
     return min(0.25 * 2.0**attempt, LONGEST_PAUSE_SECONDS)
 
 
-def _told(answer: httpx.Response) -> float | None:
-    """For how long to wait, in seconds, if the answer says so."""
-    said = answer.headers.get("Retry-After", "")
-    return min(float(said), LONGEST_PAUSE_SECONDS) if said.isdecimal() else None
+def _retry_after(answer: httpx.Response) -> float | None:
+    """The pause in seconds that the response asks for, None if it does not."""
+    seconds = answer.headers.get("Retry-After", "")
+    return min(float(seconds), LONGEST_PAUSE_SECONDS) if seconds.isdecimal() else None
