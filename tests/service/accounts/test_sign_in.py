@@ -441,7 +441,7 @@ def test_a_cookie_does_not_open_the_api(refused, client, on_database, ann) -> No
 def test_a_form_of_another_site_is_refused(client, headers: dict[str, str]) -> None:
     answer = client.post("/sign-out", headers=headers)
     assert answer.status_code == 403
-    assert "own pages" in answer.text
+    assert "not sent from this site" in answer.text
 
 
 def test_the_cookie_is_for_this_host_and_no_script() -> None:

@@ -156,7 +156,7 @@ def test_a_form_from_another_site_is_refused(opened, client, question) -> None:
         headers={"Sec-Fetch-Site": "cross-site"},
     )
     assert answer.status_code == 403
-    assert "own pages" in answer.text
+    assert "not sent from this site" in answer.text
 
 
 def test_pages_carry_a_strict_policy_and_only_a_card_may_be_framed(opened, question) -> None:
