@@ -1,7 +1,7 @@
-"""Closed loops on an HTTP server: so many connections, each asks anew when its answer has come.
+"""Closed-loop load on an HTTP server: each connection sends a request after every response.
 
-The client is a bare asyncio protocol, so that it takes a small share of the processor; `Measured`
-says which.
+The client is a bare asyncio protocol to keep its share of the processor small; `Measured` reports
+that share.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Measured:
-    """What a closed loop did: seconds of each answer, of the whole, and of CPU by whose it was."""
+    """The result of a closed loop: seconds per response, in total, and CPU seconds by process."""
 
     seconds: list[float]
     took: float
@@ -28,7 +28,7 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return len(self.seconds) / self.took
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ def measure(
     server: psutil.Process,
     database: Sequence[psutil.Process] = (),
 ) -> Measured:
-    """Run closed loops until the time is up or the requests are at an end."""
+    """Run closed loops until the time is up or the requests are exhausted."""
     before = spent([server]), spent(database), time.process_time()
     started = time.perf_counter()
     answers = asyncio.run(_loops(port, requests, connections, seconds))
@@ -60,26 +60,26 @@ def measure(
 
 
 def spent(processes: Sequence[psutil.Process]) -> float:
-    """CPU seconds of processes and all that they started."""
+    """CPU seconds of processes and their children."""
     every = [one for process in processes for one in (process, *process.children(recursive=True))]
     times = [one.cpu_times() for one in every]
     return sum(one.user + one.system for one in times)
 
 
 def resident(process: psutil.Process) -> list[float]:
-    """Megabytes of a process and of all that it started, pages that they share counted in each."""
+    """Resident megabytes of a process and its children, counting shared pages in each."""
     every = [process, *process.children(recursive=True)]
     return [one.memory_info().rss / 1e6 for one in every]
 
 
 def held(process: psutil.Process) -> float:
-    """Megabytes of a process and of all that it started together, by their shares of each page."""
+    """Proportional megabytes of a process and its children, dividing shared pages between them."""
     every = [process, *process.children(recursive=True)]
     return sum(one.memory_full_info().pss / 1e6 for one in every)
 
 
 def request(method: str, path: str, token: str, body: Any = None) -> bytes:
-    """A whole request, as it goes over the wire."""
+    """A complete request as sent over the wire."""
     content = b"" if body is None else json.dumps(body).encode()
     lines = [
         f"{method} {path} HTTP/1.1",

@@ -1,4 +1,4 @@
-"""How far a live aggregate is from what a full refit would say.
+"""The difference between live aggregates and those after a full refit.
 
 Run ``python benchmarks/live_full.py FOLDER...`` on folders of forecasts and questions. Of each set,
 an older fit knows what was known when half of the questions had resolved (without times: a random
@@ -25,7 +25,7 @@ STEP = 0.1
 
 
 def stages(panel: Panel) -> tuple[Panel, Panel]:
-    """Return what the older fit knew and what the newer one knows."""
+    """Return the panels known to the older and to the newer fit."""
     has_calendar = not panel.rounds and np.isfinite(panel.time).all()
     known = panel.resolved[np.isfinite(panel.resolved) & ~np.isnan(panel.outcome)]
     if has_calendar and known.size:
@@ -46,7 +46,7 @@ def stages(panel: Panel) -> tuple[Panel, Panel]:
 
 
 def answers(posterior: Posterior, panel: Panel) -> np.ndarray:
-    """Return what a posterior says of every open question that was forecast, nan elsewhere."""
+    """Return a posterior's aggregate of every open question with forecasts, nan elsewhere."""
     said = np.full(len(panel.questions), np.nan)
     for question in np.flatnonzero(np.isnan(panel.outcome)).tolist():
         rows = panel.standing(question)

@@ -1,4 +1,4 @@
-"""Load on the service, as figures and as ratios to an empty handler measured in the same run.
+"""Load on the service, in absolute figures and relative to an empty handler in the same run.
 
 Run ``python benchmarks/load.py`` (some minutes) for closed-loop submissions, reads and lists at 8
 and 32 connections on SQLite and PostgreSQL, a question of 10,000 forecasters, a set of 5,000
@@ -100,7 +100,7 @@ uvicorn.run(Litestar([handler], on_startup=[create]), port=int(sys.argv[1]), log
 
 @dataclass
 class World:
-    """What a database is filled with."""
+    """The content of a benchmark database."""
 
     url: str
     processes: Sequence[psutil.Process] = ()
@@ -116,12 +116,12 @@ class World:
 
     @property
     def settings(self) -> Settings:
-        """The settings of a service on it."""
+        """The settings of a service on this database."""
         return Settings(database_url=self.url, requests_per_minute=0)
 
 
 async def fill(world: World) -> None:
-    """Migrate, and store accounts with tokens, questions, forecasts as they were given, a fit."""
+    """Migrate, and store accounts with tokens, questions, forecasts in order of time, and a fit."""
     database = Database(world.settings.url)
     await database.migrate()
     at = datetime.now(UTC) - timedelta(hours=1)
@@ -319,7 +319,7 @@ def lists(world: World, cursors: Sequence[str] = ("",)) -> Iterator[bytes]:
 
 
 def day(world: World) -> Iterator[bytes]:
-    """A tournament's day: every bot looks at the list, reads each question and forecasts it."""
+    """A tournament day: every bot lists the questions, and reads and forecasts each one."""
     for bot in range(40):
         token = world.token(bot)
         yield request("GET", "/api/v1/questions?set=load&limit=20", token)
@@ -332,7 +332,7 @@ def day(world: World) -> Iterator[bytes]:
 
 @contextmanager
 def database_of(kind: str) -> Iterator[tuple[str, Sequence[psutil.Process]]]:
-    """An empty database of a kind, and the processes that serve it."""
+    """An empty database of a kind, and its server processes."""
     with tempfile.TemporaryDirectory(prefix="credence-load-") as name:
         folder = Path(name)
         if kind == "sqlite":
@@ -347,7 +347,7 @@ def database_of(kind: str) -> Iterator[tuple[str, Sequence[psutil.Process]]]:
 
 @contextmanager
 def serving(url: str, command: list[str], probe: str) -> Iterator[tuple[psutil.Process, float]]:
-    """A server, and how many seconds it took until it answered."""
+    """A server, and the seconds until its first response."""
     started = time.perf_counter()
     environment = os.environ | {"CREDENCE_DATABASE_URL": url, "CREDENCE_REQUESTS_PER_MINUTE": "0"}
     server = subprocess.Popen(
@@ -380,7 +380,7 @@ def service(world: World, processes: int = 1) -> Iterator[tuple[psutil.Process, 
 
 
 class Loops:
-    """Closed loops on one server, each printed as it ends; `baseline` by number of connections."""
+    """Closed loops on one server, with results printed; `baseline` by number of connections."""
 
     def __init__(self, world: World, seconds: float, baseline: dict[int, float]) -> None:
         self.world, self.seconds, self.baseline = world, seconds, baseline
@@ -505,7 +505,7 @@ def measure_resolving(kind: str) -> None:
 
 
 def count_statements(kind: str) -> None:
-    """Statements that a request sends once the process has seen its question."""
+    """The SQL statements of a request after the process has cached its question."""
     with database_of(kind) as (url, _):
         world = World(url, standing={1: FORECASTERS} | dict.fromkeys(range(2, 41), 20))
         asyncio.run(fill(world))
@@ -559,7 +559,7 @@ def measure_million(seconds: float) -> None:
 
 
 async def rebuild(world: World) -> None:
-    """Rebuild from the facts: the scores of what has resolved, the aggregates of what has not."""
+    """Rebuild the scores of resolved questions and the aggregates of open ones from the facts."""
     database = Database(world.settings.url)
     started = time.perf_counter()
     async with database.write() as session:

@@ -1,4 +1,4 @@
-"""How long a live aggregate and a refit take, beside a plain baseline measured in the same run.
+"""The time of a live aggregate and of a refit, with a plain baseline in the same run.
 
 Run ``python benchmarks/model.py`` (live, mass refresh, refits of 20,000 forecasts, their growth,
 and PyMC's own sampler with its defaults beside a refit of the same data), ``--live`` for the first
@@ -27,7 +27,7 @@ from forecasting.trained_pools import Crowd
 
 
 def best_of(task: Callable[[], object], repeats: int) -> float:
-    """Return the CPU seconds of the fastest run: what a quiet core would take."""
+    """Return the CPU seconds of the fastest run, as on an idle core."""
     seconds = []
     for _ in range(repeats):
         start = time.process_time()
@@ -74,7 +74,7 @@ def measure_many(questions: int) -> None:
 
 
 def measure_refit(panel: Panel, label: str) -> tuple[float, Posterior | None]:
-    """Print a warm refit by stage; return its CPU seconds and what was accepted."""
+    """Print a warm refit by stage; return its CPU seconds and the accepted posterior."""
     people, questions = len(panel.forecasters), len(panel.questions)
     print(
         f"refit, {label}: {panel.time.size} forecasts, {people} forecasters, {questions} questions"
@@ -119,7 +119,7 @@ def measure_growth() -> None:
 
 
 def measure_integrated_out() -> None:
-    """Print how far answers are off where most skills are integrated out, not sampled."""
+    """Print the error of aggregates if most skills are integrated out instead of sampled."""
     panel = simulate(
         seed=1, questions=1000, forecasters=10_000, per_question=100, updates=1, domains=5
     ).panel

@@ -1,4 +1,4 @@
-"""Whether the model's draws and intervals are true, on panels made by the model itself.
+"""Calibration of the model's draws and intervals on panels simulated from the model.
 
 Run ``python benchmarks/model_checks.py`` for 100 panels (many minutes), ``--panels 5`` for a look;
 ``--plots FOLDER`` says where the pictures go. Parameters are drawn from the priors, outcomes from

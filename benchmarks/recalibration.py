@@ -1,4 +1,4 @@
-"""How often the 80% intervals of recalibrations hold the truth, on panels whose truth is known.
+"""Coverage of the 80% intervals of recalibrations, on panels with known parameters.
 
 Run ``python benchmarks/recalibration.py`` for 40 panels a setting (about a minute), ``--panels 5``
 for a look. Behind each coverage stands its standard error over the panels.
@@ -48,7 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def covered(seed: int, setting: dict[str, Any]) -> list[float]:
-    """The shares of intercepts and of slopes that their intervals hold, in one panel."""
+    """The coverage of intercepts and slopes by their intervals in one panel."""
     made = opinions(seed=seed, **setting)
     panel = made.panel
     found = recalibrations(

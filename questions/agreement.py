@@ -1,9 +1,9 @@
-"""How far the claims that are found agree with a key, the places of implications found by hand.
+"""Agreement of extracted claims with a key: the places of manually annotated implications.
 
 `python -m questions.agreement DOCUMENT KEY` prints recall and precision. A key is a CSV file with
-the columns `implication`, `start` and `end`: the slug of an implication and a place at which the
-document makes it, in characters of the text that is read from the document. An implication may
-have several places, and a place several implications.
+the columns `implication`, `start` and `end`: the slug of an implication and a place where the
+document states it, in characters of the text extracted from the document. An implication may have
+several places, and a place several implications.
 """
 
 import csv
@@ -24,18 +24,18 @@ Key = Mapping[str, Sequence[Place]]
 
 
 class KeyFileError(ValueError):
-    """A key that cannot be read: one sentence that says where and what is allowed."""
+    """An invalid key: one sentence with the place and the allowed values."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was found, beside the key.
+    """Extracted claims compared with the key.
 
     Attributes:
-        implications: how many the key has; 1 or more.
-        missed: those at none of whose places a claim was found.
-        claims: how many were found, repetitions gathered.
-        stray: the first places of claims that stand at no place of the key.
+        implications: number of implications in the key; 1 or more.
+        missed: implications without a claim at any of their places.
+        claims: number of extracted claims, with repetitions merged.
+        stray: the first places of claims that match no place in the key.
     """
 
     implications: int
@@ -45,12 +45,12 @@ class Agreement:
 
     @property
     def recall(self) -> float:
-        """Share of the key's implications that were found, in [0, 1]; more is better."""
+        """Share of the key's implications that were found, in [0, 1]; higher is better."""
         return 1 - len(self.missed) / self.implications
 
     @property
     def precision(self) -> float:
-        """Share of the claims found that the key has, in [0, 1]; more is better, nan for none."""
+        """Share of the claims that are in the key, in [0, 1]; higher is better; nan for none."""
         return 1 - len(self.stray) / self.claims if self.claims else float("nan")
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Agreement:
 
 
 def compare(claims: Sequence[Claim], key: Key) -> Agreement:
-    """Compare claims with a key; places agree that share half of the shorter one or more.
+    """Compare claims with a key; places agree if they share at least half of the shorter one.
 
     Examples:
         >>> claims = find_claims("It may rain. It could hail.")
@@ -107,7 +107,7 @@ def read_key(path: Path) -> dict[str, list[Place]]:
     except (TypeError, ValueError, csv.Error) as error:
         if isinstance(error, KeyFileError):
             raise
-        raise KeyFileError(f"{path}: has a row that is no place; allowed: slug,10,80.") from error
+        raise KeyFileError(f"{path}: has an invalid row; allowed: slug,10,80.") from error
     if not key:
         raise KeyFileError(f"{path}: names no implication; allowed: one or more.")
     return dict(key)

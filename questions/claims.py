@@ -1,7 +1,7 @@
-"""What a document says may happen: its forward-looking claims, with their places in its text.
+"""Extraction of a document's forward-looking claims, with their places in its text.
 
-The claims are found by their words, in English: modal verbs and other hedges, conditions, aims,
-forecasts, talk of risk and consequence, and, weakest, things asserted of a state that goes on.
+Claims are detected by English wording: modal verbs and other hedges, conditions, aims, forecasts,
+risks and consequences, and, as the weakest signal, assertions about a continuing state.
 """
 
 import re
@@ -58,7 +58,7 @@ STATES: Final = phrases(
     "joint|combined|structured cooperation|working groups?|sees?|views?|regards?|consider[s]?",
 )
 CUES: Final = (HEDGES, CONDITIONS, AIMS, FORECASTS, RISKS, STATES)
-# What these alone support is history, or a list of what something consists of.
+# Sentences matched only by these are history or lists of components.
 HISTORY: Final = phrases(
     r"(?:has|have|had) (?:\w+ly )?(?:been |supplied|avoided|built|sold)|did not|historic\w*",
     r"since the|(?:in|since) (?:the )?(?:19|20)\d\ds?",
@@ -97,13 +97,13 @@ class Claim:
     """A forward-looking claim.
 
     Attributes:
-        places: where the document makes it, first the fullest, then its repetitions; offsets into
-            the document as it was read, markup included.
-        lead: where the line stands that introduces the list that the claim is an item of.
+        places: where the document states it, the fullest statement first, then its repetitions;
+            offsets into the document as read, including markup.
+        lead: place of the line that introduces the list containing the claim.
         section: label or first words of the section.
-        hedge: the document's own words of doubt, or `asserted`.
-        actors: names in the claim, in their order.
-        words: its telling words, in their order, in lower case.
+        hedge: the document's hedging words, or `asserted`.
+        actors: names in the claim, in order of appearance.
+        words: its distinctive words, in order, in lower case.
     """
 
     places: tuple[Place, ...]
@@ -121,7 +121,7 @@ class _Line(NamedTuple):
 
 
 def find_claims(document: str, markup: Markup = "text") -> list[Claim]:
-    """Return the claims of a document in their order, repetitions gathered under the first.
+    """Return the claims of a document in order, with repetitions merged into the first.
 
     Args:
         document: plain text, Markdown, or HTML.
@@ -136,7 +136,7 @@ def find_claims(document: str, markup: Markup = "text") -> list[Claim]:
         'may, if'
     """
     text, offsets = html_text(document) if markup == "html" else (document, range(len(document)))
-    claims = _gathered(list(_claims(text)))
+    claims = _merged(list(_claims(text)))
     return [_moved(claim, offsets) for claim in claims]
 
 
@@ -169,7 +169,9 @@ def _claim(
 ) -> Claim:
     words = text[slice(*place)]
     spoken = f"{text[slice(*lead)]} {words}" if lead else words
-    return Claim((place,), lead, section, _hedge(spoken), _actors(spoken, names), _telling(words))
+    return Claim(
+        (place,), lead, section, _hedge(spoken), _actors(spoken, names), _distinctive(words)
+    )
 
 
 def _is_claim(spoken: str, words: str) -> bool:
@@ -201,7 +203,7 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _runs_on(raw: str, below: str, width: int) -> bool:
-    """Tell whether the line below goes on with this one, which had no room for its first word."""
+    """Tell whether the next line continues this one, which had no room for its first word."""
     if ITEM.match(below) or not below.strip():
         return False
     return below.lstrip()[0].islower() or len(f"{raw} {below.split(maxsplit=1)[0]}") > width
@@ -210,7 +212,7 @@ def _runs_on(raw: str, below: str, width: int) -> bool:
 def _kind(
     raw: str, before: str, *, runs_on: bool
 ) -> Literal["heading", "item", "text", "wrapped"] | None:
-    """Tell what a line is, given the one that is still open above it."""
+    """Return the kind of a line, given the open line above it."""
     line = raw.strip()
     if not any(map(str.isalnum, line)):
         return None
@@ -241,14 +243,14 @@ def _sentences(text: str, line: _Line) -> Iterator[Place]:
 
 
 class _Section:
-    """The section that a line stands in, by number and letter where there are any."""
+    """The section of a line, by number and letter if there are any."""
 
     def __init__(self) -> None:
         self.label = "opening"
         self._number = ""
 
     def enter(self, heading: str) -> None:
-        """Take a heading's label, or its first words."""
+        """Enter the section of a heading, named by its label or first words."""
         title = MARKED.sub("", heading).strip()
         label = LABEL.match(title)
         if label and label[1]:
@@ -267,7 +269,7 @@ def _hedge(spoken: str) -> str:
 
 
 def _names(text: str) -> frozenset[str]:
-    """Return the words that the document writes with a capital within its sentences."""
+    """Return the words capitalised within sentences."""
     return frozenset(
         match[0]
         for match in CAPITAL_WORD.finditer(text)
@@ -281,13 +283,13 @@ def _actors(words: str, names: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known))[:MAX_ACTORS]
 
 
-def _telling(words: str) -> tuple[str, ...]:
+def _distinctive(words: str) -> tuple[str, ...]:
     found = (match[0].lower() for match in PLAIN_WORD.finditer(words))
     return tuple(word for word in found if not COMMON.fullmatch(word))
 
 
-def _gathered(claims: list[Claim]) -> list[Claim]:
-    """Put each repetition under the first claim that says nearly the same."""
+def _merged(claims: list[Claim]) -> list[Claim]:
+    """Merge each repetition into the first nearly identical claim."""
     kept: list[Claim] = []
     sizes: list[int] = []
     holders: defaultdict[str, list[int]] = defaultdict(list)
@@ -311,7 +313,7 @@ def _gathered(claims: list[Claim]) -> list[Claim]:
 
 
 def _moved(claim: Claim, offsets: Sequence[int]) -> Claim:
-    """Return a claim with its places in the document instead of in the text read from it."""
+    """Return a claim with its places in the document instead of in the extracted text."""
 
     def moved(place: Place) -> Place:
         return Place(offsets[place.start], offsets[place.end - 1] + 1)

@@ -1,7 +1,7 @@
-"""Functions that read what strangers wrote, run in a process of their own within limits.
+"""Running parsers of untrusted input in a separate process with resource limits.
 
-`call` starts `python -m questions.confined`, which runs one function and ends. Whatever the
-function does, it costs the caller no memory, and no more time than the limits allow.
+`call` starts `python -m questions.confined`, which runs one function and ends. The function uses
+none of the caller's memory, and no more time than the limits allow.
 """
 
 import os
@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 class Limits(NamedTuple):
-    """What a function may take.
+    """Resource limits of a function.
 
     Attributes:
-        cpu_seconds: processor time.
-        seconds: time by the clock, on a machine that is busy with other things.
-        memory_bytes: address space of its process.
-        result_bytes: size of what it returns.
+        cpu_seconds: processor time in seconds.
+        seconds: elapsed time in seconds, allowing for a busy machine.
+        memory_bytes: address space of its process in bytes.
+        result_bytes: size of its result in bytes.
     """
 
     cpu_seconds: int = 20
@@ -37,14 +37,14 @@ LIMITS: Final = Limits()
 
 
 class LimitExceeded(Exception):  # noqa: N818  # a decision, not an error of the function
-    """A function took more than its limits; the message goes on after the name of what it read."""
+    """A function exceeded its limits; the message continues after the name of its input."""
 
 
 def call(function: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> Result:
-    """Run a function of a module in a process of its own; what it raises is raised here.
+    """Run a function of a module in a separate process; its exceptions are raised here.
 
     Raises:
-        LimitExceeded: it took more than `LIMITS`.
+        LimitExceeded: it exceeded `LIMITS`.
     """
     limits = LIMITS
     try:
@@ -62,7 +62,7 @@ def call(function: Callable[Given, Result], *given: Given.args, **named: Given.k
         raise LimitExceeded(_too_long(limits))
     if done.returncode:
         raise LimitExceeded(_too_large(limits))
-    result, error = pickle.loads(done.stdout)  # noqa: S301  # of a process of our own
+    result, error = pickle.loads(done.stdout)  # noqa: S301  # from our own child process
     if isinstance(error, MemoryError):
         raise LimitExceeded(_too_large(limits)) from None
     if error is not None:
@@ -82,12 +82,14 @@ def _too_large(limits: Limits) -> str:
 def _main() -> None:
     limits = Limits(*map(int, sys.argv[1:]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # At the soft limit the process ends; the hard one is for a function that ignores the signal.
+    # The soft limit ends the process; the hard limit covers functions that ignore the signal.
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    function, given, named = pickle.load(sys.stdin.buffer)  # noqa: S301  # of our own parent
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # output of libraries must not mix with the result
+    function, given, named = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own parent process
     try:
         said = pickle.dumps((function(*given, **named), None))
     except Exception as error:  # noqa: BLE001  # the parent raises it

@@ -1,6 +1,6 @@
-"""Documents as they are read: Markdown, plain text, HTML, DOCX and PDF, each as one text.
+"""Reading documents: Markdown, plain text, HTML, DOCX and PDF, each as one text.
 
-`python -m questions.documents DOCUMENT` writes the text in which positions count.
+`python -m questions.documents DOCUMENT` writes the text that positions refer to.
 """
 
 import logging
@@ -27,16 +27,16 @@ MAX_BYTES: Final = 20_000_000
 MAX_UNPACKED_BYTES: Final = 200_000_000
 MAX_CHARACTERS: Final = 1_000_000
 
-# What no UTF-8 file can hold, and what PDF fonts map to when they map wrongly.
+# Not allowed in UTF-8 files, but produced by faulty PDF fonts.
 UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class DocumentError(ValueError):
-    """A document that is of no use: one sentence that says why and what is allowed."""
+    """An unusable document: one sentence with the reason and what is allowed."""
 
 
 class Extract(NamedTuple):
-    """What a reader makes of a file; `pages` are the positions in `text` at which pages begin."""
+    """The result of reading a file; `pages` are the positions in `text` at which pages begin."""
 
     text: str
     markup: Markup = "text"
@@ -48,12 +48,12 @@ class Manuscript:
     """A document as it was read.
 
     Attributes:
-        sha256: of the file's bytes.
-        text: what positions count in, in characters from the start. For plain text, Markdown and
-            HTML it is the file itself, decoded, its markup included. For DOCX and PDF it is the
-            text taken out of the file; for DOCX with `# ` before headings and `- ` before items.
+        sha256: SHA-256 of the file's bytes.
+        text: the text that positions refer to, in characters from the start. For plain text,
+            Markdown and HTML it is the decoded file itself, including markup. For DOCX and PDF it
+            is the extracted text; for DOCX with `# ` before headings and `- ` before items.
         markup: `html` when `text` is HTML.
-        pages: where each page of a PDF begins in `text`; empty for what has no pages.
+        pages: where each page of a PDF begins in `text`; empty for other formats.
     """
 
     sha256: str
@@ -63,11 +63,11 @@ class Manuscript:
 
     @property
     def prose(self) -> str:
-        """The text without HTML's markup, such as the lint compares with."""
+        """The text without HTML markup, as the lint uses it."""
         return html_text(self.text)[0] if self.markup == "html" else self.text
 
     def page(self, position: int) -> int | None:
-        """Return the page, counted from 1, that a position stands on.
+        """Return the page of a position, counted from 1.
 
         Examples:
             >>> Manuscript("", "It may rain.", pages=(0, 7)).page(8)
@@ -77,14 +77,14 @@ class Manuscript:
 
 
 def read_document(path: Path) -> Manuscript:
-    """Read a document by the ending of its name.
+    """Read a document in the format given by its file extension.
 
     Args:
         path: `.txt`, `.text`, `.md`, `.markdown`, `.html` or `.htm` in UTF-8, `.docx`, or `.pdf`;
             at most 20 MB with at most 1,000,000 characters of text.
 
     Raises:
-        DocumentError: the document cannot be read, is protected, too large, or holds no text.
+        DocumentError: the document cannot be read, is protected or too large, or has no text.
     """
     read = READERS.get(path.suffix.lower())
     if read is None:
@@ -165,9 +165,9 @@ def _read_docx(path: Path, content: bytes) -> Extract:
 
 
 def _docx_html(content: bytes) -> str:
-    import mammoth  # noqa: PLC0415 - other documents need not wait for it to load
+    import mammoth  # noqa: PLC0415 - loaded for this format only
 
-    # Without this, every picture would be read and written into the HTML.
+    # Otherwise every picture would be read and embedded into the HTML.
     pictures = mammoth.images.img_element(lambda _image: {"src": ""})
     return str(mammoth.convert_to_html(BytesIO(content), convert_image=pictures).value)
 
@@ -197,22 +197,23 @@ def _read_pdf(path: Path, content: bytes) -> Extract:
 def _pdf_pages(content: bytes) -> list[str] | None:
     """Return the text of each page, or None if the file is locked.
 
-    A file that bars printing, say, is encrypted without a password for reading, and opens.
+    A file that forbids printing, for example, is encrypted but opens without a password.
     """
-    import pypdf  # noqa: PLC0415 - other documents need not wait for it to load
+    import pypdf  # noqa: PLC0415 - loaded for this format only
 
-    # A damaged file is read or is refused in one sentence; details of the damage are for nobody.
+    # A damaged file is either read or refused in one sentence; details of the damage are not
+    # logged.
     logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL)
     try:
         reader = pypdf.PdfReader(BytesIO(content))
         is_locked = reader.is_encrypted and not reader.decrypt("")
         return None if is_locked else list(_up_to_one_too_many(reader))
-    except pypdf.errors.DependencyError:  # the cipher is one that a further package would know
+    except pypdf.errors.DependencyError:  # a cipher that needs a further package
         return None
 
 
 def _up_to_one_too_many(reader: "PdfReader") -> Iterator[str]:
-    """Yield the texts of the pages until they hold more than can be looked through."""
+    """Yield the texts of the pages until they exceed the maximum length."""
     size = 0
     for page in reader.pages:
         if size > MAX_CHARACTERS:
@@ -235,7 +236,7 @@ READERS: Final[dict[str, Callable[[Path, bytes], Extract]]] = {
 
 
 class _HtmlText(HTMLParser):
-    """The text of HTML with the offset of each of its characters; headings and items are marked."""
+    """The text of HTML with the offset of each character; headings and items are marked."""
 
     HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "nav"})
     BLOCKS: Final = frozenset(
@@ -253,7 +254,7 @@ class _HtmlText(HTMLParser):
     def handle_starttag(
         self,
         tag: str,
-        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - the parser calls it so
+        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - the parser's signature
     ) -> None:
         self._hidden += tag in self.HIDDEN
         if tag in self.BLOCKS:

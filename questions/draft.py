@@ -1,4 +1,4 @@
-"""A first draft of a set from a document: its claims, each with a blank question."""
+"""Drafting a set from a document: an implication and a blank question for each claim."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from questions.schema import (
 )
 from questions.text import LONGEST_LINE, without_refused
 
-# What `draft` raises, by a name of its own for those who catch it.
+# Raised by `draft`; exported here for callers.
 DraftError = DocumentError
 
 SLUG_WORDS: Final = 4
@@ -37,26 +37,25 @@ def draft(
     model: LanguageModel | None = None,
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> str:
-    """Return a set in TOML, with an implication and a question for every claim found.
+    """Return a set in TOML, with an implication and a question for every claim.
 
-    What a person has to write is marked TODO, which the lint reports. Above each implication a
-    comment says where in the document its claim stands: in characters of `Manuscript.text`, and
-    for PDF on which page. Without a model all questions are blank; with one, it proposes what they
-    say. Every question is a draft that waits for a person. The document is read in a process of its
-    own, within the limits of `confined`.
+    Parts for a person to write are marked TODO, which the lint reports. A comment above each
+    implication gives the place of its claim: in characters of `Manuscript.text`, and for PDF the
+    page. Without a model all questions are blank; with one, it proposes their text. Every question
+    is a draft that needs a person's review. The document is read in a separate process, within the
+    limits of `confined`.
 
     Args:
         path: a document in English, in a format that `documents.read_document` reads.
-        slug: the set's slug, or words to make it of; those of the title unless given.
-        title: the document's title; the name of its file unless given.
-        today: the day from which the dates of the blank questions are counted; the present day in
-            UTC unless given.
-        model: the language model to ask for proposals, claim by claim; none unless given.
-        tell: is called with a sentence when a model was asked, on how it went, good or bad.
+        slug: the set's slug, or words to derive it from; by default those of the title.
+        title: the document's title; by default the file name.
+        today: the reference day for the dates of the blank questions; by default today in UTC.
+        model: the language model that proposes questions, claim by claim; none by default.
+        tell: called with a sentence on the result after a model was asked.
 
     Raises:
-        DocumentError: the document cannot be read, takes too much to read, or nothing in it looks
-            forward.
+        DocumentError: the document cannot be read, exceeds the limits, or has no forward-looking
+            claims.
     """
     name = title or path.stem.encode(errors="replace").decode()
     day = today or datetime.now(UTC).date()
@@ -113,7 +112,7 @@ def _slug(text: str) -> str:
 
 
 def _slugs(claims: list[Claim]) -> list[str]:
-    """Name each claim by its first telling words, with a number where that is taken."""
+    """Name each claim by its first distinctive words, with a number if the name is taken."""
     taken: list[str] = []
     for claim in claims:
         base = _slug(" ".join(claim.words[:SLUG_WORDS]))
@@ -133,7 +132,7 @@ def _implication(slug: str, claim: Claim) -> Implication:
 
 
 def _quoted(words: str) -> str:
-    """Words of the document as a set may hold them: PDFs and web pages hide characters in them."""
+    """Words of the document without the hidden characters that PDFs and web pages contain."""
     return " ".join(without_refused(words).split())[:LONGEST_LINE] or "TODO"
 
 
@@ -177,7 +176,7 @@ def _source(role: Literal["primary", "fallback"]) -> Source:
 
 
 def _annotated(toml: str, claims: list[Claim], manuscript: Manuscript) -> str:
-    """Put a comment with its claim's places, and its words, above each implication."""
+    """Add a comment with the places and words of its claim above each implication."""
     numbers = scan(toml)
     lines = toml.split("\n")
     for index, claim in reversed(list(enumerate(claims))):

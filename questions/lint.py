@@ -1,4 +1,4 @@
-"""The lint: every rule over a set, the waivers and signatures that answer it, and the report."""
+"""The lint: checks a set against every rule, applies waivers and signatures, and reports."""
 
 import json
 import sys
@@ -41,17 +41,17 @@ BY_CODE: Final = {rule.code: rule for rule in (WAIVERS, *RULES)}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lint has to say.
+    """A finding of the lint.
 
     Attributes:
-        file: path of the file, or an empty text when the set came from none.
-        line: counted from 1, None where it is not known.
-        rule: such as `Q11`.
-        severity: `error` refuses the set; `warning` does not; `note` is a rule that waits for a
-            person's signature; `waived` is a breach that a person accepts.
+        file: path of the file, or "" if the set was not read from a file.
+        line: line number, counted from 1; None if unknown.
+        rule: code of the rule, such as `Q11`.
+        severity: `error` makes the set invalid; `warning` does not; `note` is a rule that needs a
+            person's signature; `waived` is a violation that a person accepted.
         question: slug of the question; empty for a finding about the set.
-        sentence: what is wrong.
-        fix: what to write instead; for a waived finding, the waiver's reason.
+        sentence: the problem.
+        fix: the suggested fix; for a waived finding, the waiver's reason.
     """
 
     file: str
@@ -69,13 +69,12 @@ def lint(
     document: str | None = None,
     locations: Locations | None = None,
 ) -> list[Finding]:
-    """Return everything that the rules find in a set, in the order of the set's files.
+    """Return the findings of all rules in a set, in the order of the set's files.
 
     Args:
         question_set: the set.
-        document: text of the document that the set was written from; without it, copying is not
-            looked for.
-        locations: the places of things in the set's files, as `load.read_located` gives them.
+        document: text of the source document; without it, copying is not checked.
+        locations: the places of elements in the set's files, from `load.read_located`.
     """
     places = locations or Locations()
     case = Case(question_set, document)
@@ -92,7 +91,7 @@ def lint(
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:
-    """Tell whether the findings refuse the set."""
+    """Tell whether any finding is an error."""
     return any(finding.severity == "error" for finding in findings)
 
 
@@ -175,7 +174,7 @@ def _unsigned(question_set: QuestionSet) -> Iterator[Rule]:
 
 
 def _misplaced(question_set: QuestionSet, used: set[Waiver]) -> Iterator[Problem]:
-    """Find waivers and signatures that do nothing."""
+    """Find waivers and signatures without effect."""
     for waiver in question_set.waivers:
         rule = BY_CODE.get(waiver.rule)
         of = f"The waiver of {waiver.rule}" + (f' for "{waiver.question}"' * bool(waiver.question))
@@ -236,7 +235,7 @@ def _properties(found: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    """Escape what a workflow command would take for its end."""
+    """Escape characters that would end a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,4 +1,4 @@
-"""Sets read from disk: found, read, and refused in one sentence that says where and why."""
+"""Reading sets from disk, with errors that name the place and the reason in one sentence."""
 
 import json
 import re
@@ -37,7 +37,7 @@ K = TypeVar("K", QuestionSet, QuestionFile)
 
 
 class SetError(ValueError):
-    """A set that cannot be loaded: one sentence with file, place, fault and what is allowed."""
+    """A set that cannot be loaded: one sentence with file, place, problem and allowed values."""
 
 
 class _File(NamedTuple):
@@ -47,13 +47,13 @@ class _File(NamedTuple):
 
 
 def find_sets(path: Path) -> list[Path]:
-    """Return the sets at `path` in name order: the set that it is, or those in the folder.
+    """Return the sets at `path` in name order: the set itself, or those in the folder.
 
     A folder is a set when it holds `set.toml`; otherwise each folder in it that holds TOML files,
     and each TOML file, is one.
 
     Raises:
-        SetError: there is nothing at `path`, no set in it, or two sets with one name.
+        SetError: `path` does not exist or contains no set, or two sets have the same name.
     """
     if path.is_file() or (path / HEAD).is_file():
         return [path]
@@ -82,7 +82,7 @@ def find_sets(path: Path) -> list[Path]:
 
 
 def slug_at(path: Path) -> str:
-    """Return the slug that a set at `path` has to have: the name of its folder or of its file.
+    """Return the required slug of a set at `path`: the name of its folder or file.
 
     Examples:
         >>> slug_at(Path("sets/northfell/set.toml")), slug_at(Path("northfell.toml"))
@@ -104,7 +104,7 @@ def read_set(path: Path) -> QuestionSet:
 
 
 def read_located(path: Path) -> tuple[QuestionSet, Locations]:
-    """Read a set as `read_set` does, with the places of everything in it for the lint.
+    """Read a set as `read_set` does, with the places of its elements for the lint.
 
     Raises:
         SetError: the set cannot be loaded.
@@ -221,7 +221,7 @@ def _locate(parts: list[tuple[_File, Part]]) -> Locations:
 
 
 def _by_slug(data: Any, path: Place) -> tuple[str, ...]:
-    """Replace the indices of a path by the slugs of what they point at."""
+    """Replace the indices in a path by slugs."""
     named: list[str] = []
     for part in path:
         data = _step(data, part)
@@ -238,7 +238,7 @@ def _step(data: Any, part: str | int) -> Any:
 
 
 def _explained(file: _File, kind: type, message: str) -> SetError:
-    """Turn what msgspec says of a value into a sentence with its place and what is allowed."""
+    """Turn a msgspec error into a sentence with the place and the allowed values."""
     fault, _, tail = message.rpartition(" - at `$") if " - at `$" in message else (message, "", "")
     path: Place = tuple(name or int(index) for name, index in STEP.findall(tail))
     if missing := re.fullmatch(r"Object missing required field `(.+)`", fault):
@@ -256,7 +256,7 @@ def _explained(file: _File, kind: type, message: str) -> SetError:
 
 
 def _annotation(kind: Any, path: Place) -> Any:
-    """Return the type at `path` within the struct `kind`, an optional one without its None."""
+    """Return the type at `path` within the struct `kind`, without None for optional types."""
     for part in path:
         if isinstance(part, int):
             kind = get_args(kind)[0]
@@ -307,7 +307,7 @@ def _refused(file: _File, path: Place, fault: str, allowed: str = "") -> SetErro
 
 
 def _owner(file: _File, path: Place) -> str:
-    """Name the question or implication that a path goes through, when it has a slug."""
+    """Name the question or implication containing a path, if it has a slug."""
     record = _step(_step(file.data, path[0]), path[1]) if len(path) > 1 else None
     slug = _step(record, "slug")
     return f' ({str(path[0]).removesuffix("s")} "{slug}")' if isinstance(slug, str) else ""

@@ -1,4 +1,4 @@
-"""Where things stand in a set's files, so that an error or a finding can name a line."""
+"""Locations of elements in a set's files, so that errors and findings can name a line."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ CLOSING: Final = {'"""': re.compile(r'(?<!\\)(?:\\\\)*"""'), "'''": re.compile("
 
 
 class Location(NamedTuple):
-    """A file and a line of it, counted from 1; the line is None where it is not known."""
+    """A file and a line number, counted from 1; the line is None if unknown."""
 
     file: Path | None = None
     line: int | None = None
@@ -30,10 +30,11 @@ class Locations:
     places: dict[tuple[str, ...], Location] = field(default_factory=dict)
 
     def find(self, *path: str) -> Location:
-        """Return the place of `path`, or of the nearest thing that holds it.
+        """Return the place of `path`, or of the nearest enclosing element.
 
         Args:
-            path: such as `("questions", slug, "title")`, `("implications", slug)`, `("title",)`.
+            path: a path such as `("questions", slug, "title")`, `("implications", slug)`,
+                `("title",)`.
         """
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
@@ -44,7 +45,7 @@ class Locations:
 def scan(text: str) -> dict[Place, int]:
     r"""Map the paths of a TOML text, such as `("questions", 3, "title")`, to their lines.
 
-    Lines count from 1. What stands inside inline tables is not found.
+    Lines count from 1. Entries of inline tables are omitted.
 
     Examples:
         >>> scan('[[questions]]\nslug = "a"')
@@ -81,6 +82,6 @@ def _enter(header: str, is_array: bool, counts: dict[Place, int]) -> Place:
 
 
 def _left_open(value: str) -> re.Pattern[str] | None:
-    """Return what will close a multi-line string that starts here, if one does."""
+    """Return the delimiter that closes a multi-line string starting here, if any."""
     closing = CLOSING.get(value[:3])
     return None if closing is None or closing.search(value, 3) else closing

@@ -1,7 +1,7 @@
-"""What a language model proposes for a draft: paraphrases and questions, for a person to judge.
+"""A language model's proposals for a draft: paraphrases and questions for a person to review.
 
-Any endpoint that speaks the chat-completions protocol will do. What it answers is taken only when
-it fits the schema and the lint; what names a proposal, and that it is a draft, is never its choice.
+Any endpoint with the chat-completions protocol works. Answers are accepted only if they fit the
+schema and pass the lint; the model never chooses slugs or the draft status.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAX_UNUSABLE_IN_A_ROW: Final = 3
 MAX_REPEATED: Final = 20_000
 AROUND: Final = 1_500
-# What reading an answer raises that has not the shape which the client promises.
+# Raised by answers that do not have the shape promised by the client.
 MISSHAPEN: Final = (AttributeError, IndexError, TypeError, ValueError)
 
 TASK: Final = "Say the claim in other words and write a question that watches it."
@@ -64,14 +64,14 @@ The question obeys these rules:
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """An endpoint that speaks the chat-completions protocol, and how long to bear with it.
+    """An endpoint with the chat-completions protocol, and its timeouts and retries.
 
     Attributes:
-        base_url: address under which `chat/completions` is found, such as http://localhost:8080/v1.
-        name: what the endpoint calls the model.
-        key: the bearer token; empty for an endpoint that asks for none. It is not shown.
-        timeout_seconds: how long an answer may take, from question to last byte; above 0.
-        attempts: how often one claim is asked about before it is left blank; 1 or more.
+        base_url: base URL of `chat/completions`, such as http://localhost:8080/v1.
+        name: name of the model at the endpoint.
+        key: the bearer token; empty for an endpoint without authentication. It is never shown.
+        timeout_seconds: maximum time in seconds from request to last byte; above 0.
+        attempts: maximum number of requests for a claim before it is left blank; 1 or more.
     """
 
     base_url: str
@@ -81,7 +81,7 @@ class LanguageModel:
     attempts: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what could not be asked."""
+        """Refuse invalid settings."""
         address = urlsplit(self.base_url)
         if address.scheme not in {"http", "https"} or not address.hostname:
             raise ValueError("base_url must be an address that starts with http:// or https://")
@@ -94,9 +94,9 @@ class LanguageModel:
 
 
 class Proposal(Record, frozen=True, kw_only=True):
-    """What the model is asked for: the parts of an implication and of a question that are prose.
+    """The model's answer: the prose parts of an implication and of a question.
 
-    The fields mean what they mean in `schema.Implication` and `schema.Question`.
+    The fields have the same meaning as in `schema.Implication` and `schema.Question`.
     """
 
     paraphrase: Passage
@@ -118,7 +118,7 @@ class Proposal(Record, frozen=True, kw_only=True):
 
 
 class _SilentError(Exception):
-    """The model cannot be asked any more; says why, after the model's name."""
+    """The model can no longer be reached; the message continues after the model's name."""
 
 
 def propose(
@@ -128,19 +128,19 @@ def propose(
     model: LanguageModel,
     tell: Callable[[str], None],
 ) -> QuestionSet:
-    """Return a draft with the model's proposals in it, and `tell` in one sentence how it went.
+    """Return a draft with the model's proposals, and `tell` the result in one sentence.
 
-    Each claim is asked about by itself, and again with the reasons when the answer does not fit the
-    schema or breaks a rule of the lint. After the last attempt a finding that a person may waive is
-    left for that person; with any other, the claim stays blank. Whatever happens, what was
-    proposed before is kept. This waits for the model, so it belongs in a thread of its own.
+    Each claim has its own request, repeated with the reasons if the answer does not fit the schema
+    or violates a lint rule. After the last attempt, findings that a person may waive are left for
+    review; with any other, the claim stays blank. Earlier proposals are always kept. The call
+    blocks until the model has answered, so run it in a separate thread.
 
     Args:
         question_set: a draft in which implications and questions stand in the order of `claims`.
         claims: the claims of the document.
         manuscript: the document.
         model: the model to ask.
-        tell: is called once.
+        tell: called once.
     """
     asked = _Asked(question_set, claims, manuscript, model)
     trouble = ""
@@ -160,7 +160,7 @@ def _outcome(trouble: str, proposed: int, claims: int) -> str:
 
 
 class _Asked:
-    """A draft that is being filled with proposals."""
+    """A draft while it is filled with proposals."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class _Asked:
         self._model = model
 
     async def ask(self) -> None:
-        """Ask about each claim in turn; raises _SilentError when there is no use in going on."""
+        """Ask about each claim in turn; raises _SilentError if continuing is pointless."""
         unusable = 0
         async with _client(self._model) as client:
             for index in range(len(self._claims)):
@@ -223,7 +223,7 @@ class _Asked:
         ]
 
     def _errors(self, trial: QuestionSet, index: int) -> list[Finding]:
-        """Return the errors of a proposal beside the earlier ones, blank questions left out."""
+        """Return the errors of a proposal among the earlier ones, without blank questions."""
         indices = [*self.filled, index]
         slug = trial.questions[index].slug
         part = QuestionSet(
@@ -244,7 +244,7 @@ class _Asked:
 
 
 def _filled(question_set: QuestionSet, index: int, answer: str) -> QuestionSet:
-    """Put an answer into a draft: only prose, dates and sources are taken from it."""
+    """Insert an answer into a draft: only its prose, dates and sources are used."""
     proposal = msgspec.json.decode(answer, type=Proposal)
     fields = msgspec.structs.asdict(proposal)
     implications: list[Implication] = list(question_set.implications)
@@ -289,7 +289,7 @@ async def _answer(
         },
     }
     try:
-        # The client's own limit is for each read, which a trickle of bytes never exceeds.
+        # The client's timeout applies to each read, so a slow trickle of bytes never exceeds it.
         async with asyncio.timeout(model.timeout_seconds):
             completion = await client.chat.completions.create(**request)
         return msgspec.convert(completion.choices[0].message.content, str | None) or ""

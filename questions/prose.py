@@ -1,4 +1,4 @@
-"""What a program can read in a question's prose: dates, sentences, list items, names."""
+"""Extraction of dates, sentences, list items and names from a question's prose."""
 
 import re
 import unicodedata
@@ -34,7 +34,7 @@ def _form(form: Form, pattern: str) -> tuple[Form, re.Pattern[str]]:
     return form, re.compile(rf"(?<!\w){pattern}(?!\w)")
 
 
-# In order: what an earlier form has taken, a later one does not see. A form with a look-ahead is
+# In order: text matched by an earlier form is hidden from later ones. A form with a look-ahead is
 # the beginning of a range, and takes its year from the end.
 FORMS: Final = (
     _form("plain", rf"(?P<m>{FULL}) (?P<d>\d\d?)(?={TO}{MONTH} \d\d?, (?P<y>{YEAR}))"),
@@ -70,8 +70,8 @@ WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 class Mention(NamedTuple):
     """A date in a text: the days from `first` to before `end`, and how it is written.
 
-    The form is `plain` for Month D, YYYY; `other` for a day written otherwise; `unclear` for a day
-    that is another one in another country; `month` and `year` for longer spans.
+    The form is `plain` for Month D, YYYY; `other` for a day in another format; `unclear` for a date
+    that different countries read differently; `month` and `year` for longer spans.
     """
 
     first: date
@@ -81,7 +81,7 @@ class Mention(NamedTuple):
 
     @property
     def is_day(self) -> bool:
-        """Whether the mention names one day beyond doubt."""
+        """Whether the mention names one unambiguous day."""
         return self.form in {"plain", "other"}
 
 
@@ -91,7 +91,7 @@ def tidy(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return tidy Markdown without marks and addresses, each paragraph or list item on a line."""
+    """Return tidy Markdown without markup and URLs, with one paragraph or list item per line."""
     text = ADDRESS.sub(" ", LINK.sub(r"\1", tidy(text)))
     return MARKS.sub("", _unwrapped(BULLET.sub(r"\1- ", text)))
 
@@ -122,7 +122,7 @@ def dates(text: str) -> list[Mention]:
 
 
 def _taken(form: Form, mentions: list[Mention], match: re.Match[str]) -> str:
-    """Add what a match mentions, and return what hides it from later forms."""
+    """Add the mention of a match, and return the filler that hides it from later forms."""
     mention = _mention(match, form)
     if mention is None:
         return match[0]
@@ -163,7 +163,7 @@ def written(day: date) -> str:
 
 
 def without(text: str, phrases: Iterable[str]) -> str:
-    """Blank quotations and the given phrases, such as the names of sources, out of a plain text."""
+    """Remove quotations and the given phrases, such as the names of sources, from a plain text."""
     text = QUOTED.sub('""', text)
     for phrase in phrases:
         text = re.sub(rf"(?<!\w){re.escape(tidy(phrase))}(?!\w)", '""', text)

@@ -1,8 +1,8 @@
-"""The format of a question set: what a file may say, as frozen structs, and the way back to TOML.
+"""The format of a question set as frozen structs, and its serialisation to TOML.
 
-A set turns one document into implications, and each implication into questions that will have a
-yes or a no. The structs refuse what would make a set unsafe to load (a missing field, a naive
-date-time, a window that ends before it starts); how a question should be written is for the lint.
+A set turns one document into implications, and each implication into questions that will resolve
+Yes or No. The structs reject sets that are unsafe to load (a missing field, a naive date-time, a
+window that ends before it starts); the lint checks how a question is written.
 """
 
 import json
@@ -114,13 +114,13 @@ class Record(
     omit_defaults=True,
     cache_hash=True,
 ):
-    """What every struct of a set shares: immutable, hashable, closed to unknown fields.
+    """Base of every struct of a set: immutable, hashable, without unknown fields.
 
-    Its texts are validated and normalised as `questions.text` says.
+    Texts are validated and normalised by `questions.text`.
     """
 
     def __post_init__(self) -> None:
-        """Refuse texts that cannot be stored, and put the others into their normal form."""
+        """Reject texts that cannot be stored, and normalise the others."""
         for name, clean in _cleaners(type(self)).items():
             value = getattr(self, name)
             try:
@@ -134,7 +134,7 @@ class Record(
 
 
 class Source(Record, frozen=True, kw_only=True):
-    """Where a question's answer, or its background, is read."""
+    """A source of a question's answer or background."""
 
     name: Line
     url: Url
@@ -142,29 +142,29 @@ class Source(Record, frozen=True, kw_only=True):
 
 
 class Question(Record, frozen=True, kw_only=True):
-    """A question that the world will answer with yes or no.
+    """A question that will resolve Yes or No.
 
     Attributes:
         slug: unique within the set.
         implication: slug of the implication that the question watches.
-        polarity: what a YES says about the implication.
-        why: one sentence, why the polarity is what it is.
-        kind: the answer's kind; `binary` alone is known to version 1.
+        polarity: whether Yes supports or contradicts the implication.
+        why: one sentence that explains the polarity.
+        kind: the type of question; version 1 has only `binary`.
         title: the question itself, in one sentence with its deadline.
-        background: Markdown, the state of things on `background_as_of`.
-        criteria: Markdown, what makes the answer Yes and what No.
+        background: Markdown, the state of affairs on `background_as_of`.
+        criteria: Markdown, the conditions for Yes and for No.
         fine_print: Markdown, definitions, edge cases, the default, ambiguous and annulled.
         domain: the group within which questions are alike.
         window_starts_at: start of the window in which the event counts.
         deadline_at: end of that window, exclusive.
         opens_at: forecasting opens.
         closes_at: forecasting closes, at the latest at `deadline_at`.
-        resolves_by: the latest moment at which a curator resolves.
-        reveal_at: when forecasters begin to see the others' forecasts and the aggregate; it goes
-            before the set's `visibility`.
+        resolves_by: the latest time for a curator to resolve it.
+        reveal_at: when forecasters begin to see others' forecasts and the aggregate; takes
+            precedence over the set's `visibility`.
         weight: relative weight within the set, in (0, 1000].
         tail: declared tail, a prior outside 10% to 90%.
-        draft: waits for a curator.
+        draft: not yet published by a curator.
     """
 
     slug: Slug
@@ -191,7 +191,7 @@ class Question(Record, frozen=True, kw_only=True):
     draft: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse moments that are naive or out of order."""
+        """Reject times that are naive or out of order."""
         super().__post_init__()
         for name in MOMENTS:
             if getattr(self, name).tzinfo is None:
@@ -209,7 +209,7 @@ class Question(Record, frozen=True, kw_only=True):
 
 
 class Implication(Record, frozen=True, kw_only=True):
-    """A thing that the document says may happen, or asserts, in other words than its own."""
+    """A paraphrased consequence that the document expects or asserts."""
 
     slug: Slug
     section: Line
@@ -221,7 +221,7 @@ class Implication(Record, frozen=True, kw_only=True):
     uncovered: Note = ""
 
     def __post_init__(self) -> None:
-        """Refuse a doubtful premise that goes unexplained."""
+        """Reject a doubtful premise without an explanation."""
         super().__post_init__()
         if self.premise != "holds" and not self.premise_note.strip():
             raise ValueError(f'premise_note must say why the premise is "{self.premise}"')
@@ -238,7 +238,7 @@ class Document(Record, frozen=True, kw_only=True):
 
 
 class Signature(Record, frozen=True, kw_only=True):
-    """A person's word that a rule which no program can decide is kept by the whole set."""
+    """A person's confirmation that the set follows a rule that no program can check."""
 
     rule: Rule
     by: Line
@@ -253,7 +253,7 @@ class Review(Record, frozen=True, kw_only=True):
 
 
 class Waiver(Record, frozen=True, kw_only=True):
-    """A finding that a person has judged and accepts, for one question or for the set."""
+    """A finding that a person has reviewed and accepted, for one question or for the set."""
 
     rule: Rule
     reason: Passage
@@ -261,10 +261,10 @@ class Waiver(Record, frozen=True, kw_only=True):
 
 
 class QuestionSet(Record, frozen=True, kw_only=True):
-    """A document, its implications and the questions that watch them.
+    """A document, its implications and the questions that test them.
 
-    `visibility` says when forecasters see the others' forecasts and the aggregates; `reveal_at`,
-    from when on, under the visibility of that name.
+    `visibility` determines when forecasters see others' forecasts and aggregates; `reveal_at` is
+    the time for the visibility of that name.
     """
 
     version: Literal[1]
@@ -281,7 +281,7 @@ class QuestionSet(Record, frozen=True, kw_only=True):
     questions: tuple[Question, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a moment of revealing that is naive, missing or of no use."""
+        """Reject a `reveal_at` that is naive, missing or unused."""
         super().__post_init__()
         if (self.visibility == "reveal_at") != (self.reveal_at is not None):
             raise ValueError('reveal_at must be given if visibility is "reveal_at", and only then')
@@ -290,7 +290,7 @@ class QuestionSet(Record, frozen=True, kw_only=True):
 
 
 class QuestionFile(Record, frozen=True, kw_only=True):
-    """A file beside `set.toml`, which holds questions alone."""
+    """A file beside `set.toml` that contains only questions."""
 
     questions: tuple[Question, ...] = ()
 
@@ -315,7 +315,7 @@ def json_schema() -> dict[str, Any]:
 
 @cache
 def _cleaners(kind: type[Record]) -> dict[str, Callable[[str], str]]:
-    """What validates each text of a struct, or each of several in a field."""
+    """The validators of a struct's texts, also of those in lists."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         for annotation in (hint, *get_args(hint)):
@@ -326,9 +326,9 @@ def _cleaners(kind: type[Record]) -> dict[str, Callable[[str], str]]:
 
 
 def question_hash(question: Question) -> str:
-    """Return the SHA-256, 64 hexadecimal digits, of what a question says.
+    """Return the SHA-256 of a question's content, as 64 hexadecimal digits.
 
-    The same instant in another time zone hashes alike, and so does a field left at its default.
+    Equal instants in different time zones have the same hash, as do explicit and omitted defaults.
     """
     return sha256(msgspec.json.encode(_plainest(question), order="sorted")).hexdigest()
 
@@ -340,7 +340,7 @@ def dump_set(question_set: QuestionSet) -> str:
 
 
 def _plainest(question: Question) -> Question:
-    """Say the same in one way: moments in UTC, a default as the very object that is left out."""
+    """Return the canonical form: UTC times, and defaults as the identical object to omit."""
     moments = {name: getattr(question, name).astimezone(UTC) for name in MOMENTS}
     if question.reveal_at is not None:
         moments["reveal_at"] = question.reveal_at.astimezone(UTC)
@@ -349,7 +349,7 @@ def _plainest(question: Question) -> Question:
 
 
 def _table(fields: dict[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """Yield a table's lines: plain values first, since TOML gives what follows to a sub-table."""
+    """Yield a table's lines: plain values first, since in TOML later keys belong to a sub-table."""
     tables = {name: value for name, value in fields.items() if _is_table(value)}
     for name, value in fields.items():
         if name not in tables:
@@ -364,7 +364,7 @@ def _table(fields: dict[str, Any], path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _is_table(value: Any) -> bool:
-    """Tell a table, or an array of tables, from a plain value."""
+    """Distinguish tables and arrays of tables from plain values."""
     return isinstance(value, dict) or (
         isinstance(value, tuple) and bool(value) and isinstance(value[0], dict)
     )

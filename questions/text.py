@@ -1,4 +1,4 @@
-"""What a text may hold: one validation of names, lines and passages for every way in.
+"""Validation of texts: names, lines and passages, the same for every interface.
 
 Three kinds, from the strictest to the freest. A *name* identifies somebody or something and is
 compared with others: it is stored in Unicode's compatibility form (NFKC). A *line* is prose without
@@ -17,7 +17,7 @@ LONGEST_LINE: Final = 500
 LONGEST_PASSAGE: Final = 20_000
 LONGEST_URL: Final = 2_000
 MOST_MARKS: Final = 8
-"""How many combining marks may follow each other: more of them cover the lines above and below."""
+"""Maximum number of consecutive combining marks: more would cover the lines above and below."""
 
 LINE_BREAK: Final = re.compile("\r\n?|[\u2028\u2029]")
 JOINERS: Final = frozenset("\u200c\u200d")
@@ -25,15 +25,15 @@ DIRECTION_MARKS: Final = frozenset("\u061c\u200e\u200f")
 FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 """The flag of a subdivision, such as Wales: a black flag and tag characters."""
 FUTURE_EMOJI: Final = range(0x1F000, 0x1FB00)
-"""Where Unicode reserves room for emoji that this version of Python does not know yet."""
+"""Ranges that Unicode reserves for emoji unknown to this version of Python."""
 FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and symbols that leave their place blank."""
+"""Letters and symbols that render as blank."""
 SELECTORS: Final = frozenset(
     chr(point)
     for span in (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
     for point in span
 )
-"""Variation selectors: they choose the form of the character before them, and show nothing."""
+"""Variation selectors: they select the form of the preceding character and are invisible."""
 ALIKE_IN_SEARCH: Final = str.maketrans(
     {
         **dict.fromkeys(
@@ -70,14 +70,14 @@ ALLOWED: Final[dict[Kind, str]] = {
 
 
 class TextError(ValueError):
-    """A text that is refused; the message continues a sentence that begins with its name."""
+    """An invalid text; the message continues a sentence that begins with the field's name."""
 
 
 def clean_name(text: str, *, longest: int = LONGEST_NAME) -> str:
     """Return a name as it is stored, in NFKC and without outer spaces.
 
     Raises:
-        TextError: it is blank, too long, or holds a character that no name may hold.
+        TextError: the name is blank, too long, or contains a forbidden character.
 
     Examples:
         >>> clean_name("\uff21nn")
@@ -87,7 +87,7 @@ def clean_name(text: str, *, longest: int = LONGEST_NAME) -> str:
     _check_characters(text, "name")
     name = unicodedata.normalize("NFKC", text).strip()
     _check_length(name, longest)
-    # The compatibility form may hold characters that the name itself did not.
+    # The compatibility form may contain characters that the name did not.
     _check_characters(name, "name")
     _check_visible(name)
     if "  " in name:
@@ -129,7 +129,7 @@ def clean_passage(text: str, *, longest: int = LONGEST_PASSAGE, optional: bool =
 
 
 def without_refused(text: str) -> str:
-    """Return a passage without the characters that it may not hold, as documents often do."""
+    """Return a passage without forbidden characters, which are common in documents."""
     broken = LINE_BREAK.sub("\n", text)
     if fault := _fault_pattern(broken, "passage"):
         shown, kept, start = _without_flags(broken), [], 0
@@ -143,7 +143,7 @@ def without_refused(text: str) -> str:
 
 
 def without_controls(text: str) -> str:
-    r"""Return a text without control and format characters, for what a program said of itself.
+    r"""Return a text without control and format characters, such as a client's user agent.
 
     Examples:
         >>> without_controls("Mozilla\x00/5.0\u202e")
@@ -157,7 +157,7 @@ def without_controls(text: str) -> str:
 
 
 def visible_part(text: str) -> str:
-    """Return a text without what does not show in it, spaces aside."""
+    """Return a text without invisible characters, except spaces."""
     return "".join(
         character for character in text if character == " " or not _is_invisible(character)
     )
@@ -183,7 +183,7 @@ def search_form(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    r"""Whether nothing of a text shows.
+    r"""Whether a text has no visible characters.
 
     Examples:
         >>> is_blank("\u2800 \u3164\u00ad"), is_blank("a")
@@ -193,7 +193,7 @@ def is_blank(text: str) -> bool:
 
 
 def describe(character: str) -> str:
-    r"""Name a character for somebody who cannot see it.
+    r"""Describe a character that may be invisible.
 
     Examples:
         >>> describe("\u202e"), describe("\x1b")
@@ -207,7 +207,7 @@ def describe(character: str) -> str:
 
 
 def escape_controls(text: str) -> str:
-    r"""Return a text that a terminal shows as it is: what would steer the terminal is escaped.
+    r"""Return a text with terminal control sequences escaped.
 
     Examples:
         >>> print(escape_controls("red \x1b[31m"))
@@ -249,7 +249,7 @@ def _check_characters(text: str, kind: Kind) -> None:
             f"must not hold {describe(found[0])} (character {found.start() + 1}); "
             f"allowed: {ALLOWED[kind]}"
         )
-    # They cover other lines, and to normalise a long pile takes quadratic time.
+    # They cover other lines, and normalising many of them takes quadratic time.
     pile = _pile_pattern(text)
     if pile and (found := pile.search(text)):
         raise TextError(
@@ -259,9 +259,9 @@ def _check_characters(text: str, kind: Kind) -> None:
 
 
 def _fault_pattern(text: str, kind: Kind) -> re.Pattern[str] | None:
-    """Matches each character of a text that may not stand where it does; None if surely none is.
+    """A pattern of forbidden characters in a text, by context; None if there are certainly none.
 
-    Only the distinct characters are looked at one by one, so that long texts cost little.
+    Only distinct characters are checked individually, so that long texts are cheap.
     """
     if _is_plain(text, kind) and (text.isascii() or kind != "name"):
         return None
@@ -270,7 +270,7 @@ def _fault_pattern(text: str, kind: Kind) -> re.Pattern[str] | None:
     if refused := {character for character in distinct if _is_refused(character, kind)}:
         faults.append(_one_of(refused))
     if kind != "name" and JOINERS & distinct:
-        # They stand within a word or an emoji: between two characters that show.
+        # Allowed within a word or an emoji: between two visible characters.
         after = {" ", *filter(_is_invisible, distinct)}
         before = after - SELECTORS
         joiner = _one_of(JOINERS)
@@ -280,7 +280,7 @@ def _fault_pattern(text: str, kind: Kind) -> re.Pattern[str] | None:
 
 
 def _pile_pattern(text: str) -> re.Pattern[str] | None:
-    """Matches too many combining marks in a row; None if a text has none."""
+    """A pattern of too many combining marks in a row; None if a text has none."""
     if text.isascii():
         return None
     marks = {mark for mark in set(text) if unicodedata.category(mark) in {"Mn", "Me"}}
@@ -292,7 +292,7 @@ def _one_of(characters: set[str] | frozenset[str], *, but: bool = False) -> str:
 
 
 def _is_plain(text: str, kind: Kind) -> bool:
-    """Whether a text surely holds no character that is refused, fillers in names aside."""
+    """Whether a text certainly contains no forbidden character, except fillers in names."""
     plain = text.replace("\u00a0", "").replace("\u202f", "")
     if kind == "passage":
         plain = plain.replace("\n", "").replace("\t", "")
@@ -300,7 +300,7 @@ def _is_plain(text: str, kind: Kind) -> bool:
 
 
 def _is_refused(character: str, kind: Kind) -> bool:
-    """Whether a character is refused wherever it stands."""
+    """Whether a character is forbidden regardless of context."""
     category = unicodedata.category(character)
     if kind == "name":
         return category in REFUSED_CATEGORIES or character in FILLERS
@@ -320,5 +320,5 @@ def _is_invisible(character: str) -> bool:
 
 
 def _without_flags(text: str) -> str:
-    """Hide the tag characters of flags, which are invisible only outside of them."""
+    """Hide the tag characters within flags, which are forbidden only elsewhere."""
     return FLAG.sub(lambda flag: "x" * len(flag[0]), text)

@@ -17,7 +17,7 @@ MIN_SOURCES: Final = 2
 
 
 class Publisher(NamedTuple):
-    """A source known by name or address, its usual delay, and whether it revises what it gives."""
+    """A source known by name or address, its usual delay, and whether it revises its data."""
 
     name: str
     pattern: re.Pattern[str]
@@ -214,7 +214,7 @@ role = "fallback"
 """,
 )
 def named_source(reading: Reading) -> Iterator[Problem]:
-    """Look at the primary sources, and for sources without a name in the criteria."""
+    """Check the primary sources, and find unnamed sources in the criteria."""
     named = [source for source in _primary(reading) if not BARE.fullmatch(source.name.strip())]
     if not named:
         yield Problem(
@@ -343,7 +343,7 @@ before the window opens.'''
 """,
 )
 def ambiguity(reading: Reading) -> Iterator[Problem]:
-    """Look for both words, annulled in the question itself."""
+    """Look for both words; annulled must be in the question itself."""
     if not re.search(r"\bambigu", reading.all, re.IGNORECASE):
         yield Problem(
             reading.at("fine_print"),

@@ -1,4 +1,4 @@
-"""Rules for dates: the deadline, the window, the order of moments, words that move with time."""
+"""Rules for dates: the deadline, the window, the order of times, relative wording."""
 
 import re
 from collections.abc import Iterator
@@ -192,7 +192,7 @@ def dates_agree(reading: Reading) -> Iterator[Problem]:
     good="resolves_by = 2028-01-31T00:00:00Z",
 )
 def date_order(reading: Reading) -> Iterator[Problem]:
-    """Find questions that resolve while forecasts or events still come in."""
+    """Find questions that resolve while forecasts or events are still possible."""
     question = reading.question
     if question.resolves_by <= question.closes_at:
         yield Problem(
@@ -261,7 +261,7 @@ def window(reading: Reading) -> Iterator[Problem]:
     good='title = "Will the tunnel open at the 2027 rail summit, before January 1, 2028?"',
 )
 def relative_time(reading: Reading) -> Iterator[Problem]:
-    """Find words that mean another time to another reader."""
+    """Find words whose meaning depends on the time of reading."""
     for field, text in reading.wording("title", "criteria", "fine_print").items():
         for sentence in prose.sentences(text):
             for match in RELATIVE.finditer(sentence):
@@ -282,7 +282,7 @@ def _is_anchored(sentence: str, match: re.Match[str]) -> bool:
 
 
 def _deadline(reading: Reading) -> date:
-    """Return the first day that is wholly too late."""
+    """Return the first day after the window."""
     return _day(reading.question.deadline_at + A_DAY - timedelta(microseconds=1))
 
 
@@ -315,7 +315,7 @@ def _is_stated(asked: Mention, stated: list[Mention], criteria: str) -> bool:
 
 
 def _vintages(reading: Reading) -> Iterator[date]:
-    """Yield the days on which the question takes its data."""
+    """Yield the days whose data vintage the question uses."""
     for text in (reading.title, reading.criteria):
         for mention in {m.text: m for m in prose.dates(text) if m.is_day}.values():
             if VINTAGE_DAY.search(text.replace(mention.text, "#")):

@@ -1,4 +1,4 @@
-"""Rules that no program decides: a person signs for them in the set's `[review]`."""
+"""Rules that only a person can check, who signs for them in the set's `[review]`."""
 
 from typing import Final
 

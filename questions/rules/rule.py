@@ -1,4 +1,4 @@
-"""What a rule is, and what it reads: a question's prose and the set around it."""
+"""Rules and their inputs: a question's prose and its set."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COPIED_RUN: Final = 8
 
 
 class Problem(NamedTuple):
-    """A breach of a rule: where, in a sentence, and what to write instead.
+    """A violation of a rule: its place, a sentence, and the suggested fix.
 
     `place` is a path such as `("questions", slug, "title")` or `("implications", slug)`.
     """
@@ -27,19 +27,19 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """The set that is looked at, and the text of the document that it was written from."""
+    """The set to check, and the text of its source document."""
 
     question_set: QuestionSet
     document: str | None = None
 
     @cached_property
     def readings(self) -> tuple["Reading", ...]:
-        """The questions, each with its prose made plain."""
+        """The questions with their prose as plain text."""
         return tuple(Reading(self, question) for question in self.question_set.questions)
 
     @cached_property
     def defaults(self) -> str:
-        """What the set says once for all its questions."""
+        """The defaults of the set for all its questions."""
         return prose.plain(self.question_set.defaults)
 
     @cached_property
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Reading:
-    """A question with its prose made plain, as the rules read it."""
+    """A question with its prose as plain text, the input of the rules."""
 
     case: Case
     question: Question
@@ -77,17 +77,17 @@ class Reading:
 
     @cached_property
     def own(self) -> str:
-        """What decides the answer in the question itself: criteria and fine print."""
+        """The question's own resolution text: criteria and fine print."""
         return f"{self.criteria}\n\n{self.fine_print}"
 
     @cached_property
     def all(self) -> str:
-        """What decides the answer, the set's defaults included."""
+        """The complete resolution text, including the set's defaults."""
         return f"{self.own}\n\n{self.case.defaults}"
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the sources, in which no word is the author's own choice."""
+        """The names of the sources, whose words are not the author's choice."""
         return tuple(source.name for source in self.question.sources)
 
     def wording(self, *fields: Literal["title", "criteria", "fine_print"]) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Reading:
 
 
 def called(field: str) -> str:
-    """Return a field's name as prose has it."""
+    """Return a field's name for use in prose."""
     return field.replace("_", " ")
 
 
@@ -112,16 +112,16 @@ class Rule:
     """A rule for questions.
 
     Attributes:
-        code: such as `Q11`.
+        code: code of the rule, such as `Q11`.
         name: two or three words.
-        severity: an error refuses the set, a warning does not.
+        severity: an error makes the set invalid, a warning does not.
         mode: `D` a program decides, `DP` a program flags and a person judges, `P` a person decides.
-        says: what the rule asks for, in a sentence.
-        bad: fields of a question, or tables of a set, in TOML, that break the rule; for mode `P`,
-            words that do.
-        good: the same that keep it.
-        document: the text of a document that goes with the examples.
-        check: finds the breaches in a set; none for a rule that a person alone decides.
+        says: the requirement, in a sentence.
+        bad: fields of a question, or tables of a set, in TOML, that violate the rule; for mode `P`,
+            a description.
+        good: the same, following the rule.
+        document: the document's text for the examples.
+        check: finds the violations in a set; finds none for a rule that only a person decides.
     """
 
     code: str
@@ -136,7 +136,7 @@ class Rule:
 
     @property
     def can_be_waived(self) -> bool:
-        """Whether a person may judge a finding of this rule acceptable."""
+        """Whether a person may waive a finding of this rule."""
         return self.mode == "DP" or self.severity == "warning"
 
 
@@ -151,7 +151,7 @@ def rule(
     good: str,
     document: str | None = None,
 ) -> Callable[[Check], Rule]:
-    """Make a rule of a check that looks at a whole set."""
+    """Make a rule from a check of a whole set."""
 
     def made(check: Check) -> Rule:
         return Rule(code, name, severity, mode, says, bad, good, document, check)
@@ -169,7 +169,7 @@ def question_rule(
     bad: str,
     good: str,
 ) -> Callable[[Callable[[Reading], Iterator[Problem]]], Rule]:
-    """Make a rule of a check that looks at one question."""
+    """Make a rule from a check of one question."""
 
     def made(check: Callable[[Reading], Iterator[Problem]]) -> Rule:
         def check_each(case: Case) -> Iterator[Problem]:

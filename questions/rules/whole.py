@@ -1,4 +1,4 @@
-"""Rules that look beyond one question: balance, coverage, likeness, copied text."""
+"""Rules for the whole set: balance, coverage, similarity, copied text."""
 
 import re
 from collections import Counter
@@ -40,7 +40,7 @@ OTHER_QUESTION: Final = prose.phrases(
     document="They say the tunnel may open well after the date that was promised in 2019.",
 )
 def no_copying(case: Case) -> Iterator[Problem]:
-    """Compare every text of the set with the document, when the document is at hand."""
+    """Compare every text of the set with the document, if it is available."""
     if not case.document_runs:
         return
     head = case.question_set
@@ -79,7 +79,7 @@ Resolves Yes if a train runs through the tunnel between January 1, 2027, and Jan
 """,
 )
 def independence(case: Case) -> Iterator[Problem]:
-    """Find mentions of other questions, and titles that are nearly alike but for dates."""
+    """Find mentions of other questions, and titles that differ in little more than dates."""
     slugs = frozenset(question.slug for question in case.question_set.questions)
     for reading in case.readings:
         others = slugs - {reading.question.slug}
@@ -97,7 +97,7 @@ def independence(case: Case) -> Iterator[Problem]:
 
 
 def _repetitions(case: Case) -> Iterator[Problem]:
-    """Find titles that nearly repeat an earlier one; those still to be written repeat nothing."""
+    """Find titles that nearly repeat an earlier one, ignoring blank ones."""
     earlier: list[tuple[str, frozenset[str]]] = []
     for reading in case.readings:
         gist = _gist(reading)
@@ -122,7 +122,7 @@ def _named(text: str, slugs: frozenset[str]) -> Iterator[str]:
 
 
 def _gist(reading: Reading) -> frozenset[str]:
-    """Return the words of a title that carry its meaning, without dates and numbers."""
+    """Return the content words of a title, without dates and numbers."""
     text = reading.title
     for mention in prose.dates(text):
         text = text.replace(mention.text, " ")
@@ -196,7 +196,7 @@ uncovered = "No public record tells of water in the tunnel."
 """,
 )
 def coverage(case: Case) -> Iterator[Problem]:
-    """Find implications without a question, and excuses that are no longer needed."""
+    """Find implications without a question, and `uncovered` reasons that no longer apply."""
     covered = {question.implication for question in case.question_set.questions}
     for item in case.question_set.implications:
         if item.slug not in covered and not item.uncovered.strip():
@@ -226,7 +226,7 @@ def coverage(case: Case) -> Iterator[Problem]:
     good="tail = false",
 )
 def uncertainty(case: Case) -> Iterator[Problem]:
-    """Count the declared tails; whether a question should be one is for a person."""
+    """Count the declared tails; a person decides whether a question should be one."""
     questions: tuple[Question, ...] = case.question_set.questions
     tails = sum(question.tail for question in questions)
     if tails > MAX_TAILS * len(questions):

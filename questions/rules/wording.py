@@ -1,4 +1,4 @@
-"""Rules for words: vague ones, hedges, speech that is no act, harm."""
+"""Rules for wording: vague words, hedges, statements without acts, harm."""
 
 import re
 from collections.abc import Iterator

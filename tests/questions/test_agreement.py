@@ -74,8 +74,8 @@ def test_the_page_gives_the_command_and_what_it_prints() -> None:
         ("slug,from,to\nrain,1,2\n", "has other columns; allowed: implication, start, end."),
         ("", "has other columns"),
         ("implication,start,end\n", "names no implication"),
-        ("implication,start,end\nrain,1\n", "has a row that is no place"),
-        ("implication,start,end\nrain,one,2\n", "has a row that is no place"),
+        ("implication,start,end\nrain,1\n", "has an invalid row"),
+        ("implication,start,end\nrain,one,2\n", "has an invalid row"),
         (None, "cannot be read"),
     ],
 )
