@@ -26,7 +26,7 @@ from forecasting.spreadsheets import guarded, unguarded
 from forecasting.types import FloatArray, IntArray, frozen
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Shares of a question's life at which it is shown to the model."""
+"""Fractions of a question's life at which the model sees its forecasts."""
 
 _NAN = float("nan")
 _ROUND = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -42,13 +42,13 @@ class PanelQuestion:
 
     Attributes:
         id: unique within the panel.
-        title: for people.
+        title: title of the question.
         outcome: 1 for yes, 0 for no, nan while unknown.
         opens: when forecasting began.
         closes: when forecasting was scheduled to end.
         resolved: when the outcome became known.
-        as_of: the moment for which the aggregate is wanted.
-        domain: the group within which questions are alike, or "".
+        as_of: the time for which to compute the aggregate.
+        domain: group of similar questions, or "".
     """
 
     id: str
@@ -63,13 +63,13 @@ class PanelQuestion:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Snapshots:
-    """What stood on resolved questions at chosen moments: the rows from which the model learns.
+    """Standing forecasts on resolved questions at chosen times: the training rows of the model.
 
     Attributes:
         question: index of the question, ``(snapshot,)``.
         outcome: 0 or 1, ``(snapshot,)``.
         weight: one over the number of the question's snapshots, ``(snapshot,)``.
-        at: the moment, or the round; nan for what stood last, ``(snapshot,)``.
+        at: the time or round; nan for the final forecasts, ``(snapshot,)``.
         start: first row of each snapshot, ``(snapshot,)``.
         end: one past its last row, ``(snapshot,)``.
         forecaster: index of the forecaster, ``(row,)``, rows in the order of the snapshots.
@@ -90,7 +90,7 @@ class Snapshots:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Forecasts on questions, read-only and checked.
+    """Validated, read-only forecasts on questions.
 
     Attributes:
         forecasters: names, ``(forecaster,)``.
@@ -100,18 +100,18 @@ class Panel:
         forecaster: index of the forecaster, ``(forecast,)``.
         question: index of the question, ``(forecast,)``.
         time: seconds since 1970 UTC, or the round; nan throughout if untimed, ``(forecast,)``.
-        until: when it stopped standing though nothing superseded it, inf if never, ``(forecast,)``.
+        until: when it was withdrawn or expired, inf if never, ``(forecast,)``.
         probability: in [0, 1], ``(forecast,)``.
         outcome: 0, 1, or nan while unknown, ``(question,)``.
         opens: seconds since 1970 UTC or nan, ``(question,)``.
         closes: scheduled close, likewise.
         resolved: when the outcome became known, likewise.
-        as_of: the moment for which the aggregate is wanted, likewise.
+        as_of: the time for which to compute the aggregate, likewise.
         domain: index into domains, ``(question,)``.
         rounds: whether ``time`` holds round numbers.
 
     Raises:
-        PanelError: shapes, indices, names or values that make no panel.
+        PanelError: invalid shapes, indices, names or values.
     """
 
     forecasters: tuple[str, ...]
@@ -202,11 +202,11 @@ class Panel:
 
         Args:
             forecasts: (forecaster, question, time, until, probability), see the attributes.
-            questions: every question that is forecast, and others.
+            questions: every question with forecasts, and any others.
             rounds: whether the times are round numbers.
 
         Raises:
-            PanelError: a forecast on an unknown question, or anything the panel refuses.
+            PanelError: a forecast on an unknown question, or an invalid panel.
         """
         asked = list(questions)
         position = {question.id: index for index, question in enumerate(asked)}
@@ -244,8 +244,8 @@ class Panel:
         """Read ``forecasts.csv`` (or ``.csv.gz``) and ``questions.csv`` of a folder.
 
         Args:
-            folder: where they are.
-            dialect: how they are written, where that differs from the default.
+            folder: the folder with the files.
+            dialect: their CSV dialect, if it differs from the default.
 
         Raises:
             PanelError: anything missing, malformed or contradictory, with file, line and reason.
@@ -272,12 +272,12 @@ class Panel:
         return cls.of(forecasts=made, questions=asked, rounds=rounds)
 
     def write(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``forecasts.csv`` and ``questions.csv``; on an error, neither.
+        """Write ``forecasts.csv`` and ``questions.csv``; on an error, neither is written.
 
-        A further column ``until_time`` appears when some forecast was taken back or has expired.
+        The column ``until_time`` is added if any forecast was withdrawn or has expired.
 
         Raises:
-            PanelError: the folder holds a ``forecasts.csv.gz``, which would contradict.
+            PanelError: the folder contains a ``forecasts.csv.gz``, which would be ambiguous.
             OSError: the folder cannot be written.
         """
         root = Path(folder)
@@ -321,7 +321,7 @@ class Panel:
 
     @cached_property
     def data_hash(self) -> str:
-        """SHA-256, in hexadecimal, over the content, whatever the order of unrelated rows."""
+        """SHA-256, in hexadecimal, of the content, independent of the order of unrelated rows."""
         digest = hashlib.sha256()
         place = np.argsort(np.array(self.questions, dtype=str), kind="stable")
         for index in place:
@@ -343,10 +343,10 @@ class Panel:
         return digest.hexdigest()
 
     def as_known_at(self, moment: float) -> "Panel":
-        """Return the panel as it was known at a moment, its axes unchanged but for the forecasts.
+        """Return the panel as known at a given time; only the forecast axis changes.
 
-        Forecasts made later are left out, those taken back later still stand, and an outcome is
-        known only if ``resolved`` is no later.
+        Later forecasts are omitted, forecasts withdrawn later still stand, and an outcome is known
+        only if ``resolved`` is not later.
 
         Raises:
             PanelError: a panel of rounds or without times has no calendar to go back in.
@@ -367,10 +367,10 @@ class Panel:
         )
 
     def standing(self, question: int, moment: float = math.inf) -> IntArray:
-        """Return the forecasts on a question that stand at a moment, in the order of forecasters.
+        """Return the standing forecasts on a question at a given time, ordered by forecaster.
 
-        Of each forecaster the latest one made no later counts, by order where times tie or are
-        unknown, unless it was taken back by then. The default moment is the end of time.
+        For each forecaster this is the latest forecast made by then, in input order if times tie or
+        are unknown, unless it was withdrawn by then. By default, the final forecasts are returned.
         """
         rows = self._by_question[question]
         time = self.time[rows]
@@ -381,7 +381,7 @@ class Panel:
 
     @cached_property
     def standing_last(self) -> IntArray:
-        """The forecasts that stand on each question after all others, question after question."""
+        """The final standing forecasts on each question, ordered by question."""
         nothing = np.empty(0, dtype=np.int64)
         return np.concatenate([nothing, *map(self.standing, range(len(self.questions)))])
 
@@ -393,12 +393,13 @@ class Panel:
         return np.split(order, ends[:-1]) if ends.size else []
 
     def snapshots(self, fractions: Sequence[float] = FRACTIONS) -> Snapshots:
-        """Return what stood on the resolved questions at moments of their lives.
+        """Return the standing forecasts on resolved questions at times during their lives.
 
         A question is shown at ``fractions`` of [opens, closes], only before it resolved; where an
         end is unknown, at fractions from its first to its last forecast; in a panel of rounds after
-        each of up to as many rounds; without times once. Moments at which nothing stood are left
-        out, and a question with none left is shown once, as it last stood before it resolved.
+        each of up to as many rounds; without times once. Times without standing forecasts are
+        omitted, and a question without any such time is shown once, with its final forecasts before
+        it resolved.
         """
         question, rows, weight, moments = [], [], [], []
         for index in np.flatnonzero(~np.isnan(self.outcome)).tolist():
@@ -433,7 +434,7 @@ class Panel:
         )
 
     def _moments(self, question: int, fractions: Sequence[float]) -> list[float]:
-        """Return the moments, in order and distinct, at which a question is shown."""
+        """Return the distinct times of a question's snapshots, in order."""
         time = self.time[self._by_question[question]]
         if not time.size or np.isnan(time).any():
             return []

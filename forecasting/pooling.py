@@ -1,9 +1,9 @@
 """The classic pools: one probability from the latest forecasts on one question.
 
-A pool takes the probabilities of the active forecasters and the times at which they were made, at
-one moment or at many (``Crowds``), and returns a number in [0, 1] for each; of nobody it is nan.
-Pools of odds work on log-odds, clipped to [0.01, 0.99], so that a thousand certain forecasters
-neither overflow nor silence everyone else.
+A pool takes the probabilities of the active forecasters and their times, at one time or at many
+(``Crowds``), and returns a number in [0, 1] for each; without forecasters it is nan. Pools of odds
+work on log-odds of probabilities clipped to [0.01, 0.99], so that extreme forecasts neither
+overflow nor dominate.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ GENERATOR = 0.35
 _BETA_SHAPE = 6.0
 _EQUAL_WEIGHTS_UP_TO = 2
 _CELLS = 2**17
-"""How many forecasts are looked at together, in all moments, so that memory stays bounded."""
+"""Maximum number of forecasts processed together, over all times, to bound memory."""
 
 Pool: TypeAlias = Callable[["Crowds"], FloatArray]
 
@@ -48,7 +48,7 @@ def logistic(log_odds: ArrayLike) -> FloatArray:
 def bounded(log_odds: ArrayLike) -> FloatArray:
     """Return tanh(0.35 z) of log-odds z in nats, in (-1, 1); any shape.
 
-    Its mean, turned back by ``unbounded``, is a quasi-arithmetic mean between the two common pools:
+    Its mean, inverted by ``unbounded``, is a quasi-arithmetic mean between the two common pools:
     tanh(z / 2) would give the mean of the probabilities, a factor towards 0 that of the log-odds.
 
     Examples:
@@ -59,7 +59,7 @@ def bounded(log_odds: ArrayLike) -> FloatArray:
 
 
 def unbounded(mean: ArrayLike) -> FloatArray:
-    """Return the log-odds in nats of what ``bounded`` gives, in (-1, 1); any shape."""
+    """Return the log-odds in nats of values of ``bounded`` in (-1, 1), its inverse; any shape."""
     return np.asarray(np.arctanh(np.asarray(mean, dtype=np.float64)) / GENERATOR)
 
 
@@ -76,7 +76,7 @@ def ranks(time: FloatArray) -> IntArray:
 def staleness(time: FloatArray | None, size: int) -> FloatArray:
     """Return log(n / rank) of each forecast, shape ``(n,)``, from log(n) (oldest) to 0 (newest).
 
-    Without times nothing is stale.
+    Without times all values are 0.
 
     Examples:
         >>> staleness(np.array([10.0, 20.0, 20.0]), 3).round(3).tolist()
@@ -90,7 +90,7 @@ def staleness(time: FloatArray | None, size: int) -> FloatArray:
 def one_voice(
     voice: IntArray, z: FloatArray, time: FloatArray | None
 ) -> tuple[IntArray, FloatArray, FloatArray | None]:
-    """Return the distinct voices in order, the mean of each one's log-odds, and its latest time.
+    """Return the distinct voices in order, with the mean of their log-odds and their latest times.
 
     Args:
         voice: a number for each forecast, ``(n,)``; copies have the same.
@@ -110,8 +110,8 @@ def one_voice(
 class Crowds:
     """Forecasts on one question as they stood together: each row is a crowd of at least one.
 
-    The rules below take many crowds at once, for scores need what each said whenever a forecast
-    came. What they say of one does not hang on the others, to the bit.
+    The rules below take many crowds at once, since scores need their values after every forecast.
+    The value of one crowd does not depend on the others, to the bit.
 
     Args:
         probability: of every forecast, in [0, 1], ``(n,)``.
@@ -137,7 +137,7 @@ class Crowds:
         return self._sums(log_odds(self.probability)[self._who], self.size) / self.size
 
     def trimmed_mean(self, share: float) -> FloatArray:
-        """The mean without the lowest and the highest share of each crowd, rounded down."""
+        """The mean without the lowest and highest share of each crowd, rounded down."""
         cut = (share * self.size).astype(np.int64)
         row, place = self._sorted[:2]
         kept = (cut[row] <= place) & (place < (self.size - cut)[row])
@@ -167,9 +167,9 @@ class Crowds:
 
     @property
     def ranked(self) -> tuple[IntArray, IntArray]:
-        """Of each forecast in each crowd, the crowd's size and the forecast's rank by time.
+        """For each forecast in each crowd, the crowd's size and the forecast's rank by time.
 
-        The rank is as ``ranks`` has it; without times it is the size.
+        The rank is that of ``ranks``; without times it is the size.
         """
         row, _, who = self._sorted
         size = self.size[row]
@@ -218,7 +218,7 @@ def median(crowds: Crowds) -> FloatArray:
 
 
 def trimmed_mean(crowds: Crowds) -> FloatArray:
-    """Return the mean after leaving out the lowest and the highest tenth, rounded down."""
+    """Return the mean without the lowest and highest tenth, rounded down."""
     return crowds.trimmed_mean(TRIM)
 
 
@@ -305,7 +305,7 @@ def pool(name: str, probability: ArrayLike, time: ArrayLike | None = None) -> fl
         0.3333
     """
     if name not in POOLS:
-        raise ValueError(f"there is no pool {name!r}: use one of {', '.join(POOLS)}")
+        raise ValueError(f"unknown pool {name!r}: use one of {', '.join(POOLS)}")
     values = probabilities(probability)
     moments = times(time, values.size)
     if not values.size:
@@ -317,17 +317,17 @@ def pool(name: str, probability: ArrayLike, time: ArrayLike | None = None) -> fl
 def pool_through(
     probability: ArrayLike, start: ArrayLike, end: ArrayLike, moments: ArrayLike
 ) -> dict[str, FloatArray]:
-    """Pool by every rule, at each of many moments, the forecasts on one question that stood then.
+    """Pool the standing forecasts on one question by every rule at each of many times.
 
     Args:
         probability: of every forecast, shape ``(n,)``.
         start: when each was made, shape ``(n,)``.
-        end: from when on it no longer stood, shape ``(n,)``; inf if it always did.
+        end: when it ceased to stand, shape ``(n,)``; inf if never.
         moments: in order, shape ``(moment,)``.
 
     Returns:
-        What each rule of POOLS said, shape ``(moment,)``: as ``pool`` has it to the bit, nan where
-        nothing stood.
+        The value of each rule of POOLS, shape ``(moment,)``: identical to ``pool``, nan without
+        standing forecasts.
 
     Raises:
         ValueError: as ``pool``.

@@ -1,7 +1,7 @@
 """The posterior of the pooling model as plain arrays, and how it is stored.
 
-A posterior is a few hundred draws of every parameter. It is all that a live aggregate needs, and
-it is made either by a fit or, before anything has resolved, from the priors alone.
+A posterior is a few hundred draws of every parameter, which is all that a live aggregate needs. It
+comes from a fit or, before any question has resolved, from the priors alone.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ FORMAT = 3
 DRAWS = 400
 RANKS = 1024
 _DRAWN = 4000
-"""Draws from the priors, at least, from which those are chosen that are kept."""
+"""Minimum number of prior draws from which the stored ones are selected."""
 
 _SCALARS = ("t_w", "rho", "k0", "v0", "g0", "a0")
 _BY_DOMAIN = ("gamma", "alpha")
@@ -50,7 +50,7 @@ _UNREADABLE = (
 
 
 class PosteriorError(ValueError):
-    """A posterior whose arrays disagree, or stored bytes that hold none."""
+    """A posterior with inconsistent arrays, or stored bytes that are not a posterior."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Priors:
 
 
 PRIORS = Priors()
-"""The priors that every fit uses unless told otherwise."""
+"""The default priors of fits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +97,22 @@ class Posterior:
         rho: discount of stale forecasts, positive, ``(draw,)``.
         k0: weight of the pull towards even odds, in forecasts, positive, ``(draw,)``.
         v0: variance that one forecast leaves open, in squared nats, positive, ``(draw,)``.
-        g0: log of the slope in a domain never seen, ``(draw,)``.
-        a0: shift in nats in a domain never seen, ``(draw,)``.
+        g0: log of the slope in an unseen domain, ``(draw,)``.
+        a0: shift in nats in an unseen domain, ``(draw,)``.
         gamma: slope on pooled log-odds, positive, ``(draw, domain)``.
         alpha: shift in nats, ``(draw, domain)``.
-        omega: skill, standard normal a priori, ``(draw, forecaster)``; a fit's is of single
-            precision, which halves what is stored.
+        omega: skill, standard normal a priori, ``(draw, forecaster)``; fits use single precision,
+            which halves the stored size.
         forecasters: names along the last axis of ``omega``.
         domains: names along the last axis of ``gamma`` and ``alpha``.
-        copies: by name of a forecaster who never differs from another, the name that speaks for
-            both, which is itself no copy; see ``forecasting.duplicates``.
+        copies: maps the name of a forecaster who never differs from another to the name
+            representing both, which is itself not a copy; see ``forecasting.duplicates``.
         offset: how far each forecaster's log-odds lie above others', in nats, ``(forecaster,)``;
-            it is taken off before pooling, see ``forecasting.forecaster_bias``; by default 0.
-        metadata: what made it (data hash, seed, priors, versions, diagnostics); JSON values only.
+            it is subtracted before pooling, see ``forecasting.forecaster_bias``; by default 0.
+        metadata: provenance (data hash, seed, priors, versions, diagnostics); JSON values only.
 
     Raises:
-        PosteriorError: shapes that disagree, duplicate names, or values out of their range.
+        PosteriorError: inconsistent shapes, duplicate names, or values out of range.
     """
 
     t_w: FloatArray
@@ -166,13 +166,13 @@ class Posterior:
 
     @classmethod
     def prior(cls, *, seed: int = 0, draws: int = DRAWS) -> "Posterior":
-        """Draw from the priors alone: the model before anything has resolved.
+        """Draw from the priors alone: the model before any question has resolved.
 
         The draws come in mirrored pairs that differ in the sign of a0, so the prior treats a
         question and its negation alike, exactly.
 
         Raises:
-            PosteriorError: draws that are not positive and even.
+            PosteriorError: a number of draws that is not positive and even.
         """
         if draws <= 0 or draws % 2:
             raise PosteriorError(f"{draws} prior draws: the number must be positive and even")
@@ -206,7 +206,7 @@ class Posterior:
 
     @property
     def chains(self) -> int:
-        """How many chains the draws are of, as many of each; 1 where that is not known."""
+        """The number of chains, with equally many draws each; 1 if unknown."""
         chains = int(self.metadata.get("chains", 1))
         return chains if self.draws % chains == 0 else 1
 
@@ -237,12 +237,12 @@ class Posterior:
 
     @cached_property
     def weights(self) -> FloatArray:
-        """Return exp(t_w ω) as ``(forecaster, draw)``, one row more for a forecaster never seen."""
+        """Return exp(t_w ω) as ``(forecaster, draw)``, with a last row for an unseen one."""
         known = np.exp(self.t_w[:, None] * self.omega).T
         return np.ascontiguousarray(np.vstack([known, np.ones((1, self.draws))]))
 
     def rank_powers(self, ranks: int) -> FloatArray:
-        """Return rank^rho as ``(rank, draw)`` for ranks from 1 to so many at least.
+        """Return rank^rho as ``(rank, draw)`` for ranks from 1 to at least the given number.
 
         A forecast of rank r among n is discounted by (r / n)^rho.
         """
@@ -253,12 +253,12 @@ class Posterior:
 
     @cached_property
     def _powers(self) -> list[FloatArray]:
-        """The one table of powers, which grows with the largest crowd that was asked about."""
+        """The shared table of powers, which grows with the largest crowd requested."""
         return [np.empty((0, self.draws))]
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """The row of ``weights`` of each known forecaster; a copy's is its speaker's."""
+        """The row of ``weights`` of each known forecaster; copies share one."""
         own = {name: row for row, name in enumerate(self.forecasters)}
         return own | {name: own[voice] for name, voice in self.copies.items() if voice in own}
 
@@ -269,18 +269,18 @@ class Posterior:
 
     @cached_property
     def offsets(self) -> FloatArray:
-        """Return ``offset``, and behind it the 0 of a forecaster never seen."""
+        """Return ``offset``, followed by 0 for an unseen forecaster."""
         return np.append(self.offset, 0.0)
 
     def slope_and_shift(self, domain: str) -> tuple[FloatArray, FloatArray]:
-        """Return gamma and alpha of a domain, each ``(draw,)``; the centre's if never seen."""
+        """Return gamma and alpha of a domain, each ``(draw,)``; the centre's for unseen domains."""
         if domain in self.domains:
             column = self.domains.index(domain)
             return self.gamma[:, column], self.alpha[:, column]
         return np.exp(self.g0), self.a0
 
     def to_bytes(self) -> bytes:
-        """Return the posterior as a compressed archive of arrays, free of pickle."""
+        """Return the posterior as a compressed archive of arrays, without pickle."""
         header = {
             "format": FORMAT,
             "forecasters": self.forecasters,
@@ -301,10 +301,10 @@ class Posterior:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Posterior":
-        """Read what ``to_bytes`` wrote.
+        """Read the bytes written by ``to_bytes``.
 
         Raises:
-            PosteriorError: bytes that are not a whole, unchanged posterior of this format.
+            PosteriorError: bytes that are not a complete, unchanged posterior of this format.
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -336,16 +336,16 @@ class Posterior:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Posterior":
-        """Read a file that ``save`` wrote.
+        """Read a file written by ``save``.
 
         Raises:
-            PosteriorError: a file that holds no whole posterior.
+            PosteriorError: a file without a complete posterior.
             OSError: a file that cannot be opened.
         """
         return cls.from_bytes(Path(path).read_bytes())
 
     def to_netcdf(self, *, forecasters: bool = True) -> bytes:
-        """Return the draws as netCDF, which ``arviz.from_netcdf`` reads, without ArviZ.
+        """Return the draws as netCDF for ``arviz.from_netcdf``; does not import ArviZ.
 
         The group ``posterior`` has the dimensions chain, draw, forecaster and domain with their
         coordinates; a parameter of nobody or of no domain is left out. The chains are those of the
@@ -408,10 +408,10 @@ class Posterior:
 
 @lru_cache(maxsize=16)
 def standard_normal(draws: int) -> FloatArray:
-    """Return fixed standard normal values, one a draw, ``(draw,)``, read-only.
+    """Return fixed standard normal values, one per draw, ``(draw,)``, read-only.
 
-    They are the quantiles at the middles of equal shares, in a fixed order in which the second
-    half mirrors the first, so that answers are reproducible and symmetric.
+    They are the quantiles at the midpoints of equal shares, in a fixed order in which the second
+    half mirrors the first, so that results are reproducible and symmetric.
     """
     half = draws // 2
     random = np.random.default_rng(20_240_229)
@@ -423,6 +423,6 @@ def standard_normal(draws: int) -> FloatArray:
 
 
 def check_level(level: float) -> None:
-    """Refuse the level of an interval unless it lies strictly between 0 and 1."""
+    """Raise ValueError unless the level of an interval is strictly between 0 and 1."""
     if not 0.0 < level < 1.0:
         raise ValueError(f"level {level} is outside (0, 1)")

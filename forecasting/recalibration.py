@@ -1,13 +1,13 @@
-"""How forecasts should be stretched and shifted: logistic recalibration with partial pooling.
+"""Logistic recalibration of forecasts with partial pooling between groups.
 
 Every group g of forecasts (a forecaster, a domain, a quarter) has its own line on log-odds z::
 
     P(YES) = logistic(a_g + b_g z)         (a_g, b_g) ~ N(mu, diag(s²))
     mu ~ N((0, 1), I)                      log s ~ N(log 0.4, 0.6²), intercepts and slopes apart
 
-A slope b below 1 is overconfidence, an intercept a above 0 says yes too seldom. A group with few
-resolved questions is believed to be much like the others; a sole group has mu's prior. A question
-counts once in a group, however often the group forecast it.
+A slope b below 1 is overconfidence; an intercept a above 0 means that probabilities of yes are too
+low. A group with few resolved questions is shrunk towards the others; a single group has mu's
+prior. A question has weight 1 in a group, however many forecasts the group made on it.
 
 Groups that forecast the same questions share their luck: had a doubtful question come out the
 other way, all their lines would have moved together. The error of line g is therefore taken as
@@ -53,7 +53,7 @@ _NODE_WEIGHTS = np.outer(_WEIGHT, _WEIGHT).ravel()
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Estimates:
-    """A figure for each of several things, with its central credible interval.
+    """Estimates of several quantities, with central credible intervals.
 
     Attributes:
         value: posterior means or medians, ``(thing,)``.
@@ -68,7 +68,7 @@ class Estimates:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Recalibrations:
-    """The line of every group, and in the last row that of a group never seen.
+    """The line of every group; the last row is an unseen group.
 
     Attributes:
         groups: distinct, sorted, ``(group,)``.
@@ -85,7 +85,7 @@ class Recalibrations:
     spread: FloatArray
 
     def intercept(self, level: float) -> Estimates:
-        """Return the intercepts in nats, ``(group + 1,)``; above 0 says yes too seldom."""
+        """Return the intercepts in nats, ``(group + 1,)``; above 0, forecasts are too low."""
         return self.linear(np.array([1.0, 0.0]), level=level)
 
     def slope(self, level: float) -> Estimates:
@@ -93,9 +93,9 @@ class Recalibrations:
         return self.linear(np.array([0.0, 1.0]), level=level)
 
     def excess(self, z: FloatArray, level: float) -> Estimates:
-        """Return z - (a + b z) at log-odds z, ``(group + 1,)``: what the outcomes do not justify.
+        """Return z - (a + b z) at log-odds z, ``(group + 1,)``: the excess over the outcomes.
 
-        In nats; above 0 a group says yes too readily.
+        In nats; above 0, a group's probabilities of yes are too high.
         """
         return self.linear(np.stack([-np.ones(z.size), -z], axis=1), level=level, constant=z)
 
@@ -123,13 +123,13 @@ def recalibrations(
     *,
     question: Sequence[object] | NDArray[np.generic] | None = None,
 ) -> Recalibrations:
-    """Recalibrate every group, pulled towards the others as far as its evidence is thin.
+    """Recalibrate every group, with more shrinkage towards the others for less evidence.
 
     Args:
         probability: in [0, 1], clipped to [0.01, 0.99], shape ``(n,)``; n may be 0.
         outcome: 0 or 1, ``(n,)``.
-        group: whose forecast it is, ``(n,)``.
-        question: what it is about, ``(n,)``; by default each forecast stands alone.
+        group: group of each forecast, such as its forecaster, ``(n,)``.
+        question: question of each forecast, ``(n,)``; by default each has its own.
 
     Raises:
         ValueError: shapes that differ, a probability outside [0, 1] or an outcome other than 0, 1.
@@ -153,14 +153,14 @@ def recalibration(
 ) -> Recalibrations:
     """Recalibrate all forecasts as one group under N((0, 1), I); see ``recalibrations``.
 
-    With no forecasts the answer is the prior's: rows 0 and 1 are then alike.
+    Without forecasts the result is the prior: rows 0 and 1 are then equal.
     """
     alone = np.zeros(np.asarray(probability).size, dtype=np.int64)
     return _recalibrations(probability, outcome, alone, question, np.zeros((1, 2)))
 
 
 def once_each(group: NDArray[np.generic], question: NDArray[np.generic]) -> FloatArray:
-    """Return weights ``(n,)`` under which each question of a group counts 1 in all."""
+    """Return weights ``(n,)`` that add up to 1 for each question of a group."""
     pair, count = _pairs(
         np.unique(group, return_inverse=True)[1], np.unique(question, return_inverse=True)[1]
     )
@@ -207,7 +207,7 @@ def _recalibrations(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Evidence:
-    """What the outcomes say of every line, as Gaussians.
+    """The evidence of the outcomes about every line, as Gaussians.
 
     ``precision`` is ``(group, 2, 2)``, ``product`` precision times estimate, ``(group, 2)``;
     ``lines`` are the estimates pulled together, ``(group, 2)``.

@@ -1,4 +1,4 @@
-"""Scores of probability forecasts on one question, integrated over the time that they stood.
+"""Scores of probability forecasts on one question, integrated over the time they stood.
 
 ========  ================  ==============================================================
 score     range             meaning
@@ -11,9 +11,9 @@ coverage  [0, 1]            share of the question's scheduled life that was fore
 ========  ================  ==============================================================
 
 The logarithmic scores clip probabilities to [0.001, 0.999]. Brier and log are averages over the
-time that a forecaster was active, so joining late costs nothing; baseline and peer are integrals
-over the scheduled life, so they reward having been there. Nothing accrues outside
-[opens, min(closes, ends)). The spot scores are those of the instant before that end.
+time a forecaster was active, so joining late has no cost; baseline and peer are integrals over the
+scheduled life, so they reward coverage. Nothing accrues outside [opens, min(closes, ends)). The
+spot scores are those of the instant before that end.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ class QuestionScores:
         log: average while active, in nats, lower better; nan if never active.
         baseline: integral over the scheduled life, higher better; 0 if never active.
         peer: integral over the scheduled life against the others active, higher better; 0 if alone.
-        coverage: share of the scheduled life that was forecast, in [0, 1].
+        coverage: share of the scheduled life with a standing forecast, in [0, 1].
         spot_brier: at the effective close, nan if nothing stood then; likewise the other three.
         spot_log: in nats.
         spot_baseline: higher better.
@@ -106,24 +106,24 @@ class QuestionScores:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ScoreTerms:
-    """The receipt of a score: one term an interval in which a forecast stood and counted.
+    """The breakdown of a score: one term per interval in which a forecast stood and counted.
 
     Summed by forecaster, ``baseline``, ``peer`` and ``share`` are the baseline score, the peer
     score and the coverage; ``brier`` and ``log`` summed and divided by the summed ``share`` are the
     averages.
 
     Attributes:
-        interval: position of the interval in what was given, ``(term,)``.
-        forecaster: whose it is, ``(term,)``.
+        interval: position of the interval in the input, ``(term,)``.
+        forecaster: the forecaster, ``(term,)``.
         start: when it began to count, seconds, ``(term,)``; nan in a question without a window.
         end: when it ceased to, likewise.
-        probability: what was forecast, ``(term,)``.
+        probability: the forecast, in [0, 1], ``(term,)``.
         share: of the scheduled life, in [0, 1], ``(term,)``.
         brier: squared error times share, ``(term,)``.
         log: log score times share, ``(term,)``.
         baseline: baseline score times share, ``(term,)``.
         peer: log-ratio to the others, integrated over the share, times 100, ``(term,)``.
-        others: forecasters active beside it, averaged over its time, ``(term,)``.
+        others: mean number of other active forecasters during the interval, ``(term,)``.
     """
 
     interval: IntArray
@@ -143,8 +143,7 @@ class ScoreTerms:
 class _Window:
     """When scores accrue: [opens, stops), as shares of the scheduled ``life``.
 
-    A question without known ends, or of no length, is timeless: whatever was forecast last covers
-    it whole.
+    A question with unknown or coinciding ends is timeless: the last forecast covers all of it.
     """
 
     opens: float
@@ -248,7 +247,7 @@ def score_question(
     Metaculus has it (https://www.metaculus.com/help/scores-faq/).
 
     Args:
-        forecaster: whose interval it is, shape ``(interval,)``; integers or names.
+        forecaster: forecaster of each interval, shape ``(interval,)``; integers or names.
         start: when it began to stand.
         end: when it was superseded or withdrawn or expired; inf if never.
         probability: in [0, 1].
@@ -294,7 +293,7 @@ def score_outsiders(
     closes: float,
     ends: float,
 ) -> QuestionScores:
-    """Score those who are no members of the crowd, such as the aggregate, on one question.
+    """Score outsiders, who are not members of the crowd, such as the aggregate, on one question.
 
     The peer score is 100 / T times the integral of ln p minus the mean of ln p over the active
     crowd, which is how a member is compared with the other members, so the two are comparable. It
@@ -324,7 +323,7 @@ def score_terms(
     closes: float,
     ends: float,
 ) -> ScoreTerms:
-    """Return the terms that sum to the scores of ``score_question``, which takes the same.
+    """Return the terms that sum to the scores of ``score_question``, with the same arguments.
 
     Raises:
         ValueError: as ``score_question``.

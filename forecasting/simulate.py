@@ -1,4 +1,4 @@
-"""Panels whose truth is known, for tests of the model and for planning a tournament."""
+"""Simulated panels with known parameters, to test the model and plan tournaments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ LIFE_DAYS = 30.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Simulation:
-    """A panel and what it was made from.
+    """A simulated panel and its parameters.
 
     Attributes:
         panel: forecasts and outcomes.
@@ -50,12 +50,12 @@ def simulate(
     one opening each day.
 
     Args:
-        seed: of everything.
-        questions: how many.
-        forecasters: how many, with noise from 0.3 to 2 nats.
+        seed: seed of the simulation.
+        questions: number of questions.
+        forecasters: number of forecasters, with noise from 0.3 to 2 nats.
         per_question: forecasters on each question, chosen at random.
-        updates: forecasts that each of them makes, at random moments of the question's life.
-        domains: how many; questions take turns.
+        updates: forecasts by each of them, at random times of the question's life.
+        domains: number of domains, assigned to questions in turn.
         open_share: share of the questions, the last ones, whose outcome is left unknown.
     """
     random = np.random.default_rng(seed)
@@ -123,9 +123,9 @@ def opinions(
     slopes N(1, 0.25²) and at least 0.4, D 0.8 to 1.2 times the slope.
 
     Args:
-        seed: of everything.
-        questions: how many.
-        forecasters: how many.
+        seed: seed of the simulation.
+        questions: number of questions.
+        forecasters: number of forecasters.
         per_question: forecasters on each question, chosen at random.
         unlike: how many times as far as that intercepts and slopes are spread.
         common: that share, from 0 (each by themselves) to 1 (a herd).
@@ -176,7 +176,7 @@ def parameters(panel: Panel, *, seed: int) -> Posterior:
 
 
 def answered(panel: Panel, truth: Posterior, *, seed: int) -> tuple[Panel, FloatArray]:
-    """Let a model's certain parameters decide the outcomes of a panel of untimed forecasts.
+    """Simulate the outcomes of a panel of untimed forecasts from given model parameters.
 
     Returns the panel with its outcomes, and every question's own probability, ``(question,)``,
     drawn from what the live aggregate says of it given the parameters.
@@ -200,7 +200,7 @@ def answered(panel: Panel, truth: Posterior, *, seed: int) -> tuple[Panel, Float
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Check:
-    """A fit held against the parameters that its outcomes were made from.
+    """A fit compared with the parameters that generated its outcomes.
 
     Attributes:
         ranks: of each true parameter among the fit's draws, in (0, 1), by name; uniform over many
@@ -215,7 +215,7 @@ class Check:
 def check(
     *, seed: int, fit: Callable[[Panel], Posterior], questions: int = 120, forecasters: int = 8
 ) -> Check:
-    """Simulate a panel by the model itself, fit its first two thirds, and compare.
+    """Simulate a panel from the model, fit its first two thirds, and compare.
 
     Raises:
         FitRefused: as the fit.

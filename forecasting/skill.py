@@ -1,4 +1,4 @@
-"""Who is better than whom, and how sure one can be: ranks with intervals from mean scores.
+"""Skill of forecasters with uncertainty: ranks with credible intervals from mean scores.
 
 The score that forecaster i earned on a question, weighted by w (the share of it that they covered),
 is their skill plus luck; skills differ between forecasters::
@@ -12,9 +12,8 @@ N(log 10, 2²), learned with its uncertainty. Given k the skill of i has mean (t
 (1975), "Data analysis using Stein's estimator and its generalizations",
 doi:10.1080/01621459.1975.10479864, with unequal variances and with k integrated on a grid.
 
-Luck is taken as independent between forecasters. Scores that compare on the same question (peer)
-come close to that; with others, a question that is hard for all makes ranks look less certain than
-they are.
+Luck is assumed independent between forecasters. Relative scores (peer) come close to that; with
+others, a question that is hard for all makes ranks look less certain than they are.
 """
 
 import math
@@ -33,7 +32,7 @@ _MOST_DRAWN = 4_000_000
 _LEAST_VARIANCE = 1e-12
 _PRIOR = NormalDist(math.log(10.0), 2.0)
 _GRID = np.exp([_PRIOR.inv_cdf((step + 0.5) / 40) for step in range(40)])
-"""Values of k, each as likely a priori."""
+"""Values of k, equally likely a priori."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,14 +125,15 @@ def skill(
         squares: sum of w x², ``(n,)``.
         questions: how many, at least 1, ``(n,)``.
         higher_is_better: whether rank 1 is the highest score.
-        in_field: from whom mu, k and luck are learned, booleans ``(n,)``; all by default. Pools of
-            the others' forecasts are ranked with them and yet teach nothing of how they differ.
+        in_field: whether mu, k and luck are estimated from a forecaster, booleans ``(n,)``; all by
+            default. Pools are ranked with forecasters but excluded here, since they carry no
+            evidence of differences between forecasters.
         shown: the ranks beside which the intervals of ranks stand, from 1 to n, such as those by
             another estimate of the same skill; ``rank`` by default, ``(n,)``.
         level: mass of the intervals, in (0, 1).
         seed: of the draws behind ranks and intervals; ``mean`` and ``better`` are exact.
 
-    With one question each nothing is known of luck, and all are taken as equally skilled.
+    With one question each, luck cannot be estimated, and all are treated as equally skilled.
 
     Raises:
         ValueError: shapes that differ, a weight that is not positive, a number of questions below

@@ -1,9 +1,9 @@
-"""Texts in CSV files that a spreadsheet opens: none is a formula.
+"""Protection of texts in CSV files against formula injection in spreadsheets.
 
-A spreadsheet runs a cell that begins like a formula, whoever wrote its text. Such a text is written
-with an apostrophe before it, which marks a text there; reading takes the apostrophe off again, so
-that nothing is lost. Numbers and times, which are no texts, stay as they are. See OWASP's "CSV
-Injection", https://owasp.org/www-community/attacks/CSV_Injection.
+A spreadsheet executes a cell that begins like a formula, whoever wrote its text. Such a text is
+written with a leading apostrophe, which marks it as text; reading removes the apostrophe, so that
+nothing is lost. Numbers and times are not texts and remain unchanged. See OWASP's "CSV Injection",
+https://owasp.org/www-community/attacks/CSV_Injection.
 """
 
 import re
@@ -12,7 +12,7 @@ _FORMULA = re.compile("'*(?:[\\s\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n
 
 
 def guarded(text: str) -> str:
-    """Return a text for a cell, which no spreadsheet takes for a formula.
+    """Return a text for a cell that no spreadsheet interprets as a formula.
 
     Examples:
         >>> guarded("=1+1"), guarded("-5"), guarded("'=1+1"), guarded("1 = 1"), guarded("'tis")

@@ -1,4 +1,4 @@
-"""Which of many draws to keep, so that few stand for all as well as they can."""
+"""Thinning of draws: selection of the most representative ones."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _HALF = 0.5
 
 
 def representative(points: FloatArray, count: int) -> IntArray:
-    """Choose the draws to keep, ascending, ``(count,)``, or all where there are no more.
+    """Choose the draws to keep, ascending, ``(count,)``, or all if there are no more.
 
     They are chosen one after another: greedy support points (Mak and Joseph 2018,
     doi:10.1214/17-AOS1629). Where ``step`` draws c are chosen, the next is the x for which
@@ -22,8 +22,8 @@ def representative(points: FloatArray, count: int) -> IntArray:
     points give the same choice.
 
     Args:
-        points: what the draws are compared by, ``(draw, parameter)``; brought to one scale.
-        count: how many are wanted.
+        points: the draws to compare, ``(draw, parameter)``; standardised internally.
+        count: number of draws to keep.
     """
     if count >= len(points):
         return np.arange(len(points))

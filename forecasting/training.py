@@ -1,4 +1,4 @@
-"""The rows from which the pooling model learns."""
+"""The training rows of the pooling model."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from forecasting.types import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TrainingRows:
-    """A panel's snapshots as the model takes them, in an order set by names alone.
+    """A panel's snapshots as input of the model, in an order determined by names only.
 
     Attributes:
         forecasters: names, those with a forecast in some snapshot, sorted; copies speak through
@@ -31,7 +31,7 @@ class TrainingRows:
         weight: one over the number of the question's snapshots, times the share of its evidence
             that is its own, ``(snapshot,)``; see ``forecasting.dependence``.
         questions: how many questions there are.
-        copies: by name of a copy, the name that speaks for it.
+        copies: maps the name of a copy to the name representing it.
         within: correlation of residuals within clusters.
         neighbours: correlation of residuals of neighbours in time.
     """
