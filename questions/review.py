@@ -1,4 +1,4 @@
-"""A set as it is being written: whether it can be read, and what the lint says of it."""
+"""Validation of a set while it is edited: parsing and lint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from questions.schema import QuestionSet
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """A set as it is being written: `refusal` says why it cannot be loaded at all."""
+class ValidationResult:
+    """The result of validating a set; `refusal` is the reason if it cannot be loaded."""
 
     written: QuestionSet | None
     findings: list[Finding]
@@ -18,14 +18,14 @@ class Examined:
 
     @property
     def ready(self) -> bool:
-        """Whether it can be loaded: readable, and without an error."""
+        """Whether the set can be loaded: it is readable and has no lint errors."""
         return self.written is not None and all(one.severity != "error" for one in self.findings)
 
 
-def examine(path: Path) -> Examined:
+def validate(path: Path) -> ValidationResult:
     """Read and lint the set in a file."""
     try:
         written, places = read_located(path)
     except SetError as error:
-        return Examined(None, [], str(error))
-    return Examined(written, lint(written, locations=places), None)
+        return ValidationResult(None, [], str(error))
+    return ValidationResult(written, lint(written, locations=places), None)

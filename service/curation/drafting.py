@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from questions import confined, review
 from questions.documents import READERS, DocumentError
 from questions.draft import draft
-from questions.review import Examined
+from questions.review import ValidationResult
 from questions.schema import QuestionSet
 from questions.text import without_refused
 from service.exceptions import Conflict, Invalid
@@ -95,30 +95,30 @@ def _title_and_ending(name: str) -> tuple[str, str]:
     return title or "document", f".{ending.lower()}"
 
 
-async def validate(turns: DraftingQueue, actor: Actor, toml: str) -> Examined:
+async def validate(turns: DraftingQueue, actor: Actor, toml: str) -> ValidationResult:
     """Lint a set while it is being edited."""
-    actor.require(Role.curator, "examine a set")
+    actor.require(Role.curator, "check a set")
     if len(toml) > LONGEST:
         raise Invalid(f"a set must be at most {LONGEST:,} characters", field="toml")
     slug = SLUG.search(toml)
     name = slug[1][:LONGEST_TITLE] if slug else "set"
     with _file(f"{name}.toml", toml.encode(errors="replace")) as path:
         try:
-            found = await turns.run(actor, partial(confined.call, review.examine, path))
+            found = await turns.run(actor, partial(confined.call, review.validate, path))
         except confined.LimitExceeded as excess:
-            return Examined(None, [], f"the set {excess}")
+            return ValidationResult(None, [], f"the set {excess}")
         refusal = found.refusal and _without(path, found.refusal)
-    return Examined(found.written, found.findings, refusal)
+    return ValidationResult(found.written, found.findings, refusal)
 
 
 async def require_ready(turns: DraftingQueue, actor: Actor, toml: str) -> QuestionSet:
     """Parse a set that can be loaded; Invalid while the lint reports errors."""
-    examined = await validate(turns, actor, toml)
-    if examined.written is None:
-        raise Invalid(examined.refusal or "the set cannot be read", field="toml")
-    if not examined.ready:
+    result = await validate(turns, actor, toml)
+    if result.written is None:
+        raise Invalid(result.refusal or "the set cannot be read", field="toml")
+    if not result.ready:
         raise Invalid("the lint finds errors, which are listed below", field="toml")
-    return examined.written
+    return result.written
 
 
 @contextmanager
