@@ -155,7 +155,7 @@ def test_one_shows_ones_record_and_hides_it_again(visit, check, width: int) -> N
     page: Page = visit("/account", as_="Bruno Keller", width=width)
     page.get_by_role("link", name="Your record").click()
     mine = page.url
-    expect(page.locator(".moves li").first).to_contain_text("said")
+    expect(page.locator(".moves li").first).to_contain_text("forecast")
     check(page, "record")
     other: Page = visit(mine, as_="Ada Okafor", width=width)
     expect(other.get_by_text("Only they and curators see this")).to_be_visible()
@@ -164,7 +164,7 @@ def test_one_shows_ones_record_and_hides_it_again(visit, check, width: int) -> N
     page.get_by_role("button", name="Show it to everyone").click()
     expect(page.get_by_role("status")).to_contain_text("Everyone can now see")
     other.reload()
-    expect(other.locator(".moves li").first).to_contain_text("said")
+    expect(other.locator(".moves li").first).to_contain_text("forecast")
     page.get_by_role("button", name="Show it only to me and curators").click()
     expect(page.get_by_role("status")).to_contain_text("Only you and curators")
 
