@@ -39,7 +39,7 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
             "forecasting/test_panel.py": (
                 "test_anything_else_is_refused_with_file_line_and_reason",
             ),
-            "service/test_forecasts.py": (
+            "service/questions/test_forecasts.py": (
                 "test_the_ends_of_the_scale_are_taken_as_stated",
                 "test_a_bad_body_is_refused_by_name_and_nothing_is_stored",
             ),
@@ -56,7 +56,9 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
                 "test_a_thousand_forecasters_add_up_to_no_peer_points",
                 "test_nobody_is_an_empty_result",
             ),
-            "service/test_aggregates.py": ("test_without_a_fit_the_prior_pools_what_people_say",),
+            "service/questions/test_aggregates.py": (
+                "test_without_a_fit_the_prior_pools_what_people_say",
+            ),
         },
     ),
     5: (
@@ -80,17 +82,19 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
         "what is empty is drawn as 0 or NaN",
         {
             "forecasting/test_calibration.py": ("test_nothing_is_nan_and_empty",),
-            "service/test_calibration.py": ("test_too_few_questions_are_said_to_be_too_few",),
+            "service/scoring/test_calibration.py": (
+                "test_too_few_questions_are_said_to_be_too_few",
+            ),
         },
     ),
     8: (
         "scoring apart from the resolution; races of resolving and taking back",
         {
-            "service/test_resolutions.py": (
+            "service/curation/test_resolutions.py": (
                 "test_a_crash_between_resolution_and_scores_leaves_neither",
                 "test_of_two_curators_at_once_one_resolves_and_the_other_learns_of_it",
             ),
-            "service/test_life_cycle.py": (
+            "service/questions/test_life_cycle.py": (
                 "test_of_curators_who_resolve_at_once_all_but_one_are_told_what_happened",
             ),
         },
@@ -98,12 +102,12 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     9: (
         "bulks that are half done; requests that cannot be repeated",
         {
-            "service/test_forecasts.py": (
+            "service/questions/test_forecasts.py": (
                 "test_a_bulk_is_stored_whole_or_not_at_all",
                 "test_a_repeated_key_gives_the_same_answer_and_is_done_once",
                 "test_a_failed_request_does_not_use_up_its_key",
             ),
-            "service/test_client.py": (
+            "service/client/test_client.py": (
                 "test_a_lost_answer_is_asked_for_again_and_the_thing_done_once",
             ),
         },
@@ -111,11 +115,13 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     10: (
         "the past is overwritten",
         {
-            "service/test_as_known_at.py": (
+            "service/questions/test_as_known_at.py": (
                 "test_later_rows_never_change_an_answer_as_known_at_a_moment",
             ),
-            "service/test_scoring.py": ("test_rebuilding_from_the_facts_gives_the_same_bytes",),
-            "service/test_leaderboards.py": ("test_a_frozen_leaderboard_stays_as_it_was",),
+            "service/scoring/test_scores.py": (
+                "test_rebuilding_from_the_facts_gives_the_same_bytes",
+            ),
+            "service/scoring/test_leaderboards.py": ("test_a_frozen_leaderboard_stays_as_it_was",),
         },
     ),
     11: (
@@ -126,7 +132,7 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
                 "test_the_latest_forecast_of_each_forecaster_stands",
                 "test_untimed_rows_supersede_earlier_ones",
             ),
-            "service/test_forecasts.py": (
+            "service/questions/test_forecasts.py": (
                 "test_a_clock_that_goes_back_does_not_reorder_a_forecasters_record",
             ),
         },
@@ -137,8 +143,10 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
             "forecasting/test_scores.py": (
                 "test_forecasts_before_opening_count_from_opening_and_after_the_end_not_at_all",
             ),
-            "service/test_forecasts.py": ("test_a_question_takes_forecasts_only_while_it_is_open",),
-            "service/test_resolutions.py": (
+            "service/questions/test_forecasts.py": (
+                "test_a_question_takes_forecasts_only_while_it_is_open",
+            ),
+            "service/curation/test_resolutions.py": (
                 "test_an_answer_known_earlier_drops_the_forecasts_made_since",
             ),
         },
@@ -150,7 +158,7 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
                 "test_early_resolution_stops_accrual_and_moves_the_spot",
                 "test_resolution_after_the_close_changes_nothing",
             ),
-            "service/test_resolutions.py": (
+            "service/curation/test_resolutions.py": (
                 "test_an_early_answer_stops_the_scores_but_not_their_denominator",
                 "test_a_resolution_out_of_its_time_is_refused",
             ),
@@ -158,17 +166,17 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     ),
     14: (
         "pseudonyms that give away who it is",
-        {"service/test_exports.py": ("test_pseudonyms_hold_within_one_export_only",)},
+        {"service/exchange/test_exports.py": ("test_pseudonyms_hold_within_one_export_only",)},
     ),
     15: (
         "equal forecasts dropped; 0 sorted last; keys in addresses",
         {
-            "service/test_forecasts.py": (
+            "service/questions/test_forecasts.py": (
                 "test_the_ends_of_the_scale_are_taken_as_stated",
                 "test_an_update_replaces_the_earlier_forecast_and_the_record_keeps_both",
             ),
-            "service/test_client.py": ("test_a_forecaster_forecasts_with_types",),
-            "service/test_access.py": ("test_a_token_in_an_address_opens_nothing",),
+            "service/client/test_client.py": ("test_a_forecaster_forecasts_with_types",),
+            "service/accounts/test_access.py": ("test_a_token_in_an_address_opens_nothing",),
         },
     ),
     16: (
@@ -200,8 +208,8 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
         {
             "forecasting/test_forecasting_docs.py": ("test_examples_in_docstrings_are_true",),
             "forecasting/test_posterior_guide.py": ("test_the_example_runs",),
-            "service/test_api_guide.py": ("test_the_example_runs",),
-            "service/test_contract.py": (
+            "service/web/test_api_guide.py": ("test_the_example_runs",),
+            "service/web/test_contract.py": (
                 "test_every_answer_is_as_the_document_says",
                 "test_what_the_document_gives_as_an_example_is_accepted",
             ),
@@ -210,12 +218,16 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     19: (
         "statements that grow with the rows",
         {
-            "service/test_scoreboard.py": ("test_more_implications_take_no_more_statements",),
-            "service/test_visibility.py": (
+            "service/implications/test_implications.py": (
+                "test_more_implications_take_no_more_statements",
+            ),
+            "service/questions/test_visibility.py": (
                 "test_deciding_who_sees_takes_no_statement_more_where_all_is_shown",
             ),
-            "service/test_catalogue.py": ("test_pages_hold_at_depth",),
-            "service/test_standings.py": ("test_what_is_remembered_is_what_the_rows_say",),
+            "service/questions/test_search.py": ("test_pages_hold_at_depth",),
+            "service/questions/test_active_forecasts.py": (
+                "test_what_is_remembered_is_what_the_rows_say",
+            ),
         },
     ),
     20: (
@@ -225,8 +237,10 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     21: (
         "what counts is decided in several places",
         {
-            "service/test_standings.py": ("test_what_is_remembered_is_what_the_rows_say",),
-            "service/test_leaderboards.py": (
+            "service/questions/test_active_forecasts.py": (
+                "test_what_is_remembered_is_what_the_rows_say",
+            ),
+            "service/scoring/test_leaderboards.py": (
                 "test_people_and_bots_and_pools_are_ranked_together_or_apart",
             ),
             "test_faults.py": ("test_only_one_module_decides_which_forecasts_stand",),
@@ -235,10 +249,10 @@ FAULTS: dict[int, tuple[str, dict[str, tuple[str, ...]]]] = {
     22: (
         "units confused",
         {
-            "service/test_forecasts.py": (
+            "service/questions/test_forecasts.py": (
                 "test_a_bad_body_is_refused_by_name_and_nothing_is_stored",
             ),
-            "service/test_resolutions.py": (
+            "service/curation/test_resolutions.py": (
                 "test_resolving_scores_everyone_and_the_aggregate_in_one_step",
             ),
             "forecasting/test_scores.py": ("test_a_window_of_one_second_from_zero_is_a_window",),
@@ -281,12 +295,23 @@ def imported(file: Path) -> set[str]:
 
 
 def test_what_scores_reads_no_chart() -> None:
-    for file in ("service/scoring.py", "service/leaderboards.py", "forecasting/scores.py"):
+    for file in (
+        "service/scoring/scores.py",
+        "service/scoring/leaderboards.py",
+        "forecasting/scores.py",
+    ):
         assert not [name for name in imported(ROOT / file) if "chart" in name or "histor" in name]
 
 
 def test_only_one_module_decides_which_forecasts_stand() -> None:
     """Whoever scores, pools, fits or ranks asks it; nobody there reads withdrawals on their own."""
-    for name in ("aggregates", "scoring", "fits", "leaderboards", "calibration", "scoreboard"):
+    for name in (
+        "questions/aggregates",
+        "scoring/scores",
+        "scoring/leaderboards",
+        "scoring/calibration",
+        "fits/fits",
+        "implications/implications",
+    ):
         read: set[Any] = imported(ROOT / "service" / f"{name}.py")
         assert "service.models.Withdrawal" not in read, name
