@@ -77,7 +77,7 @@ import sys
 import uvicorn
 from litestar import Litestar, post
 from sqlalchemy import Column, Float, Integer, MetaData, Table, insert
-from service.database import Database
+from service.database.engine import Database
 from service.settings import Settings
 
 database = Database(Settings.from_environment().url)

@@ -494,7 +494,7 @@ MIGRATE = """
 import asyncio, sys
 import migrations
 migrations.__file__ = sys.argv[1]
-from service.database import Database
+from service.database.engine import Database
 from service.settings import Settings
 asyncio.run(Database(Settings.from_environment().url).migrate())
 """
