@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from forecasting.files import replacing
 from service.accounts import accounts, tokens
 from service.cli.command import require_worker, with_database
 from service.cli.group import echo
@@ -84,11 +85,9 @@ def _point_at(file: Path) -> None:
 def _fill(folder: Path, password: str) -> str:
     """Fill a database, move it into place once complete, and return a forecaster's token."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="filling-", dir=folder) as unfinished:
-        _point_at(Path(unfinished) / FILE)
-        token = _populate(password, started)
-        (Path(unfinished) / FILE).replace(folder / FILE)
-    return token
+    with replacing(folder / FILE) as (unfinished,):
+        _point_at(unfinished)
+        return _populate(password, started)
 
 
 def _populate(password: str, started: float) -> str:

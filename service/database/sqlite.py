@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 
 import aiosqlite
 
+from forecasting.files import OWNER_ONLY
+
 BATCH: Final = 1000
 """Rows fetched with the execution of a statement."""
 
@@ -29,7 +31,6 @@ QUICK: Final = frozenset({"SELECT", "INSERT", "BEGIN", "SAVEPOINT", "RELEASE"})
 
 FILES: Final = ("", "-wal", "-shm")
 """Suffixes of the files of an SQLite database."""
-OWNER_ONLY: Final = 0o600
 FOR_OTHERS: Final = 0o007
 
 
